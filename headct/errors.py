@@ -1,5 +1,7 @@
 """The tree of errors: one root, small leaves."""
 
+from headct.reasons import Reason
+
 
 class HeadCTError(Exception):
     """Root of every error raised on purpose by this project."""
@@ -19,3 +21,11 @@ class ReportError(HeadCTError):
 
 class SettingsError(HeadCTError):
     """A setting has an unknown name, a wrong type or an unsafe value."""
+
+
+class NotAnalysedError(HeadCTError):
+    """A series may not be judged; carries the reason shown to the doctor."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.sentence())
+        self.reason = reason

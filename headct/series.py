@@ -47,7 +47,9 @@ class CTSeries:
         z = self.slab_positions_mm
         if len(z) == 1:
             return np.ones(1)
-        mid = np.concatenate([[z[0] - (z[1] - z[0]) / 2], (z[1:] + z[:-1]) / 2, [z[-1] + (z[-1] - z[-2]) / 2]])
+        mid = np.concatenate(
+            [[z[0] - (z[1] - z[0]) / 2], (z[1:] + z[:-1]) / 2, [z[-1] + (z[-1] - z[-2]) / 2]]
+        )
         return np.diff(mid)
 
     @property
