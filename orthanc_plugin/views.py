@@ -1,0 +1,366 @@
+"""What triage answers: the objects behind the REST routes and the page, and the two ways to say no.
+
+Times are UTC. Demographics and DICOM dates are shown as written in the images, never parsed.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from headct.assessment import Assessment, Finding, FindingKind, Location
+from headct.errors import HeadCTError
+from headct.reasons import Reason, ReasonCode
+from headct.urgency import Urgency
+
+
+class NotFoundError(HeadCTError):
+    """No study, series or slice of that name."""
+
+
+class RefusedError(HeadCTError):
+    """The request is understood and not allowed, or not possible now."""
+
+
+class Window(StrEnum):
+    """Grey-scale windows in which slice previews exist."""
+
+    BRAIN = "brain"
+    SUBDURAL = "subdural"
+    BONE = "bone"
+
+
+class SeriesState(StrEnum):
+    """Where one series stands."""
+
+    ARRIVING = "arriving"
+    """Images still come in."""
+    WAITING = "waiting"
+    """Looked at and not complete: waits for more images."""
+    JUDGING = "judging"
+    ASSESSED = "assessed"
+    NOT_ANALYSED = "not_analysed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """Deleted from Orthanc, or moved to another patient."""
+
+
+class CaseState(StrEnum):
+    """Where one study stands, from its series: the best that can be said of it."""
+
+    PENDING = "pending"
+    ASSESSED = "assessed"
+    NOT_ANALYSED = "not_analysed"
+    """No series of the study was assessed, and none is still to come."""
+    FAILED = "failed"
+
+
+class DocumentKind(StrEnum):
+    """Kinds of DICOM results."""
+
+    STRUCTURED_REPORT = "structured_report"
+    KEY_OBJECTS = "key_objects"
+
+
+UrgencyName = Annotated[
+    Urgency,
+    PlainSerializer(lambda u: u.name, return_type=str),
+    WithJsonSchema({"type": "string", "enum": [u.name for u in Urgency]}),
+]
+"""An urgency, written by its name."""
+
+
+class View(BaseModel):
+    """Base of all answers: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Words(View):
+    """One sentence in both languages."""
+
+    en: str
+    ja: str
+
+
+class ReasonView(View):
+    """Why a series is not analysed, or failed."""
+
+    code: ReasonCode
+    sentence: Words
+
+    @classmethod
+    def of(cls, reason: Reason) -> Self:
+        """From the domain's reason."""
+        return cls(code=reason.code, sentence=Words(en=reason.sentence("en"), ja=reason.sentence("ja")))
+
+
+class CautionView(View):
+    """A visible caution about an assessment, such as ``child``."""
+
+    code: str
+    sentence: Words
+
+    @classmethod
+    def of(cls, code: str) -> Self:
+        """From an assessment's caution code."""
+        from headct import wording
+
+        return cls(code=code, sentence=Words(en=wording.caution(code, "en"), ja=wording.caution(code, "ja")))
+
+
+class FindingView(View):
+    """A finding with its figures and in words."""
+
+    kind: FindingKind
+    location: Location | None = None
+    slices: tuple[int, ...] = Field(default=(), description="slice numbers, 0 at the feet")
+    volume_ml: float | None = None
+    thickness_mm: float | None = None
+    mean_hu: float | None = None
+    offset_mm: float | None = Field(default=None, description="positive towards the patient's left")
+    sentence: Words
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """From the domain's finding."""
+        from headct import wording
+
+        return cls(
+            kind=finding.kind,
+            location=finding.location,
+            slices=finding.slices,
+            volume_ml=finding.volume_ml,
+            thickness_mm=finding.thickness_mm,
+            mean_hu=finding.mean_hu,
+            offset_mm=finding.offset_mm,
+            sentence=Words(en=wording.finding(finding, "en"), ja=wording.finding(finding, "ja")),
+        )
+
+
+class KeySliceView(View):
+    """A slice worth opening first."""
+
+    number: int = Field(ge=0, description="0 at the feet")
+    sop_instance_uid: str
+
+
+class BundleView(View):
+    """A model on this machine."""
+
+    name: str
+    version: str
+    device_uid: str
+    digest: str = Field(description="SHA-256 of bundle.json, hex")
+    in_service: bool = True
+
+
+class ModelsView(View):
+    """All models on this machine; the one in service judges."""
+
+    models: tuple[BundleView, ...]
+
+
+class AssessmentView(View):
+    """What a model said of one series, and when."""
+
+    urgency: UrgencyName
+    preliminary: bool = Field(default=False, description="made on a series still incomplete")
+    current: bool = True
+    alert_probability: float
+    haemorrhage_probability: float
+    findings: tuple[FindingView, ...]
+    key_slices: tuple[KeySliceView, ...]
+    cautions: tuple[CautionView, ...] = ()
+    rules: tuple[str, ...] = Field(default=(), description="rules of the rubric that fired, worst first")
+    rubric_version: str
+    bundle: BundleView
+    seconds: float = Field(description="time the judgement took")
+    judged_at: AwareDatetime
+    withdrawn_at: AwareDatetime | None = Field(default=None, description="when it ceased to be current")
+
+    @classmethod
+    def of(
+        cls,
+        assessment: Assessment,
+        judged_at: AwareDatetime,
+        *,
+        preliminary: bool = False,
+        current: bool = True,
+        withdrawn_at: AwareDatetime | None = None,
+    ) -> Self:
+        """From the domain's assessment."""
+        bundle = assessment.bundle
+        return cls(
+            urgency=assessment.urgency,
+            preliminary=preliminary,
+            current=current,
+            alert_probability=assessment.alert_probability,
+            haemorrhage_probability=assessment.haemorrhage_probability,
+            findings=tuple(FindingView.of(f) for f in assessment.findings),
+            key_slices=tuple(
+                KeySliceView(number=k.number, sop_instance_uid=k.sop_instance_uid)
+                for k in assessment.key_slices
+            ),
+            cautions=tuple(CautionView.of(c) for c in assessment.cautions),
+            rules=assessment.rules,
+            rubric_version=assessment.rubric_version,
+            bundle=BundleView(
+                name=bundle.name,
+                version=bundle.version,
+                device_uid=bundle.device_uid,
+                digest=bundle.digest,
+                in_service=current,
+            ),
+            seconds=assessment.timings.total,
+            judged_at=judged_at,
+            withdrawn_at=withdrawn_at,
+        )
+
+
+class DocumentView(View):
+    """A DICOM result written for a series."""
+
+    kind: DocumentKind
+    sop_instance_uid: str
+    orthanc_id: str | None = Field(default=None, description="instance in Orthanc, once sent")
+    predecessor_uid: str | None = Field(default=None, description="SOP instance UID it replaces")
+    created_at: AwareDatetime
+    published_at: AwareDatetime | None = None
+    withdrawn: bool = False
+
+
+class SeriesSummary(View):
+    """One series in a worklist row."""
+
+    id: str = Field(description="Orthanc's identifier of the series")
+    series_instance_uid: str
+    number: str = ""
+    description: str = ""
+    modality: str = ""
+    images: int = Field(ge=0, description="images in Orthanc")
+    state: SeriesState
+    reason: ReasonView | None = Field(default=None, description="set when not analysed or failed")
+    urgency: UrgencyName | None = None
+    preliminary: bool = False
+
+
+class SeriesView(SeriesSummary):
+    """One series in full."""
+
+    study_id: str = Field(description="Orthanc's identifier of the study")
+    attempts: int = Field(default=0, description="times a judgement was begun")
+    first_arrival: AwareDatetime
+    assessment: AssessmentView | None = Field(default=None, description="the current one")
+    history: tuple[AssessmentView, ...] = Field(default=(), description="earlier ones, newest first")
+    documents: tuple[DocumentView, ...] = ()
+    slices: int = Field(default=0, ge=0, description="slice previews, numbered from 0 at the feet")
+    windows: tuple[Window, ...] = tuple(Window)
+
+
+class PatientNameView(View):
+    """The three component groups of a DICOM person name, as written (PS3.5 section 6.2.1)."""
+
+    alphabetic: str = ""
+    ideographic: str = ""
+    phonetic: str = ""
+
+
+class PreviewView(View):
+    """The slice that stands for a study."""
+
+    series_id: str
+    slice: int = Field(ge=0)
+
+
+class WorklistRow(View):
+    """One study."""
+
+    id: str = Field(description="Orthanc's identifier of the study")
+    study_instance_uid: str
+    patient_name: PatientNameView = PatientNameView()
+    patient_id: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    age: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    study_description: str = ""
+    first_arrival: AwareDatetime
+    waiting_seconds: float = Field(ge=0, description="since first arrival, on the server's clock")
+    state: CaseState
+    urgency: UrgencyName | None = Field(default=None, description="worst of the current assessments")
+    preliminary: bool = False
+    discordant: bool = Field(default=False, description="current assessments differ in urgency")
+    reason: ReasonView | None = Field(default=None, description="set when not analysed or failed")
+    findings: tuple[FindingView, ...] = ()
+    cautions: tuple[CautionView, ...] = ()
+    judged_at: AwareDatetime | None = None
+    result_age_seconds: float | None = Field(default=None, ge=0)
+    preview: PreviewView | None = None
+    series: tuple[SeriesSummary, ...] = Field(default=(), description="the best first")
+    reviewed: bool = False
+
+
+class WorklistView(View):
+    """All studies: the queue, worst first, and earlier ones that are assessed and not queued."""
+
+    generated_at: AwareDatetime
+    rows: tuple[WorklistRow, ...]
+    earlier: tuple[WorklistRow, ...] = ()
+
+
+class StudyView(View):
+    """One study in full."""
+
+    case: WorklistRow
+    series: tuple[SeriesView, ...] = Field(description="the best first")
+
+
+class StatusView(View):
+    """Is the machine alive, and what is it doing?"""
+
+    now: AwareDatetime
+    version: str
+    orthanc_version: str = ""
+    running: bool
+    reason: Words | None = Field(default=None, description="why triage is stopped")
+    workers_alive: int = 0
+    workers_wanted: int = 1
+    judging: int = Field(default=0, description="series being judged at this moment")
+    last_judgement: AwareDatetime | None = None
+    series: dict[SeriesState, int] = Field(default_factory=dict, description="series in each state")
+    free_disk_bytes: int | None = None
+    bundle: BundleView | None = None
+    authentication: bool = Field(description="whether Orthanc asks for a user and a password")
+    ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
+
+
+class DurationView(View):
+    """How often and how long in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+class MetricsView(View):
+    """Figures for monitoring; no patient data."""
+
+    series: dict[SeriesState, int] = Field(default_factory=dict)
+    assessments: dict[str, int] = Field(default_factory=dict, description="current ones by urgency name")
+    reasons: dict[ReasonCode, int] = Field(default_factory=dict, description="not analysed or failed")
+    oldest_pending_seconds: float = 0.0
+    judgement: DurationView = DurationView()
+    arrival_to_result: DurationView = DurationView()
+    workers_alive: int = 0
+    worker_restarts: int = 0
+    running: bool = True
+    free_disk_bytes: int | None = None
+
+
+class ErrorView(View):
+    """Every error's body."""
+
+    code: str
+    message: str
