@@ -15,6 +15,10 @@ class BundleError(HeadCTError):
     """A bundle is missing, incomplete, altered (hash mismatch) or made for another input contract."""
 
 
+class RubricError(HeadCTError):
+    """A rubric file cannot be read, lacks a value or its source, or has values that make no sense."""
+
+
 class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 
