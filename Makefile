@@ -1,0 +1,64 @@
+# `make demo` and `make test` do all their own set-up on Debian 12. Everything lands in .venv, build and .demo.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+# The system's own Python: Orthanc embeds the same one, so both can share the libraries in .venv.
+SYSTEM_PYTHON := /usr/bin/python3
+BIN := .venv/bin
+STAMPS := build/stamps
+
+RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light python3-venv nodejs npm
+TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk
+
+.PHONY: setup setup-test demo test lint bench soak clean
+
+## Set-up -------------------------------------------------------------------------------------------------
+
+setup: $(STAMPS)/plugin build/ohif/index.html
+
+setup-test: setup $(STAMPS)/test
+
+$(STAMPS)/run-packages: scripts/install_packages.sh Makefile
+	scripts/install_packages.sh $(RUN_PACKAGES)
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/test-packages: scripts/install_packages.sh Makefile
+	scripts/install_packages.sh $(TEST_PACKAGES)
+	@mkdir -p $(@D) && touch $@
+
+$(BIN)/python: | $(STAMPS)/run-packages
+	$(SYSTEM_PYTHON) -m venv .venv
+
+$(STAMPS)/plugin: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[plugin]'
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/test: pyproject.toml constraints.txt $(STAMPS)/plugin | $(STAMPS)/test-packages
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[plugin,training,test]'
+	@mkdir -p $(@D) && touch $@
+
+build/ohif/index.html: scripts/fetch_ohif.sh | $(STAMPS)/run-packages
+	scripts/fetch_ohif.sh build/ohif
+	@touch $@
+
+## What to run --------------------------------------------------------------------------------------------
+
+demo: setup
+	$(BIN)/python -m orthanc_plugin.demo $(if $(ONCE),--once)
+
+test: setup-test
+	$(BIN)/pytest
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup-test
+	$(BIN)/python tests/bench/run.py
+
+soak: setup-test
+	$(BIN)/python tests/soak/run.py
+
+clean:
+	rm -rf .venv build .demo

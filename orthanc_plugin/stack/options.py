@@ -1,0 +1,111 @@
+"""What the person who starts the stack may choose, checked before anything starts."""
+
+import errno
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from headct.errors import SettingsError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class CallingAE:
+    """A DICOM application that may send: its AE title and the address it sends from."""
+
+    title: str
+    host: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``AET@HOST``. An AE title has 1 to 16 characters (DICOM PS3.5 section 6.2, VR AE)."""
+        match = re.fullmatch(r"([\x21-\x5b\x5d-\x7e]{1,16})@([0-9A-Fa-f.:]+)", text)
+        if not match:
+            raise SettingsError(f"a calling AE is written AET@ADDRESS, such as CT1@192.0.2.10, not {text!r}")
+        try:
+            ipaddress.ip_address(match[2])
+        except ValueError as error:
+            raise SettingsError(f"{match[2]!r} in {text!r} is not an IP address") from error
+        return cls(match[1], match[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the stack keeps its data and where it listens."""
+
+    data: Path
+    http_port: int = 8042
+    dicom_port: int = 4242
+    ohif_port: int = 3000
+    listen: str = LOOPBACK
+    calling_aes: tuple[CallingAE, ...] = ()
+
+    @property
+    def local_only(self) -> bool:
+        """Whether only this machine may connect."""
+        return ipaddress.ip_address(self.listen).is_loopback
+
+    @property
+    def orthanc_url(self) -> str:
+        """Orthanc's own address, as seen from this machine."""
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def page_url(self) -> str:
+        """The worklist page."""
+        return f"http://{self.shown_host}:{self.http_port}/triage/"
+
+    @property
+    def ohif_url(self) -> str:
+        """The viewer."""
+        return f"http://{self.shown_host}:{self.ohif_port}/"
+
+    @property
+    def shown_host(self) -> str:
+        """The address to print: one that a browser on this machine can open."""
+        address = ipaddress.ip_address(self.listen)
+        if address.is_unspecified or self.local_only:
+            return "localhost"
+        return f"[{address}]" if address.version == 6 else str(address)
+
+    def check(self) -> None:
+        """Refuse what cannot work or is not safe; nothing has been started yet.
+
+        Raises:
+            SettingsError: A bad address, a port given twice or already in use, or an open DICOM port.
+        """
+        try:
+            ipaddress.ip_address(self.listen)
+        except ValueError as error:
+            raise SettingsError(f"{self.listen!r} is not an IP address") from error
+        ports = {"HTTP": self.http_port, "DICOM": self.dicom_port, "OHIF": self.ohif_port}
+        if len(set(ports.values())) < len(ports):
+            raise SettingsError("the HTTP, DICOM and OHIF ports must be three different numbers")
+        if not self.local_only and not self.calling_aes:
+            raise SettingsError(
+                f"listening on {self.listen} needs at least one --calling-ae AET@ADDRESS: "
+                "only named scanners may send from other machines"
+            )
+        for name, port in ports.items():
+            if not port_is_free(port):
+                raise SettingsError(
+                    f"the {name} port {port} is in use by another program; nothing was started"
+                )
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nobody listens on the port, on any address of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # With this option Linux ignores finished connections but still refuses a port that is listened on.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+        return True

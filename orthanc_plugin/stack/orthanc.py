@@ -1,0 +1,137 @@
+"""Orthanc's configuration: our plugin, DICOMweb, users, and who may connect."""
+
+import json
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from headct.errors import SettingsError
+from orthanc_plugin.stack.credentials import Credentials
+from orthanc_plugin.stack.options import LOOPBACK, Options
+
+PLUGIN_FOLDERS = (Path("/usr/share/orthanc/plugins"), Path("/usr/local/share/orthanc/plugins"))
+PACKAGE = Path(__file__).resolve().parent.parent
+
+LOCAL_OPTIONS = "orthanc.local.json"
+"""A file in the data folder with options of the hospital's own, laid over the generated ones."""
+
+LOOPBACK_GUARD = f"""\
+-- Orthanc cannot bind its DICOM port to one address. An error makes the C-STORE fail, so that a scanner
+-- which is not meant to send here is told so; a plain "false" would answer success and drop the image.
+function ReceivedInstanceFilter(dicom, origin, info)
+  if origin["RemoteIp"] ~= nil and origin["RemoteIp"] ~= "{LOOPBACK}" then
+    error("this server accepts images from its own machine only")
+  end
+  return true
+end
+"""
+
+
+def find_executable() -> str:
+    """Path of the Orthanc program."""
+    path = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
+    if path is None:
+        raise SettingsError("Orthanc is not installed; run `make` first")
+    return path
+
+
+def _plugin(name: str) -> str:
+    for folder in PLUGIN_FOLDERS:
+        if (folder / name).exists():
+            return str(folder / name)
+    raise SettingsError(f"Orthanc's plugin {name} is not installed; run `make` first")
+
+
+def environment() -> dict[str, str]:
+    """Where Orthanc's embedded interpreter finds this project and its libraries."""
+    return {"PYTHONPATH": f"{sysconfig.get_path('purelib')}:{PACKAGE.parent}", "PYTHONUNBUFFERED": "1"}
+
+
+def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
+    """All options Orthanc is started with, the hospital's own laid over ours.
+
+    Raises:
+        SettingsError: A plugin is missing, ``orthanc.local.json`` is not a JSON object, or it switches
+            authentication off while other machines may connect.
+    """
+    storage = str(options.data / "orthanc")
+    generated: dict[str, Any] = {
+        "Name": "headct-triage",
+        "StorageDirectory": storage,
+        "IndexDirectory": storage,
+        "HttpPort": options.http_port,
+        "RemoteAccessAllowed": not options.local_only,
+        # Known from Orthanc 1.12.10 on; older versions listen everywhere and refuse other machines' requests.
+        "HttpBindAddresses": [options.listen],
+        "AuthenticationEnabled": True,
+        "RegisteredUsers": {credentials.user: credentials.password},
+        "DicomAet": "HEADCT",
+        "DicomPort": options.dicom_port,
+        **_who_may_send(options),
+        # Results must never start a second judgement by their arrival, nor replace what is stored.
+        "OverwriteInstances": False,
+        "StableAge": 5,
+        "UserMetadata": {"HeadCTUrgency": 8310},
+        "Plugins": [_plugin("libOrthancDicomWeb.so"), _plugin("libOrthancPython.so")],
+        "PythonScript": str(PACKAGE / "plugin.py"),
+        "PythonVerbose": False,
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
+        "HeadCTTriage": {"Python": sys.executable, "OhifUrl": options.ohif_url},
+    }
+    merged = _merge(generated, _local_options(options.data / LOCAL_OPTIONS))
+    if merged["RemoteAccessAllowed"] and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):
+        raise SettingsError("other machines may connect only while AuthenticationEnabled is true")
+    return merged
+
+
+def _who_may_send(options: Options) -> dict[str, Any]:
+    """Any AE of this machine, or exactly the named ones from exactly their addresses."""
+    if not options.calling_aes:
+        return {
+            "DicomAlwaysAllowEcho": True,
+            "DicomAlwaysAllowStore": True,
+            "LuaScripts": [str(options.data / "loopback.lua")],
+        }
+    return {
+        "DicomAlwaysAllowEcho": False,
+        "DicomAlwaysAllowStore": False,
+        "DicomCheckModalityHost": True,
+        "DicomModalities": {
+            f"sender{number}": {
+                "AET": ae.title,
+                "Host": ae.host,
+                "Port": 104,  # Never called: Orthanc wants a number for a modality that only sends.
+                "AllowEcho": True,
+                "AllowStore": True,
+                "AllowFind": False,
+                "AllowGet": False,
+                "AllowMove": False,
+            }
+            for number, ae in enumerate(options.calling_aes, start=1)
+        },
+    }
+
+
+def _local_options(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        options = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(options, dict):
+        raise SettingsError(f"{path} must hold one JSON object")
+    return options
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay ``over`` on ``base``; objects are merged one level deep, everything else replaces."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merged[key] = {**base[key], **value}
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,74 @@
+"""``headct up``: the whole stack in the foreground, for a machine without containers."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from headct.errors import HeadCTError
+from orthanc_plugin.stack.options import LOOPBACK, CallingAE, Options
+from orthanc_plugin.stack.processes import Stopped, stop_on_signals, watch
+from orthanc_plugin.stack.running import Stack, StackError, ended_message, running
+
+PORT = click.IntRange(1, 65535)
+
+
+@click.command("up")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("headct-data"),
+    show_default=True,
+    help="Folder for images, database, logs and credentials.",
+)
+@click.option(
+    "--http-port", type=PORT, default=8042, show_default=True, help="Orthanc and the worklist page."
+)
+@click.option("--dicom-port", type=PORT, default=4242, show_default=True, help="C-STORE.")
+@click.option("--ohif-port", type=PORT, default=3000, show_default=True, help="The OHIF viewer.")
+@click.option("--listen", default=LOOPBACK, show_default=True, help="IP address to listen on.")
+@click.option(
+    "--calling-ae",
+    "calling_aes",
+    multiple=True,
+    metavar="AET@ADDRESS",
+    help="A scanner that may send (repeatable). Without any, every AE of this machine may and no other.",
+)
+def command(
+    *, data: Path, http_port: int, dicom_port: int, ohif_port: int, listen: str, calling_aes: tuple[str, ...]
+) -> None:
+    """Run Orthanc with triage, and OHIF, until Ctrl-C."""
+    try:
+        options = Options(
+            data=data.resolve(),
+            http_port=http_port,
+            dicom_port=dicom_port,
+            ohif_port=ohif_port,
+            listen=listen,
+            calling_aes=tuple(CallingAE.parse(text) for text in calling_aes),
+        )
+        with stop_on_signals(), running(options) as stack:
+            click.echo(describe(stack))
+            raise StackError(ended_message(watch(stack.children)))
+    except Stopped:
+        click.echo("Stopped.")
+    except HeadCTError as error:
+        click.echo(f"headct up: {error}", err=True)
+        sys.exit(1)
+
+
+def describe(stack: Stack) -> str:
+    """Where the stack listens and how to log in."""
+    options = stack.options
+    senders = ", ".join(f"{ae.title}@{ae.host}" for ae in options.calling_aes) or "any AE of this machine"
+    return "\n".join(
+        [
+            f"Worklist   {options.page_url}",
+            f"Viewer     {options.ohif_url}",
+            f"DICOM      AE title HEADCT, port {options.dicom_port}; may send: {senders}",
+            f"User       {stack.credentials.user}",
+            f"Password   {stack.credentials.password}   (kept in {options.data / 'credentials'})",
+            f"Logs       {options.data / 'logs'}",
+            "Ctrl-C ends it.",
+        ]
+    )
