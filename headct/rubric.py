@@ -107,16 +107,16 @@ class Rubric:
         """
         fresh = [f for f in findings if f.kind is FindingKind.HAEMORRHAGE]
         old = [f for f in findings if f.kind is FindingKind.OLD_COLLECTION]
-        ventricular = any(f.kind is FindingKind.INTRAVENTRICULAR_BLOOD for f in findings)
+        ventricular = [f for f in findings if f.kind is FindingKind.INTRAVENTRICULAR_BLOOD]
         if not fresh and not old and not ventricular:
             return Judgement(Urgency.GREEN, ())
         t = self.thresholds
-        fresh_ml = _total_ml(fresh)
+        fresh_ml = _total_ml(fresh + ventricular)
         deep = [f for f in fresh if f.location is Location.DEEP]
         peripheral = [f for f in fresh if f.location is Location.PERIPHERAL]
         offset = max((abs(f.offset_mm) for f in findings if f.offset_mm is not None), default=0.0)
         met = {
-            Rule.VENTRICULAR_BLACK: ventricular and fresh_ml > t.ventricular_black_ml,
+            Rule.VENTRICULAR_BLACK: bool(ventricular) and fresh_ml > t.ventricular_black_ml,
             Rule.TOTAL_BLACK: fresh_ml > t.total_black_ml,
             Rule.THICKNESS: any((f.thickness_mm or 0.0) >= t.thickness_red_mm for f in fresh),
             Rule.DEEP_COUNT: len(deep) >= t.deep_count_red,
@@ -125,7 +125,7 @@ class Rubric:
             # Old collections count here: diluted or anaemic fresh blood can look old, and a large old
             # collection needs a surgeon soon as well.
             Rule.TOTAL_VOLUME: fresh_ml + _total_ml(old) >= t.total_red_ml,
-            Rule.VENTRICULAR: ventricular,
+            Rule.VENTRICULAR: bool(ventricular),
             Rule.MIDLINE: offset >= t.midline_red_mm,
             Rule.ANY_BLEED: True,
         }
