@@ -1,4 +1,4 @@
-"""What triage answers: the objects behind the REST routes and the page, and the two ways to say no.
+"""What triage answers: the objects behind the REST routes and the page, and the three ways to say no.
 
 Times are UTC. Demographics and DICOM dates are shown as written in the images, never parsed.
 """
@@ -19,7 +19,11 @@ class NotFoundError(HeadCTError):
 
 
 class RefusedError(HeadCTError):
-    """The request is understood and not allowed, or not possible now."""
+    """The request is understood and not allowed; the message is shown to who asked."""
+
+
+class UnavailableError(HeadCTError):
+    """Triage cannot answer now, for instance because its store cannot be read; the message says why."""
 
 
 class Window(StrEnum):
@@ -264,6 +268,12 @@ class PatientNameView(View):
     alphabetic: str = ""
     ideographic: str = ""
     phonetic: str = ""
+
+    @classmethod
+    def of(cls, written: str) -> Self:
+        """From the value of the attribute, its groups divided by ``=``."""
+        groups = [*written.split("=", 2), "", ""]
+        return cls(alphabetic=groups[0], ideographic=groups[1], phonetic=groups[2])
 
 
 class PreviewView(View):
