@@ -19,6 +19,10 @@ class RubricError(HeadCTError):
     """A rubric file cannot be read, lacks a value or its source, or has values that make no sense."""
 
 
+class InferenceError(HeadCTError):
+    """A network's output cannot be used."""
+
+
 class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 
