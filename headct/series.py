@@ -40,6 +40,9 @@ class CTSeries:
     """SHA-256 over the stored pixel data in slice order, hex."""
     dropped: tuple[str, ...] = ()
     """Why images of the series were left out (duplicates, a localizer among axial images), one line each."""
+    assumed: tuple[str, ...] = ()
+    """What the headers do not say and was assumed: ``pixel_spacing``, ``slice_positions``, ``orientation``,
+    ``rescale``. Figures in mm and ml rest on it."""
 
     @property
     def slab_heights_mm(self) -> NDArray[np.float64]:

@@ -1,0 +1,259 @@
+"""Where slices lie: one regular stack out of the headers of a series, feet first, and its slabs.
+
+Coordinates are DICOM patient coordinates (PS3.3 C.7.6.2.1.1): x to the patient's left, y to the back, z to
+the head.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from headct.errors import NotAnalysedError
+from headct.headers import number, numbers, text
+from headct.reasons import Reason, ReasonCode
+
+Vector = NDArray[np.float64]
+
+SLAB_MM = 5.0
+"""Height of what is judged; thinner slices are averaged to about this."""
+MAX_EXTENT_MM = 3000.0
+"""No scanner's table moves further."""
+_PARALLEL = math.cos(math.radians(2.0))
+_HOLE = 1.5
+"""A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
+_DEFAULT_FIELD_MM = 230.0
+"""Field of view of a head CT, assumed where the header gives no scale at all."""
+
+
+def _inconsistent(detail: str) -> NotAnalysedError:
+    return NotAnalysedError(Reason(ReasonCode.INCONSISTENT_GEOMETRY, detail))
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Parallel slices in order along their normal."""
+
+    order: tuple[int, ...]
+    """Index of each slice's header, feet first."""
+    positions_mm: Vector
+    """Position of each slice along the normal, not decreasing."""
+    rows_to: Vector
+    """Direction in which the column index grows."""
+    columns_to: Vector
+    """Direction in which the row index grows."""
+    pixel_spacing_mm: tuple[float, float]
+    """As stored: between rows, between columns."""
+    dropped: tuple[str, ...]
+    assumed: tuple[str, ...]
+
+    @property
+    def _transposed(self) -> bool:
+        return bool(abs(self.rows_to[0]) < abs(self.columns_to[0]))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float]:
+        """Between rows and between columns after :meth:`upright`."""
+        rows, columns = self.pixel_spacing_mm
+        return (columns, rows) if self._transposed else (rows, columns)
+
+    @property
+    def tilt_deg(self) -> float:
+        """Angle of the normal to the body axis about the left-right axis, positive towards the back."""
+        normal = _normal(self.rows_to, self.columns_to)
+        return math.degrees(math.atan2(normal[1], normal[2]))
+
+    @property
+    def same_position_mm(self) -> float:
+        """Slices closer than this lie at one place."""
+        return 0.01
+
+    def upright(self, volume: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Flip (slices, rows, columns) so that row 0 is anterior and column 0 the patient's right."""
+        right_left, front_back = self.rows_to, self.columns_to
+        if self._transposed:
+            volume = volume.transpose(0, 2, 1)
+            right_left, front_back = front_back, right_left
+        if right_left[0] < 0:
+            volume = volume[:, :, ::-1]
+        if front_back[1] < 0:
+            volume = volume[:, ::-1]
+        return np.ascontiguousarray(volume)
+
+    def only(self, keep: Sequence[int]) -> "Stack":
+        """The slices with these numbers."""
+        order = tuple(self.order[k] for k in keep)
+        return replace(self, order=order, positions_mm=self.positions_mm[list(keep)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """One image's place."""
+
+    rows_to: Vector
+    columns_to: Vector
+    shape: tuple[float | None, float | None]
+    localizer: bool
+
+    @property
+    def normal(self) -> Vector:
+        return _normal(self.rows_to, self.columns_to)
+
+
+def orientation(header: Dataset) -> tuple[Vector, Vector] | None:
+    """Unit vectors in which the column index and the row index grow; ``None`` when absent or impossible."""
+    values = numbers(header, "ImageOrientationPatient", 6)
+    if values is None:
+        return None
+    row, column = np.array(values[:3]), np.array(values[3:])
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
+    if not all(0.9 < length < 1.1 for length in lengths):
+        return None
+    row, column = row / lengths[0], column / lengths[1]
+    return (row, column) if abs(float(row @ column)) < 0.05 else None
+
+
+def is_localizer(header: Dataset) -> bool:
+    """Named so by ImageType (PS3.3 C.8.2.1.1.1) or by the scan mode some makers write."""
+    words = text(header, "ImageType").upper() + " " + text(header, "ScanOptions").upper()
+    return any(w in words for w in ("LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM", "SCANOSCOPE"))
+
+
+def stack(headers: Sequence[Dataset]) -> Stack:
+    """The series' stack of parallel slices.
+
+    A few localizers among them are left out. Slices without any orientation are taken as axial, without
+    positions as placed by slice location or instance number: an absent attribute alone refuses nothing.
+
+    :raises NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
+    """
+    assumed: list[str] = []
+    planes = []
+    for header in headers:
+        found = orientation(header)
+        if found is None:
+            assumed.append("orientation")
+            found = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+        planes.append(
+            _Plane(*found, (number(header, "Rows"), number(header, "Columns")), is_localizer(header))
+        )
+    if 0 < len(assumed) < len(headers):
+        raise _inconsistent("orientation of some images missing")
+    members, dropped = _dominant(planes)
+    first = planes[members[0]]
+    spacing, spacing_known = _spacing(headers, members)
+    along, known = _positions(headers, members, first.normal)
+    order = np.argsort(along, kind="stable")
+    positions = along[order]
+    if positions[-1] - positions[0] > MAX_EXTENT_MM:
+        raise _inconsistent("images metres apart")
+    found_stack = Stack(
+        order=tuple(members[k] for k in order),
+        positions_mm=positions,
+        rows_to=first.rows_to,
+        columns_to=first.columns_to,
+        pixel_spacing_mm=spacing,
+        dropped=dropped,
+        assumed=(
+            *(["orientation"] if assumed else []),
+            *([] if spacing_known else ["pixel_spacing"]),
+            *([] if known else ["slice_positions"]),
+        ),
+    )
+    _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > found_stack.same_position_mm)]))
+    return found_stack
+
+
+def slabs(positions_mm: Vector) -> tuple[tuple[int, ...], ...]:
+    """Consecutive slice numbers averaged into each slab of about :data:`SLAB_MM`; each slice exactly once."""
+    count = len(positions_mm)
+    if count < 2:
+        return ((0,),) * count
+    heights = np.gradient(positions_mm)
+    groups: list[list[int]] = []
+    height = math.inf
+    for k in range(count):
+        if abs(height + heights[k] - SLAB_MM) < abs(height - SLAB_MM):
+            groups[-1].append(k)
+            height += heights[k]
+        else:
+            groups.append([k])
+            height = heights[k]
+    if len(groups) > 1 and height < SLAB_MM / 2:
+        groups[-2:] = [groups[-2] + groups[-1]]
+    return tuple(tuple(g) for g in groups)
+
+
+def _normal(rows_to: Vector, columns_to: Vector) -> Vector:
+    """Unit normal of a slice, towards the head (for a coronal or sagittal one to the back or left)."""
+    normal = np.cross(rows_to, columns_to)
+    normal = normal / np.linalg.norm(normal)
+    largest = normal[np.argmax(np.abs(normal))]
+    return normal if largest > 0 else -normal
+
+
+def _dominant(planes: Sequence[_Plane]) -> tuple[list[int], tuple[str, ...]]:
+    """Numbers of the largest set of like planes, and what was dropped beside it."""
+    best: list[int] = []
+    left = list(range(len(planes)))
+    while left:
+        p = planes[left[0]]
+        alike = [
+            i
+            for i in left
+            if float(planes[i].rows_to @ p.rows_to) > _PARALLEL
+            and float(planes[i].columns_to @ p.columns_to) > _PARALLEL
+            and planes[i].shape == p.shape
+            and planes[i].localizer == p.localizer
+        ]
+        best = max(best, alike, key=len)
+        left = [i for i in left if i not in set(alike)]
+    rest = set(range(len(planes))) - set(best)
+    if any(not planes[i].localizer for i in rest):
+        raise _inconsistent("mixed orientations or sizes")
+    return best, (f"{len(rest)} localizer images",) if rest else ()
+
+
+def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[float, float], bool]:
+    """Distance between rows and columns, the same for all, and whether the headers say it."""
+    found = {
+        s for i in members if (s := numbers(headers[i], "PixelSpacing", 2)) and min(s) > 0.05 and max(s) < 5
+    }
+    if len(found) > 1 and np.ptp(np.array(list(found)), axis=0).max() > 0.01:
+        raise _inconsistent("pixel spacing varies")
+    if found:
+        rows, columns = max(found)
+        return (rows, columns), True
+    header = headers[members[0]]
+    side = number(header, "Columns") or 512.0
+    field = number(header, "ReconstructionDiameter")
+    mm = (field if field and 50 < field < 700 else _DEFAULT_FIELD_MM) / side
+    return (mm, mm), False
+
+
+def _positions(headers: Sequence[Dataset], members: Sequence[int], normal: Vector) -> tuple[Vector, bool]:
+    """Position of each member along the normal, and whether the headers say it."""
+    corners = [numbers(headers[i], "ImagePositionPatient", 3) for i in members]
+    present = [c for c in corners if c is not None]
+    if len(present) == len(members):
+        return np.array(present) @ normal, True
+    if present:
+        raise _inconsistent("positions of some images missing")
+    header = headers[members[0]]
+    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or SLAB_MM
+    for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
+        places = [p for i in members if (p := number(headers[i], keyword)) is not None]
+        if len(set(places)) == len(members):
+            return np.array(places) * mm, False
+    raise _inconsistent("no image positions")
+
+
+def _refuse_holes(gaps: Vector) -> None:
+    """Two-step spacing is regular; a single gap far above its neighbours means missing slices."""
+    for k, gap in enumerate(gaps):
+        around = np.delete(gaps[max(0, k - 3) : k + 4], min(k, 3))
+        if len(around) and gap > _HOLE * max(float(np.median(around)), 1e-3) and gap > 1.0:
+            raise _inconsistent(f"slices missing: a gap of {gap:.0f} mm")
