@@ -29,6 +29,7 @@ class Rule(StrEnum):
     VENTRICULAR = "ventricular"
     MIDLINE = "midline"
     ANY_BLEED = "any_bleed"
+    MIDLINE_ALONE = "midline_alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Thresholds:
     peripheral_red_ml: float
     deep_red_ml: float
     total_red_ml: float
-    midline_red_mm: float
+    midline_mm: float
     total_black_ml: float
     ventricular_black_ml: float
 
@@ -108,8 +109,7 @@ class Rubric:
         fresh = [f for f in findings if f.kind is FindingKind.HAEMORRHAGE]
         old = [f for f in findings if f.kind is FindingKind.OLD_COLLECTION]
         ventricular = [f for f in findings if f.kind is FindingKind.INTRAVENTRICULAR_BLOOD]
-        if not fresh and not old and not ventricular:
-            return Judgement(Urgency.GREEN, ())
+        bleed = bool(fresh or old or ventricular)
         t = self.thresholds
         fresh_ml = _total_ml(fresh + ventricular)
         deep = [f for f in fresh if f.location is Location.DEEP]
@@ -126,11 +126,13 @@ class Rubric:
             # collection needs a surgeon soon as well.
             Rule.TOTAL_VOLUME: fresh_ml + _total_ml(old) >= t.total_red_ml,
             Rule.VENTRICULAR: bool(ventricular),
-            Rule.MIDLINE: offset >= t.midline_red_mm,
-            Rule.ANY_BLEED: True,
+            Rule.MIDLINE: bleed and offset >= t.midline_mm,
+            Rule.ANY_BLEED: bleed,
+            # An infarct with swelling, or blood as dense as brain: something pushes, whatever it is.
+            Rule.MIDLINE_ALONE: not bleed and offset >= t.midline_mm,
         }
         rules = tuple(rule for rule in Rule if met[rule])
-        return Judgement(max(_URGENCY[rule] for rule in rules), rules)
+        return Judgement(max((_URGENCY[rule] for rule in rules), default=Urgency.GREEN), rules)
 
     def _check_order(self, path: Path) -> None:
         t, m = self.thresholds, self.limits
@@ -160,6 +162,7 @@ _URGENCY: dict[Rule, Urgency] = {
     Rule.VENTRICULAR: Urgency.RED,
     Rule.MIDLINE: Urgency.RED,
     Rule.ANY_BLEED: Urgency.YELLOW,
+    Rule.MIDLINE_ALONE: Urgency.YELLOW,
 }
 
 
