@@ -1,0 +1,103 @@
+"""The store's database: connections, transactions, migrations."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 20
+"""How long a writer waits for another one; transactions are far shorter."""
+
+
+class Database:
+    """Sessions on one database, for one process.
+
+    >>> with database.writing() as session:        # doctest: +SKIP
+    ...     store.arrive(session, seen, now, settings)
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self._writer = self.engine.execution_options(immediate=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view; nothing is written."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: all of it, or nothing when the block raises."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the tables to this version of the program.
+
+        Raises
+        ------
+        OSError
+            The SQLite file or its folder cannot be written.
+        sqlalchemy.exc.DatabaseError
+            The file is no database, or a damaged one.
+        """
+        path = self.engine.url.database if self._sqlite else None
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # SQLite would open a read-only file and fail much later, at the first arrival.
+            for needed in (Path(path).parent, Path(path)):
+                if needed.exists() and not os.access(needed, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(needed))
+        with self._writer.begin() as connection:
+            if self._sqlite:
+                found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+                if found != "ok":
+                    raise OSError(errno.EIO, "the database file is damaged", path)
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @property
+    def _sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver's own transactions begin too late and deferred: SQLAlchemy begins them, see below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL, not NORMAL: a result that was published must survive a power cut.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that reads and then writes fails at once when another one wrote
+        # in between; taking the write lock first waits instead.
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,174 @@
+"""What Orthanc is to show of a series: derived from the store, wished for, done, compared again.
+
+A wish is a number that only grows; a publication fulfils the wish it began with, so that a change in
+between is published after it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from headct.urgency import Urgency
+from orthanc_plugin.tables import Assessment, Document, Series
+from orthanc_plugin.views import SeriesState
+
+PRELIMINARY_LABEL = "triage-preliminary"
+"""Beside the colour's label while a series is incomplete."""
+PUBLISH_SECONDS = 30
+"""A publication not finished by then is taken up by anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What Orthanc is to show of a series, derived from the store."""
+
+    series_id: str
+    study_id: str
+    series_labels: tuple[str, ...]
+    study_labels: tuple[str, ...]
+    send: tuple[str, ...] = ()
+    """SOP instance UIDs of documents to be sent."""
+    remove: tuple[tuple[str, str], ...] = ()
+    """SOP instance UID and Orthanc's identifier of documents to be deleted."""
+    keep: tuple[tuple[str, str], ...] = ()
+    """The same of documents that are to be there."""
+    forward: tuple[str, ...] = ()
+    """Orthanc's identifiers of documents not forwarded yet."""
+
+
+def want(series: Series, now: datetime) -> None:
+    """What Orthanc shows of the series may be out of date."""
+    series.publish_wanted += 1
+    series.publish_not_before = now
+    series.publish_failures = 0
+
+
+def claim_publication(session: Session, now: datetime) -> tuple[str, int] | None:
+    """The next series whose face in Orthanc may be out of date, and the number of that wish."""
+    series = session.scalar(
+        select(Series)
+        .where(Series.publish_wanted != Series.publish_done, Series.publish_not_before <= now)
+        .order_by(Series.publish_not_before)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if series is None:
+        return None
+    series.publish_not_before = now + timedelta(seconds=PUBLISH_SECONDS)
+    return series.id, series.publish_wanted
+
+
+def publication(session: Session, series_id: str) -> Publication:
+    """What Orthanc is to show of a series now."""
+    series = session.get_one(Series, series_id)
+    live = [d for d in series.documents if d.withdrawn_at is None]
+    return Publication(
+        series_id=series.id,
+        study_id=series.study_id,
+        series_labels=labels([series.current]),
+        study_labels=labels([s.current for s in series.study.series]),
+        send=tuple(d.sop_instance_uid for d in live if d.sent_at is None),
+        remove=tuple(
+            (d.sop_instance_uid, d.orthanc_id or "")
+            for d in series.documents
+            if d.withdrawn_at is not None and d.removed_at is None
+        ),
+        keep=tuple((d.sop_instance_uid, d.orthanc_id or "") for d in live if d.sent_at is not None),
+        forward=tuple(d.orthanc_id for d in live if d.orthanc_id and d.forwarded_at is None),
+    )
+
+
+def document_sent(session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime) -> None:
+    """Orthanc has the document."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.orthanc_id, document.sent_at = orthanc_id, now
+
+
+def document_lost(session: Session, sop_instance_uid: str) -> None:
+    """Orthanc no longer has the document, which is to be there: it will be sent again."""
+    session.get_one(Document, sop_instance_uid).sent_at = None
+
+
+def document_removed(session: Session, sop_instance_uid: str, now: datetime) -> None:
+    """The withdrawn document is gone from Orthanc."""
+    session.get_one(Document, sop_instance_uid).removed_at = now
+
+
+def documents_forwarded(session: Session, orthanc_ids: Iterable[str], now: datetime) -> None:
+    """A job that sends the documents on was handed to Orthanc."""
+    for document in session.scalars(select(Document).where(Document.orthanc_id.in_(list(orthanc_ids)))):
+        document.forwarded_at = now
+
+
+def published(session: Session, series_id: str, wish: int, now: datetime) -> None:
+    """Orthanc shows what it was to show when the wish was claimed."""
+    series = session.get_one(Series, series_id)
+    series.publish_done = wish
+    series.publish_failures = 0
+    series.publish_not_before = now
+    series.checked_at = now
+
+
+def publication_failed(session: Session, series_id: str, now: datetime) -> None:
+    """Try again, ever more slowly, for ever: a result is never dropped."""
+    series = session.get_one(Series, series_id)
+    series.publish_failures += 1
+    series.publish_not_before = now + timedelta(seconds=min(300, 2**series.publish_failures))
+
+
+def want_publication(session: Session, series_ids: Sequence[str], now: datetime) -> None:
+    """Somebody changed what Orthanc shows of these series: compare again."""
+    for series in session.scalars(select(Series).where(Series.id.in_(series_ids))):
+        want(series, now)
+
+
+def want_checks(session: Session, older_than: datetime, now: datetime, limit: int) -> int:
+    """Have the series compared that were not compared with Orthanc for the longest time."""
+    rows = session.scalars(
+        select(Series)
+        .where(
+            Series.state.in_((SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)),
+            Series.publish_wanted == Series.publish_done,
+            Series.checked_at < older_than,
+        )
+        .order_by(Series.checked_at)
+        .limit(limit)
+    ).all()
+    for series in rows:
+        want(series, now)
+    return len(rows)
+
+
+def preview_due(session: Session) -> tuple[str, int] | None:
+    """A series whose slices are to be rendered and its generation, alerts first."""
+    row = session.execute(
+        select(Series.id, Series.generation)
+        .join(
+            Assessment,
+            and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)),
+        )
+        .where(Series.preview_pending)
+        .order_by(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)).desc(), Series.first_arrival)
+        .limit(1)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def previews_done(session: Session, series_id: str, generation: int) -> None:
+    """The slices of that generation are rendered."""
+    series = session.get_one(Series, series_id)
+    if series.generation == generation:
+        series.preview_pending = False
+
+
+def labels(assessments: Iterable[Assessment | None]) -> tuple[str, ...]:
+    """Labels of the worst of some assessments, the colour first."""
+    current = [a for a in assessments if a is not None]
+    if not current:
+        return ()
+    worst = max(a.urgency for a in current)
+    preliminary = all(a.preliminary for a in current if a.urgency is worst)
+    return worst.machine_labels() + ((PRELIMINARY_LABEL,) if preliminary else ())

@@ -1,0 +1,139 @@
+"""Typed options, read from the section ``HeadCTTriage`` of Orthanc's configuration."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_pascal
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from headct.errors import SettingsError
+
+SECTION = "HeadCTTriage"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Person(BaseModel):
+    """Who stands behind a login of Orthanc."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=194, pattern=r"^[^\\]+$")]
+    """DICOM person name, ``Family^Given`` with up to three component groups."""
+    organisation: str = ""
+    role: Literal["viewer", "reader", "administrator"] = "viewer"
+
+
+class Settings(BaseModel):
+    """All options. In the configuration they are written in CamelCase: ``LongQuietSeconds``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+    storage: Path
+    """Folder of the store, the previews and the lock. Default: ``headct-triage`` in Orthanc's own."""
+    database: str = ""
+    """SQLAlchemy URL of the store. Default: SQLite in the storage folder."""
+    bundle: Path | None = None
+    """Folder of the model that judges. Default: the newest that ships with the program."""
+    python: Path | None = None
+    """Interpreter of the workers. Default: the one whose packages Orthanc itself uses."""
+    orthanc_url: str = ""
+    """Where workers reach Orthanc. Default: loopback, at Orthanc's own HTTP port."""
+
+    workers: int = Field(default=1, ge=0, le=16)
+    """Judging processes on this machine; 0 when workers run elsewhere."""
+    worker_threads: int = Field(default=2, ge=1, le=64)
+    """Threads of one judging process."""
+    worker_niceness: int = Field(default=10, ge=0, le=19)
+    """Priority given up by workers, so that receiving images always comes first."""
+
+    quiet_seconds: float = Field(default=2.0, ge=0.5, le=60)
+    """No new image for this long: the series is looked at."""
+    long_quiet_seconds: float = Field(default=60.0, ge=2, le=3600)
+    """No new image for this long: an incomplete series is given up as *not analysed*."""
+    lease_seconds: float = Field(default=60.0, ge=5, le=3600)
+    """A worker silent for this long has lost its series."""
+    series_limit_seconds: float = Field(default=600.0, ge=10, le=7200)
+    """A worker that needs longer for one series is ended, which counts as a failed attempt."""
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    """Failed attempts after which a series is *failed*."""
+    sweep_seconds: float = Field(default=300.0, ge=5, le=86400)
+    """How often Orthanc and the store are compared as a whole."""
+    max_series_megabytes: int = Field(default=4096, ge=64)
+    """A series with larger files than this is not fetched."""
+
+    earlier_after_days: int = Field(default=0, ge=0)
+    """Studies older than this go to *Earlier studies*: assessed, not queued. 0: off."""
+    minimum_free_gigabytes: float = Field(default=2.0, ge=0.1)
+    """Triage stops below this much free disk."""
+    retention_days: int = Field(default=0, ge=0)
+    """Previews older than this are deleted; those of alerts never. 0: kept until the series is deleted."""
+
+    key_objects: bool = True
+    """Write a key object selection beside the structured report."""
+    forward_to: tuple[str, ...] = ()
+    """Names of Orthanc's DICOM modalities that get the results too."""
+    previews: bool = True
+    """Render slices as PNG for the worklist page."""
+    ohif_url: str = ""
+    """OHIF viewer opened from the worklist page; the study's UID is appended."""
+    people: dict[str, Person] = Field(default_factory=dict)
+    """Orthanc login to person; logins not listed only look."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.long_quiet_seconds < self.quiet_seconds:
+            raise ValueError("LongQuietSeconds is shorter than QuietSeconds")
+        if self.database:
+            try:
+                url = make_url(self.database)
+            except ArgumentError:
+                raise ValueError("Database is not a database URL") from None
+            if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+                raise ValueError("Database must outlive the process: an SQLite in memory does not")
+        for name in ("storage", "bundle", "python"):
+            path: Path | None = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                raise ValueError(f"{to_pascal(name)} must be an absolute path")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """URL of the store."""
+        return self.database or f"sqlite:///{self.storage / 'triage.sqlite'}"
+
+    @property
+    def database_path(self) -> Path | None:
+        """The store's file, where it is SQLite."""
+        url = make_url(self.database_url)
+        return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def previews_folder(self) -> Path:
+        """Where slices rendered for the page lie."""
+        return self.storage / "previews"
+
+
+def from_orthanc(configuration: dict[str, Any]) -> Settings:
+    """Options from Orthanc's whole configuration.
+
+    Raises
+    ------
+    SettingsError
+        Unknown name, wrong type or unsafe value; the message names the option, not its value.
+    """
+    section = dict(configuration.get(SECTION) or {})
+    # Orthanc's own default, relative to its working folder like all its paths.
+    storage = Path(str(configuration.get("StorageDirectory") or "OrthancStorage")).resolve()
+    section.setdefault("Storage", str(storage / "headct-triage"))
+    if "OrthancUrl" not in section:
+        scheme = "https" if configuration.get("SslEnabled") else "http"
+        section["OrthancUrl"] = f"{scheme}://127.0.0.1:{configuration.get('HttpPort', 8042)}"
+    try:
+        return Settings.model_validate(section)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc']) or SECTION}: {e['msg']}" for e in error.errors()
+        )
+        raise SettingsError(wrong) from None

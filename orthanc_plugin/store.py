@@ -1,0 +1,590 @@
+"""The truth: every change of a series' state, each a plain function inside one transaction.
+
+A series *arrives*, is *claimed* by a worker with a lease, and ends *assessed*, *not analysed* or *failed*.
+New images take it back to *arriving* from anywhere. What Orthanc shows is derived from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from headct.assessment import Assessment, BundleIdentity
+from headct.errors import HeadCTError
+from headct.reasons import Reason, ReasonCode
+from orthanc_plugin import outbox, tables
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.tables import AuditEntry, Bundle, Document, Position, Series, Study, Worker
+from orthanc_plugin.views import DocumentKind, SeriesState
+
+S = SeriesState
+
+TRANSITIONS: dict[SeriesState, frozenset[SeriesState]] = {
+    S.ARRIVING: frozenset({S.ARRIVING, S.JUDGING, S.WITHDRAWN}),
+    S.WAITING: frozenset({S.ARRIVING, S.JUDGING, S.WITHDRAWN}),
+    S.JUDGING: frozenset({S.ARRIVING, S.WAITING, S.ASSESSED, S.NOT_ANALYSED, S.FAILED, S.WITHDRAWN}),
+    S.ASSESSED: frozenset({S.ARRIVING, S.WITHDRAWN}),
+    S.NOT_ANALYSED: frozenset({S.ARRIVING, S.WITHDRAWN}),
+    S.FAILED: frozenset({S.ARRIVING, S.WITHDRAWN}),
+    S.WITHDRAWN: frozenset({S.ARRIVING}),
+}
+PENDING = frozenset({S.ARRIVING, S.WAITING, S.JUDGING})
+FINAL = frozenset({S.ASSESSED, S.NOT_ANALYSED, S.FAILED})
+
+PRIORITY_NEW, PRIORITY_RERUN, PRIORITY_EARLIER = 0, 1, 2
+RETRY_SECONDS = (5, 30)
+"""Pauses after the first and the later failed attempts."""
+
+
+class TransitionError(HeadCTError):
+    """A change of state that must not happen; a fault of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A series as Orthanc lists it: identifiers and counts, no demographics."""
+
+    series_id: str
+    study_id: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    instance_count: int
+    first_stored: datetime | None = None
+    """When Orthanc stored its first image, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to judge one generation of a series until the lease ends."""
+
+    series_id: str
+    generation: int
+    owner: str
+    modality: str
+    instance_count: int
+    quiet_seconds: float
+    """Since the last image arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Study and series as written in the images."""
+
+    patient_id: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    age: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    description: str = ""
+    series_number: str = ""
+    series_description: str = ""
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A finished DICOM file."""
+
+    sop_instance_uid: str
+    kind: DocumentKind
+    content: bytes
+    predecessor_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An assessment with the identity of what was judged and the documents written of it."""
+
+    assessment: Assessment
+    case_identity: str
+    pixel_digest: str
+    preliminary: bool
+    description: Description
+    documents: tuple[NewDocument, ...] = ()
+    slices: int = 0
+
+
+def utcnow() -> datetime:
+    """Now, with zone."""
+    return datetime.now(UTC)
+
+
+# --- Arrivals -------------------------------------------------------------------------------------
+
+
+def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> Series:
+    """Images of a series arrived: whatever was said of it no longer counts until it is judged again."""
+    stored = min(now, seen.first_stored or now)
+    study = session.get(Study, seen.study_id)
+    if study is None:
+        study = Study(
+            id=seen.study_id, study_instance_uid=seen.study_instance_uid, first_arrival=stored, earlier=False
+        )
+        session.add(study)
+    series = session.get(Series, seen.series_id)
+    if series is None:
+        series = Series(
+            id=seen.series_id,
+            study_id=study.id,
+            series_instance_uid=seen.series_instance_uid,
+            modality=seen.modality,
+            first_arrival=stored,
+            last_arrival=now,
+            state=S.ARRIVING,
+            changed_at=now,
+            not_before=now,
+            generation=0,
+            publish_wanted=0,
+            publish_done=0,
+            publish_not_before=now,
+            checked_at=now,
+        )
+        session.add(series)
+        session.flush()
+        _log(session, "arrived", series.id, now, images=seen.instance_count)
+        for other in _same_images(session, series, seen.study_instance_uid):
+            # One case under a corrected patient: it has been waiting since it first came.
+            series.first_arrival = min(series.first_arrival, other.first_arrival)
+            study.first_arrival = min(study.first_arrival, other.study.first_arrival)
+    # An alert seen in a part of the series is not unseen by more images: it stays until they are judged.
+    if series.current is not None and not series.current.preliminary:
+        _withdraw_assessment(series, now)
+        outbox.want(series, now)
+    series.modality = seen.modality
+    series.instance_count = seen.instance_count
+    series.last_arrival = now
+    series.superseded_by = None
+    series.preview_pending = False
+    _requeue(series, now, now + timedelta(seconds=settings.quiet_seconds))
+    return series
+
+
+def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: str | None = None) -> bool:
+    """Orthanc no longer has the series, or has it under another patient: nothing of it counts any more."""
+    series = session.get(Series, series_id)
+    if series is None or series.state is S.WITHDRAWN:
+        return False
+    _move(series, S.WITHDRAWN, now)
+    series.superseded_by = superseded_by
+    series.preview_pending = False
+    _withdraw_assessment(series, now)
+    for document in series.documents:
+        document.withdrawn_at = document.withdrawn_at or now
+    outbox.want(series, now)
+    _log(session, "withdrawn", series.id, now, superseded_by=superseded_by)
+    return True
+
+
+def position(session: Session, log: str) -> int:
+    """How far a log was read; 0 at first."""
+    row = session.get(Position, log)
+    return row.sequence if row else 0
+
+
+def set_position(session: Session, log: str, sequence: int) -> None:
+    """Remember it, in the transaction of what was read."""
+    session.merge(Position(log=log, sequence=sequence))
+
+
+# --- Work -----------------------------------------------------------------------------------------
+
+
+def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Claim | None:
+    """The next series to look at, or nothing."""
+    expire_leases(session, now, settings)
+    series = session.scalar(
+        select(Series)
+        .where(Series.state.in_((S.ARRIVING, S.WAITING)), Series.not_before <= now)
+        .order_by(Series.priority, Series.modality != "CT", Series.first_arrival, Series.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if series is None:
+        return None
+    _move(series, S.JUDGING, now)
+    series.lease_owner = owner
+    series.lease_until = now + timedelta(seconds=settings.lease_seconds)
+    series.attempts += 1
+    return Claim(
+        series_id=series.id,
+        generation=series.generation,
+        owner=owner,
+        modality=series.modality,
+        instance_count=series.instance_count,
+        quiet_seconds=(now - series.last_arrival).total_seconds(),
+    )
+
+
+def renew(session: Session, claim: Claim, now: datetime, settings: Settings) -> bool:
+    """Prolong the lease; false when it was lost."""
+    series = _claimed(session, claim)
+    if series is None:
+        return False
+    series.lease_until = now + timedelta(seconds=settings.lease_seconds)
+    return True
+
+
+def release(session: Session, claim: Claim, now: datetime) -> None:
+    """Give a claim back unjudged, through no fault of the series."""
+    series = _claimed(session, claim)
+    if series is not None:
+        series.attempts -= 1
+        _move(series, S.ARRIVING, now)
+        series.not_before = now
+
+
+def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
+    """Take up the series of workers that fell silent."""
+    return _lose(session, Series.lease_until < now, now, settings)
+
+
+def worker_lost(session: Session, owner: str, now: datetime, settings: Settings) -> int:
+    """A worker died: take up its series without waiting for the lease to end."""
+    return _lose(session, Series.lease_owner == owner, now, settings)
+
+
+def record_assessed(
+    session: Session,
+    claim: Claim,
+    judgement: Judgement,
+    now: datetime,
+    settings: Settings,
+) -> bool:
+    """Record a judgement of the whole series or a part of it; false when the claim was lost meanwhile."""
+    series = _claimed(session, claim)
+    if series is None:
+        return False
+    assessment = _make_current(session, series, judgement, now)
+    _describe(series, judgement.description)
+    if judgement.preliminary:
+        _wait(series, now, settings)
+    else:
+        _move(series, S.ASSESSED, now)
+        _supersede_others(session, series, assessment.pixel_digest, now)
+    series.attempts = 0
+    series.preview_pending = True
+    series.preview_slices = judgement.slices
+    outbox.want(series, now)
+    _log(
+        session,
+        "preliminary" if judgement.preliminary else "assessed",
+        series.id,
+        now,
+        urgency=judgement.assessment.urgency.name,
+        bundle=judgement.assessment.bundle.digest,
+    )
+    return True
+
+
+def record_not_analysed(
+    session: Session, claim: Claim, reason: Reason, description: Description | None, now: datetime
+) -> bool:
+    """Record why a series may not be judged; false when the claim was lost."""
+    series = _claimed(session, claim)
+    if series is None:
+        return False
+    _move(series, S.NOT_ANALYSED, now)
+    _give_reason(series, reason)
+    series.attempts = 0
+    if description is not None:
+        _describe(series, description)
+    current = series.current
+    # An alert seen in the part that came stays an alert when the rest never comes.
+    if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
+        _withdraw_assessment(series, now)
+    _supersede_others(session, series, None, now)
+    outbox.want(series, now)
+    _log(session, "not_analysed", series.id, now, reason=reason.code.value)
+    return True
+
+
+def record_waiting(
+    session: Session,
+    claim: Claim,
+    description: Description | None,
+    now: datetime,
+    settings: Settings,
+    *,
+    judged: bool,
+) -> bool:
+    """Not complete yet: wait for more images, or for the long quiet time to pass.
+
+    ``judged`` says that the part that came was judged and gives no alert.
+    """
+    series = _claimed(session, claim)
+    if series is None:
+        return False
+    if description is not None:
+        _describe(series, description)
+    if judged and series.current is not None:
+        _withdraw_assessment(series, now)
+        outbox.want(series, now)
+    series.attempts = 0
+    _wait(series, now, settings)
+    return True
+
+
+def record_failure(session: Session, claim: Claim, reason: Reason, now: datetime, settings: Settings) -> bool:
+    """An attempt failed: try again later, or give the series up as *failed*."""
+    series = _claimed(session, claim)
+    if series is None:
+        return False
+    _attempt_failed(session, series, reason, now, settings)
+    return True
+
+
+def rerun(session: Session, series_id: str, actor: str, now: datetime) -> bool:
+    """Judge a series again, as a person asked; its present result counts until the new one is there."""
+    series = session.get(Series, series_id)
+    if series is None or series.state not in FINAL:
+        return False
+    _requeue(series, now, now)
+    series.priority = PRIORITY_RERUN
+    _log(session, "rerun", series.id, now, actor=actor)
+    return True
+
+
+# --- Bundles and workers --------------------------------------------------------------------------
+
+
+def use_bundle(session: Session, identity: BundleIdentity, now: datetime) -> None:
+    """Remember which model judges from now on."""
+    for row in session.scalars(select(Bundle)):
+        row.in_service = row.digest == identity.digest
+    if session.get(Bundle, identity.digest) is None:
+        session.add(
+            Bundle(
+                digest=identity.digest,
+                name=identity.name,
+                version=identity.version,
+                device_uid=identity.device_uid,
+                in_service=True,
+                first_used=now,
+            )
+        )
+
+
+def sign_of_life(session: Session, worker: str, now: datetime) -> None:
+    """A worker lives."""
+    row = session.get(Worker, worker)
+    if row is None:
+        session.add(Worker(name=worker, started_at=now, seen_at=now))
+    else:
+        row.seen_at = now
+
+
+def forget_worker(session: Session, worker: str) -> None:
+    """A worker ended."""
+    row = session.get(Worker, worker)
+    if row is not None:
+        session.delete(row)
+
+
+def last_structured_report(session: Session, series_id: str, but: str) -> str | None:
+    """SOP instance UID of the series' latest report, other than ``but``: the predecessor of the next."""
+    return session.scalar(
+        select(Document.sop_instance_uid)
+        .where(
+            Document.series_id == series_id,
+            Document.kind == DocumentKind.STRUCTURED_REPORT,
+            Document.withdrawn_at.is_(None),
+            Document.sop_instance_uid != but,
+        )
+        .order_by(Document.created_at.desc(), Document.assessment_id.desc())
+        .limit(1)
+    )
+
+
+def reason_of(series: Series) -> Reason | None:
+    """Why a series is not analysed or failed."""
+    return Reason(ReasonCode(series.reason_code), series.reason_detail) if series.reason_code else None
+
+
+# --- Inside ---------------------------------------------------------------------------------------
+
+
+def _move(series: Series, state: SeriesState, now: datetime) -> None:
+    if state not in TRANSITIONS[series.state]:
+        raise TransitionError(f"a series cannot go from {series.state} to {state}")
+    series.state = state
+    series.changed_at = now
+    series.reason_code, series.reason_detail = None, ""
+    series.lease_owner, series.lease_until = None, None
+
+
+def _requeue(series: Series, now: datetime, not_before: datetime) -> None:
+    _move(series, S.ARRIVING, now)
+    series.generation += 1
+    series.attempts = 0
+    series.priority = PRIORITY_NEW
+    series.not_before = not_before
+
+
+def _claimed(session: Session, claim: Claim) -> Series | None:
+    series = session.get(Series, claim.series_id, with_for_update=True)
+    if (
+        series is not None
+        and series.state is S.JUDGING
+        and series.lease_owner == claim.owner
+        and series.generation == claim.generation
+    ):
+        return series
+    return None
+
+
+def _lose(session: Session, which: ColumnElement[bool], now: datetime, settings: Settings) -> int:
+    rows = session.scalars(
+        select(Series).where(Series.state == S.JUDGING, which).with_for_update(skip_locked=True)
+    ).all()
+    for series in rows:
+        lost = Reason(ReasonCode.INTERNAL_ERROR, "the judging process was lost")
+        _attempt_failed(session, series, lost, now, settings)
+    return len(rows)
+
+
+def _attempt_failed(
+    session: Session, series: Series, reason: Reason, now: datetime, settings: Settings
+) -> None:
+    _log(session, "attempt_failed", series.id, now, reason=reason.code.value, attempt=series.attempts)
+    if series.attempts >= settings.max_attempts:
+        _move(series, S.FAILED, now)
+        _give_reason(series, reason)
+        outbox.want(series, now)
+        _log(session, "failed", series.id, now, reason=reason.code.value)
+    else:
+        pause = RETRY_SECONDS[min(series.attempts, len(RETRY_SECONDS)) - 1]
+        _move(series, S.ARRIVING, now)
+        series.not_before = now + timedelta(seconds=pause)
+
+
+def _give_reason(series: Series, reason: Reason) -> None:
+    series.reason_code, series.reason_detail = reason.code.value, reason.detail
+
+
+def _make_current(session: Session, series: Series, judgement: Judgement, now: datetime) -> tables.Assessment:
+    said = judgement.assessment
+    known = session.scalars(
+        select(tables.Assessment)
+        .where(
+            tables.Assessment.series_id == series.id,
+            tables.Assessment.case_identity == judgement.case_identity,
+            tables.Assessment.bundle_digest == said.bundle.digest,
+            tables.Assessment.preliminary == judgement.preliminary,
+        )
+        .order_by(tables.Assessment.id.desc())
+        .limit(1)
+    ).first()
+    if series.current is not known or known is None:
+        _withdraw_assessment(series, now)
+        session.flush()
+    if known is None:
+        known = tables.Assessment(
+            series_id=series.id,
+            generation=series.generation,
+            case_identity=judgement.case_identity,
+            pixel_digest=judgement.pixel_digest,
+            bundle_digest=said.bundle.digest,
+            urgency=said.urgency,
+            content=said.to_json(),
+            preliminary=judgement.preliminary,
+            created_at=now,
+            arrival_to_result_seconds=(now - series.last_arrival).total_seconds(),
+        )
+        session.add(known)
+        session.flush()
+        session.expire(series, ["assessments"])
+    else:
+        # The same images as once before, for instance after others were deleted: what was said
+        # in between was said of images that are gone.
+        known.withdrawn_at = None
+        for document in series.documents:
+            if document.assessment_id > known.id:
+                document.withdrawn_at = document.withdrawn_at or now
+    for new in judgement.documents:
+        known_document = session.get(Document, new.sop_instance_uid)
+        if known_document is None:
+            session.add(
+                Document(
+                    sop_instance_uid=new.sop_instance_uid,
+                    series_id=series.id,
+                    assessment_id=known.id,
+                    kind=new.kind,
+                    content=new.content,
+                    predecessor_uid=new.predecessor_uid,
+                    created_at=now,
+                )
+            )
+        elif known_document.withdrawn_at is not None:
+            known_document.withdrawn_at = known_document.removed_at = None
+            known_document.sent_at = known_document.forwarded_at = None
+    session.flush()
+    session.expire(series, ["documents"])
+    return known
+
+
+def _withdraw_assessment(series: Series, now: datetime) -> None:
+    if series.current is not None:
+        series.current.withdrawn_at = now
+
+
+def _wait(series: Series, now: datetime, settings: Settings) -> None:
+    _move(series, S.WAITING, now)
+    series.not_before = series.last_arrival + timedelta(seconds=settings.long_quiet_seconds)
+
+
+def _describe(series: Series, words: Description) -> None:
+    study = series.study
+    study.described = True
+    study.patient_id = words.patient_id
+    study.patient_name = words.patient_name
+    study.birth_date = words.birth_date
+    study.sex = words.sex
+    study.age = words.age
+    study.accession_number = words.accession_number
+    study.study_date = words.study_date
+    study.study_time = words.study_time
+    study.description = words.description
+    study.earlier = words.earlier
+    series.number = words.series_number
+    series.description = words.series_description
+
+
+def _same_images(session: Session, series: Series, study_instance_uid: str) -> Sequence[Series]:
+    return session.scalars(
+        select(Series)
+        .join(Study)
+        .where(
+            Study.study_instance_uid == study_instance_uid,
+            Series.series_instance_uid == series.series_instance_uid,
+            Series.id != series.id,
+            Series.state != S.WITHDRAWN,
+        )
+    ).all()
+
+
+def _supersede_others(session: Session, series: Series, pixel_digest: str | None, now: datetime) -> None:
+    """Withdraw the same images under the patient they were first sent for."""
+    for other in _same_images(session, series, series.study.study_instance_uid):
+        if other.last_arrival > series.last_arrival:
+            continue
+        said = other.current
+        # Two patients can share UIDs by a careless anonymiser; their pixels then differ.
+        same = (said is None or said.pixel_digest == pixel_digest) and (
+            other.instance_count <= series.instance_count
+        )
+        if same:
+            withdraw(session, other.id, now, superseded_by=series.id)
+            _log(session, "patient_corrected", series.id, now, predecessor=other.id)
+
+
+def _log(
+    session: Session, event: str, series_id: str, now: datetime, *, actor: str = "triage", **detail: Any
+) -> None:
+    session.add(AuditEntry(at=now, event=event, actor=actor, series_id=series_id, detail=detail))

@@ -1,0 +1,234 @@
+"""Tables of the store. Only :mod:`orthanc_plugin.store` changes them."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from headct.urgency import Urgency
+from orthanc_plugin.views import DocumentKind, SeriesState
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in the program, UTC in the database, which SQLite keeps without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone: it would be shifted silently."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+def _values(enum: type[StrEnum]) -> list[str]:
+    return [member.value for member in enum]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 (the name is SQLAlchemy's)
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        bytes: LargeBinary,
+        SeriesState: Enum(SeriesState, native_enum=False, length=16, values_callable=_values),
+        DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
+        Urgency: Enum(Urgency, native_enum=False, length=8),
+    }
+
+
+class Study(Base):
+    """A study and its patient, as written in the images."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier."""
+    study_instance_uid: Mapped[str] = mapped_column(index=True)
+    first_arrival: Mapped[datetime]
+    earlier: Mapped[bool] = mapped_column(default=False)
+    """Assessed, not queued."""
+    described: Mapped[bool] = mapped_column(default=False)
+    """Whether the fields below were read from an image."""
+    patient_id: Mapped[str] = mapped_column(default="")
+    patient_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[str] = mapped_column(default="")
+    sex: Mapped[str] = mapped_column(default="")
+    age: Mapped[str] = mapped_column(default="")
+    accession_number: Mapped[str] = mapped_column(default="")
+    study_date: Mapped[str] = mapped_column(default="")
+    study_time: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+
+    series: Mapped[list["Series"]] = relationship(back_populates="study", order_by="Series.first_arrival")
+
+
+class Series(Base):
+    """A series: where it stands, who works on it, and what Orthanc should show of it."""
+
+    __tablename__ = "series"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier."""
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id"), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(index=True)
+    modality: Mapped[str] = mapped_column(default="")
+    number: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    instance_count: Mapped[int] = mapped_column(default=0)
+    first_arrival: Mapped[datetime]
+    last_arrival: Mapped[datetime]
+
+    state: Mapped[SeriesState]
+    changed_at: Mapped[datetime]
+    """When the state was entered."""
+    reason_code: Mapped[str | None]
+    reason_detail: Mapped[str] = mapped_column(default="")
+    generation: Mapped[int] = mapped_column(default=1)
+    """Counts arrivals and re-runs; a result of an older generation is discarded."""
+    priority: Mapped[int] = mapped_column(default=0)
+    """Smaller is judged first."""
+    not_before: Mapped[datetime]
+    """When a worker may look at it."""
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Attempts begun on this generation."""
+    superseded_by: Mapped[str | None]
+    """The same images under a corrected patient."""
+
+    publish_wanted: Mapped[int] = mapped_column(default=0)
+    """Raised whenever what Orthanc should show may have changed."""
+    publish_done: Mapped[int] = mapped_column(default=0)
+    publish_not_before: Mapped[datetime]
+    publish_failures: Mapped[int] = mapped_column(default=0)
+    checked_at: Mapped[datetime]
+    """When Orthanc was last compared with the store."""
+
+    preview_pending: Mapped[bool] = mapped_column(default=False)
+    preview_slices: Mapped[int] = mapped_column(default=0)
+
+    study: Mapped[Study] = relationship(back_populates="series")
+    assessments: Mapped[list["Assessment"]] = relationship(
+        back_populates="series", order_by="Assessment.id.desc()"
+    )
+    documents: Mapped[list["Document"]] = relationship(order_by="Document.created_at")
+
+    __table_args__ = (Index("series_work", "state", "not_before"),)
+
+    @property
+    def current(self) -> "Assessment | None":
+        """The one assessment that counts."""
+        return next((a for a in self.assessments if a.withdrawn_at is None), None)
+
+
+class Assessment(Base):
+    """What a model said of a series."""
+
+    __tablename__ = "assessments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    generation: Mapped[int]
+    case_identity: Mapped[str]
+    """Digest over patient, study, series, images and pixels: the same images give the same."""
+    pixel_digest: Mapped[str]
+    bundle_digest: Mapped[str]
+    urgency: Mapped[Urgency]
+    content: Mapped[dict[str, Any]]
+    """:meth:`headct.assessment.Assessment.to_json`."""
+    preliminary: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    """Set when it ceased to be current."""
+    arrival_to_result_seconds: Mapped[float] = mapped_column(default=0.0)
+
+    series: Mapped[Series] = relationship(back_populates="assessments")
+
+    __table_args__ = (
+        # At most one is current, whatever the program does.
+        Index(
+            "one_current_assessment",
+            "series_id",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+    )
+
+
+class Document(Base):
+    """A finished DICOM result, kept byte for byte before it is sent."""
+
+    __tablename__ = "documents"
+
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessments.id"), index=True)
+    kind: Mapped[DocumentKind]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    predecessor_uid: Mapped[str | None]
+    created_at: Mapped[datetime]
+    orthanc_id: Mapped[str | None] = mapped_column(String(64))
+    """Orthanc's identifier of the instance, once sent."""
+    sent_at: Mapped[datetime | None]
+    forwarded_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    """Set when it is to be deleted from Orthanc; the bytes stay here."""
+    removed_at: Mapped[datetime | None]
+
+
+class AuditEntry(Base):
+    """What happened, when, and who did it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    event: Mapped[str]
+    actor: Mapped[str] = mapped_column(default="triage")
+    series_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Bundle(Base):
+    """A model that has judged here."""
+
+    __tablename__ = "bundles"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    device_uid: Mapped[str]
+    in_service: Mapped[bool] = mapped_column(default=False)
+    first_used: Mapped[datetime]
+
+
+class Worker(Base):
+    """A judging process and its last sign of life."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class Position(Base):
+    """How far a log of Orthanc was read."""
+
+    __tablename__ = "positions"
+
+    log: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
