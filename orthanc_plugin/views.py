@@ -12,6 +12,7 @@ from headct.assessment import Assessment, Finding, FindingKind, Location
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
+from headct.wording import caution_words, finding_words
 
 
 class NotFoundError(HeadCTError):
@@ -108,9 +109,7 @@ class CautionView(View):
     @classmethod
     def of(cls, code: str) -> Self:
         """From an assessment's caution code."""
-        from headct import wording
-
-        return cls(code=code, sentence=Words(en=wording.caution(code, "en"), ja=wording.caution(code, "ja")))
+        return cls(code=code, sentence=Words(en=caution_words(code, "en"), ja=caution_words(code, "ja")))
 
 
 class FindingView(View):
@@ -128,8 +127,6 @@ class FindingView(View):
     @classmethod
     def of(cls, finding: Finding) -> Self:
         """From the domain's finding."""
-        from headct import wording
-
         return cls(
             kind=finding.kind,
             location=finding.location,
@@ -138,7 +135,7 @@ class FindingView(View):
             thickness_mm=finding.thickness_mm,
             mean_hu=finding.mean_hu,
             offset_mm=finding.offset_mm,
-            sentence=Words(en=wording.finding(finding, "en"), ja=wording.finding(finding, "ja")),
+            sentence=Words(en=finding_words(finding, "en"), ja=finding_words(finding, "ja")),
         )
 
 
