@@ -1,0 +1,35 @@
+"""A real bundle around the threshold network, for tests of everything that runs a bundle."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headct.bundle import Bundle, BundleContents, Calibration, Cuts, TrainingData, write_bundle
+
+NETWORK = Path(__file__).parent / "headct" / "threshold.tflite"
+CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def contents(**changes: object) -> BundleContents:
+    values: dict[str, object] = {
+        "name": "threshold",
+        "version": "1.0",
+        "cuts": Cuts(voxel=0.5, haemorrhage=0.5),
+        "haemorrhage": Calibration(slope=1.0, intercept=-1.0),
+        "alert": Calibration(slope=1.0, intercept=-3.0),
+        "rubric_version": "1",
+        "data": TrainingData("0" * 64, 1, ("drawn",)),
+        "licence": "Apache-2.0",
+        "figures": {"sensitivity": 1.0},
+    }
+    return BundleContents(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def threshold_bundle(folder: Path, **changes: object) -> Bundle:
+    """Write a bundle whose network calls everything between about 45 and 95 HU blood."""
+    return write_bundle(
+        folder,
+        contents(**changes),
+        NETWORK.read_bytes(),
+        "# Threshold\n\nFor tests alone.\n",
+        created=CREATED,
+    )
