@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all their own set-up on Debian 12. Everything lands in .venv, build and .demo.
+# `make demo` and `make test` do all their own set-up on Debian 12. Everything lands in ignored folders.
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
@@ -14,7 +14,7 @@ TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk
 
 ## Set-up -------------------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/plugin build/ohif/index.html
+setup: $(STAMPS)/plugin $(STAMPS)/browser
 
 setup-test: setup $(STAMPS)/test
 
@@ -37,9 +37,10 @@ $(STAMPS)/test: pyproject.toml constraints.txt $(STAMPS)/plugin | $(STAMPS)/test
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[plugin,training,test]'
 	@mkdir -p $(@D) && touch $@
 
-build/ohif/index.html: scripts/fetch_ohif.sh | $(STAMPS)/run-packages
-	scripts/fetch_ohif.sh build/ohif
-	@touch $@
+$(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/run-packages
+	npm ci --silent
+	npm run --silent vendor
+	@mkdir -p $(@D) && touch $@
 
 ## What to run --------------------------------------------------------------------------------------------
 
@@ -61,4 +62,4 @@ soak: setup-test
 	$(BIN)/python tests/soak/run.py
 
 clean:
-	rm -rf .venv build .demo
+	rm -rf .venv build node_modules .demo

@@ -10,7 +10,7 @@ from headct.errors import SettingsError
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.orthanc import PACKAGE
 
-OHIF_FOLDER = PACKAGE.parent / "build" / "ohif"
+OHIF_FOLDER = PACKAGE.parent / "node_modules" / "@ohif" / "app" / "dist"
 
 # The login is Orthanc's. It is asked for with the page itself: browsers show no login box for the data
 # requests of a page's scripts in every case, and once given it goes along with them.
@@ -62,9 +62,6 @@ http {{
         location ~ \\.(js|css|wasm|json|svg|png|ico|woff2?|ttf|txt|gltf)$ {{ try_files $uri =404; }}
         location / {{
             auth_request /login;
-            # Needed by the viewer's shared memory between threads.
-            add_header Cross-Origin-Opener-Policy same-origin;
-            add_header Cross-Origin-Embedder-Policy require-corp;
             try_files $uri /index.html;
         }}
     }}
@@ -75,6 +72,7 @@ _OHIF_CONFIG = {
     "routerBasename": "/",
     "extensions": [],
     "modes": [],
+    "customizationService": [{"ohif.tours": {"$set": []}}],  # no guided tour over the first urgent case
     "showStudyList": True,
     "maxNumberOfWebWorkers": 2,
     "showWarningMessageForCrossOrigin": False,

@@ -78,7 +78,7 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "PythonScript": str(PACKAGE / "plugin.py"),
         "PythonVerbose": False,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
-        "HeadCTTriage": {"Python": sys.executable, "OhifUrl": options.ohif_url},
+        "HeadCTTriage": {"Python": sys.executable, "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs="},
     }
     merged = _merge(generated, _local_options(options.data / LOCAL_OPTIONS))
     if merged["RemoteAccessAllowed"] and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):

@@ -1,0 +1,30 @@
+"""One stack for all tests that only add studies to it; a factory for those that restart or break one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stack_process import StackProcess
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
+    """A running stack shared by the session: look for your own studies, not at what else is there."""
+    with StackProcess(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def new_stack(tmp_path: Path) -> Iterator[Callable[..., StackProcess]]:
+    """Makes stacks that are not started yet and end with the test."""
+    made: list[StackProcess] = []
+
+    def make(local: dict[str, Any] | None = None, *arguments: str) -> StackProcess:
+        made.append(StackProcess(tmp_path / f"stack{len(made)}", local, arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+        one.http.close()

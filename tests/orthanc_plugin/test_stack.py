@@ -1,0 +1,158 @@
+"""The stack's options, credentials and generated configurations, without starting anything."""
+
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stack_process import free_ports
+
+from headct.errors import SettingsError
+from orthanc_plugin.stack import nginx, orthanc
+from orthanc_plugin.stack.credentials import Credentials, load_or_create
+from orthanc_plugin.stack.options import CallingAE, Options, port_is_free
+
+LOGIN = Credentials("someone", "secret")
+
+
+def options(data: Path, **changes: object) -> Options:
+    http, dicom, ohif = free_ports(3)
+    return Options(**{"data": data, "http_port": http, "dicom_port": dicom, "ohif_port": ohif, **changes})
+
+
+class TestOptions:
+    def test_free_ports_on_loopback_pass(self, tmp_path: Path) -> None:
+        options(tmp_path).check()
+
+    @pytest.mark.parametrize("name", ["http_port", "dicom_port", "ohif_port"])
+    @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+    def test_a_port_in_use_is_named(self, tmp_path: Path, name: str, address: str) -> None:
+        with socket.socket() as other:
+            other.bind((address, 0))
+            other.listen()
+            port = other.getsockname()[1]
+            with pytest.raises(SettingsError, match=rf"port {port} is in use"):
+                options(tmp_path, **{name: port}).check()
+        assert port_is_free(port)
+
+    def test_three_different_ports(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="different"):
+            Options(tmp_path, http_port=7001, dicom_port=7001, ohif_port=7002).check()
+
+    def test_other_machines_only_with_named_scanners(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="--calling-ae"):
+            options(tmp_path, listen="0.0.0.0").check()
+        options(tmp_path, listen="0.0.0.0", calling_aes=(CallingAE("CT1", "192.0.2.10"),)).check()
+
+    def test_listen_is_an_address(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="not an IP address"):
+            options(tmp_path, listen="everywhere").check()
+
+    def test_calling_ae(self) -> None:
+        assert CallingAE.parse("CT_1@192.0.2.10") == CallingAE("CT_1", "192.0.2.10")
+
+    @pytest.mark.parametrize("text", ["CT1", "@192.0.2.1", "CT1@", "CT1@scanner", "A" * 17 + "@192.0.2.1"])
+    def test_bad_calling_ae(self, text: str) -> None:
+        with pytest.raises(SettingsError):
+            CallingAE.parse(text)
+
+    @given(st.text(max_size=40))
+    def test_any_text_is_a_calling_ae_or_a_settings_error(self, text: str) -> None:
+        try:
+            parsed = CallingAE.parse(text)
+        except SettingsError:
+            return
+        assert f"{parsed.title}@{parsed.host}" == text
+
+
+class TestCredentials:
+    def test_made_once_private_and_random(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("HEADCT_USER", raising=False)
+        monkeypatch.delenv("HEADCT_PASSWORD", raising=False)
+        first = load_or_create(tmp_path)
+        assert load_or_create(tmp_path) == first
+        assert stat.S_IMODE((tmp_path / "credentials").stat().st_mode) == 0o600
+        other = tmp_path / "other"
+        other.mkdir()
+        assert load_or_create(other).password != first.password
+        assert len(first.password) >= 16
+
+    def test_environment_overrides_and_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HEADCT_USER", "ward")
+        monkeypatch.setenv("HEADCT_PASSWORD", "pass: word")
+        assert load_or_create(tmp_path) == Credentials("ward", "pass: word")
+        monkeypatch.delenv("HEADCT_USER")
+        monkeypatch.delenv("HEADCT_PASSWORD")
+        assert load_or_create(tmp_path) == Credentials("ward", "pass: word")
+
+    @pytest.mark.parametrize(("user", "password"), [("", "x"), ("a", ""), ("a:b", "x"), ("a", "x\ny")])
+    def test_unusable_overrides(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, password: str
+    ) -> None:
+        monkeypatch.setenv("HEADCT_USER", user)
+        monkeypatch.setenv("HEADCT_PASSWORD", password)
+        with pytest.raises(SettingsError):
+            load_or_create(tmp_path)
+        assert not (tmp_path / "credentials").exists()
+
+    def test_a_spoilt_file_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "credentials").write_text("nonsense\n")
+        with pytest.raises(SettingsError, match="credentials"):
+            load_or_create(tmp_path)
+
+
+class TestOrthancConfiguration:
+    def test_loopback_accepts_any_ae_of_this_machine_and_no_other(self, tmp_path: Path) -> None:
+        made = orthanc.configuration(options(tmp_path), LOGIN)
+        assert made["RemoteAccessAllowed"] is False
+        assert made["HttpBindAddresses"] == ["127.0.0.1"]
+        assert made["AuthenticationEnabled"] is True
+        assert made["RegisteredUsers"] == {"someone": "secret"}
+        assert made["DicomAlwaysAllowStore"] is True
+        assert made["LuaScripts"]
+        assert made["UserMetadata"] == {"HeadCTUrgency": 8310}
+
+    def test_named_senders_only(self, tmp_path: Path) -> None:
+        made = orthanc.configuration(
+            options(tmp_path, listen="0.0.0.0", calling_aes=(CallingAE("CT1", "192.0.2.10"),)), LOGIN
+        )
+        assert made["DicomAlwaysAllowStore"] is False
+        assert made["DicomCheckModalityHost"] is True
+        (sender,) = made["DicomModalities"].values()
+        assert (sender["AET"], sender["Host"]) == ("CT1", "192.0.2.10")
+        assert not sender["AllowFind"]
+        assert not sender["AllowMove"]
+
+    def test_local_options_are_laid_over(self, tmp_path: Path) -> None:
+        local = {"HeadCTTriage": {"Workers": 2}, "StableAge": 30}
+        (tmp_path / "orthanc.local.json").write_text(json.dumps(local))
+        made = orthanc.configuration(options(tmp_path), LOGIN)
+        assert made["StableAge"] == 30
+        assert made["HeadCTTriage"]["Workers"] == 2
+        assert made["HeadCTTriage"]["OhifUrl"].endswith("viewer?StudyInstanceUIDs=")
+
+    @pytest.mark.parametrize("local", [{"AuthenticationEnabled": False}, {"RegisteredUsers": None}])
+    def test_no_listening_without_authentication(self, tmp_path: Path, local: dict[str, object]) -> None:
+        (tmp_path / "orthanc.local.json").write_text(json.dumps(local))
+        chosen = options(tmp_path, listen="0.0.0.0", calling_aes=(CallingAE("CT1", "192.0.2.10"),))
+        with pytest.raises(SettingsError, match="AuthenticationEnabled"):
+            orthanc.configuration(chosen, LOGIN)
+
+    @pytest.mark.parametrize("text", ["{", "[]", "\x00"])
+    def test_unreadable_local_options(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "orthanc.local.json").write_text(text)
+        with pytest.raises(SettingsError, match=r"orthanc\.local\.json"):
+            orthanc.configuration(options(tmp_path), LOGIN)
+
+
+class TestNginxConfiguration:
+    def test_listens_where_told_and_hands_on_to_orthanc(self, tmp_path: Path) -> None:
+        chosen = options(tmp_path)
+        text = nginx.write_configuration(chosen, tmp_path / "nginx", tmp_path).read_text()
+        assert f"listen 127.0.0.1:{chosen.ohif_port};" in text
+        assert f"proxy_pass http://127.0.0.1:{chosen.http_port};" in text
+        config = (tmp_path / "nginx" / "app-config.js").read_text()
+        json.loads(config.removeprefix("window.config = ").removesuffix(";\n"))

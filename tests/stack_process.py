@@ -1,0 +1,235 @@
+"""A real ``headct up`` for tests: Orthanc with the plugin and its workers, nginx with OHIF, on free ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from data import ROOT
+
+UP = [sys.executable, "-c", "from orthanc_plugin.up import command; command()"]
+FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [int(s.getsockname()[1]) for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class StackProcess:
+    """One ``headct up`` on one data folder; may be stopped, killed and started again on the same data."""
+
+    def __init__(
+        self, data: Path, local: dict[str, Any] | None = None, arguments: Sequence[str] = ()
+    ) -> None:
+        """``local``: options for ``orthanc.local.json``, the plugin's own in ``HeadCTTriage``."""
+        self.data = data
+        self.http_port, self.dicom_port, self.ohif_port = free_ports(3)
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.ohif_url = f"http://127.0.0.1:{self.ohif_port}"
+        self.user, self.password = "tester", "not-a-secret"
+        self.http = httpx.Client(
+            base_url=self.url, auth=(self.user, self.password), timeout=60, trust_env=False
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+        self._arguments = list(arguments)
+        data.mkdir(parents=True, exist_ok=True)
+        if local is not None:
+            (data / "orthanc.local.json").write_text(json.dumps(local))
+
+    def __enter__(self) -> "StackProcess":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.http.close()
+
+    # Life ---------------------------------------------------------------------------------------------
+
+    def start(self, wait_for_triage: bool = True) -> "StackProcess":
+        """Start and wait until Orthanc, and triage unless told otherwise, answers."""
+        ports = {"http": self.http_port, "dicom": self.dicom_port, "ohif": self.ohif_port}
+        listen = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+        with (self.data / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*UP, "--data", str(self.data), *listen, *self._arguments],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "HEADCT_USER": self.user, "HEADCT_PASSWORD": self.password},
+            )
+        wait_until(self._answers, 60, lambda: f"the stack did not start:\n{self.log()}")
+        if wait_for_triage:
+            wait_until(self._triage_runs, 60, lambda: f"triage did not start:\n{self.log()}")
+        return self
+
+    def stop(self) -> None:
+        """End in good order."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process = None
+
+    def restart(self) -> None:
+        """End in good order and start again on the same data and ports."""
+        self.stop()
+        self.start()
+
+    def kill_orthanc(self) -> None:
+        """``kill -9`` of Orthanc; the rest of the stack ends by itself."""
+        assert self.process is not None
+        os.kill(self.orthanc_pid, signal.SIGKILL)
+        self.process.wait(40)
+        self.process = None
+
+    def kill_workers(self) -> None:
+        """``kill -9`` of every worker."""
+        for pid in self.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+
+    @property
+    def orthanc_pid(self) -> int:
+        """Process number of Orthanc."""
+        assert self.process is not None
+        return next(p.pid for p in psutil.Process(self.process.pid).children() if p.name() == "Orthanc")
+
+    def worker_pids(self) -> list[int]:
+        """Process numbers of the workers."""
+        found = psutil.Process(self.orthanc_pid).children(recursive=True)
+        return [p.pid for p in found if "orthanc_plugin.worker" in " ".join(p.cmdline())]
+
+    def log(self) -> str:
+        """The end of what Orthanc and ``headct up`` wrote."""
+        files = [self.data / "up.log", self.data / "logs" / "orthanc.log"]
+        return "\n".join("\n".join(f.read_text().splitlines()[-30:]) for f in files if f.exists())
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"headct up ended with {self.process.returncode}:\n{self.log()}")
+        try:
+            return self.http.get("/system").status_code == 200 and self._ohif_answers()
+        except httpx.TransportError:
+            return False
+
+    def _ohif_answers(self) -> bool:
+        return httpx.get(self.ohif_url, auth=(self.user, self.password), trust_env=False).status_code == 200
+
+    def _triage_runs(self) -> bool:
+        answer = self.http.get("/triage/api/v1/status")
+        return answer.status_code == 200 and bool(answer.json()["running"])
+
+    # Use ----------------------------------------------------------------------------------------------
+
+    def send(self, *paths: Path, title: str = "TESTER") -> None:
+        """C-STORE files and folders, as a scanner does; JPEG Lossless or uncompressed."""
+        files = [str(f) for path in paths for f in ([path] if path.is_file() else _files(path))]
+        command = ["storescu", "-xs", "-aet", title, "-aec", "HEADCT", "127.0.0.1", str(self.dicom_port)]
+        subprocess.run([*command, *files], check=True, timeout=300)
+
+    def send_as_written(self, folder: Path) -> None:
+        """C-STORE a folder in whatever transfer syntaxes its files have."""
+        command = ["dcmsend", "--no-halt", "--decompress-never", "--scan-directories", "--recurse"]
+        subprocess.run(
+            [*command, "-aec", "HEADCT", "127.0.0.1", str(self.dicom_port), str(folder)],
+            check=True,
+            timeout=300,
+        )
+
+    def get(self, path: str) -> Any:
+        """GET of Orthanc's REST interface, parsed."""
+        answer = self.http.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    def api(self, path: str) -> Any:
+        """GET below ``/triage/api/v1/``, parsed."""
+        return self.get(f"/triage/api/v1/{path}")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of the worklist, earlier studies included."""
+        worklist = self.api("worklist")
+        return [*worklist["rows"], *worklist["earlier"]]
+
+    def series(self) -> dict[str, dict[str, Any]]:
+        """Series of all rows by SeriesInstanceUID."""
+        return {s["series_instance_uid"]: s for row in self.rows() for s in row["series"]}
+
+    def wait_final(self, series_uids: Iterable[str], seconds: float = 120) -> dict[str, dict[str, Any]]:
+        """Wait until each of the series is known and in a final state; return them."""
+        wanted = set(series_uids)
+        found: dict[str, dict[str, Any]] = {}
+
+        def done() -> bool:
+            found.clear()
+            found.update({uid: s for uid, s in self.series().items() if uid in wanted})
+            return set(found) == wanted and all(s["state"] in FINAL for s in found.values())
+
+        def states() -> dict[str, str]:
+            return {uid: found[uid]["state"] if uid in found else "unknown" for uid in sorted(wanted)}
+
+        wait_until(done, seconds, lambda: f"not final after {seconds} s: {states()}\n{self.log()}")
+        return found
+
+    def wait_published(self, seconds: float = 60) -> None:
+        """Wait until the documents of every assessed series are in Orthanc."""
+
+        def done() -> bool:
+            ids = [s["id"] for s in self.series().values() if s["state"] == "assessed"]
+            documents = [d for i in ids for d in self.api(f"series/{i}")["documents"] if not d["withdrawn"]]
+            return bool(documents) == bool(ids) and all(d["published_at"] for d in documents)
+
+        wait_until(done, seconds, lambda: f"documents not published:\n{self.log()}")
+
+    def documents(self, modality: str) -> list[str]:
+        """Orthanc's identifiers of all instances of a modality, such as SR or KO."""
+        query = {"Level": "Instance", "Query": {"Modality": modality}}
+        answer = self.http.post("/tools/find", json=query)
+        answer.raise_for_status()
+        return list(answer.json())
+
+    def file(self, instance: str) -> bytes:
+        """An instance's DICOM bytes."""
+        answer = self.http.get(f"/instances/{instance}/file")
+        answer.raise_for_status()
+        return answer.content
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.is_file())
+
+
+def wait_until(
+    true: Callable[[], bool], seconds: float, message: Callable[[], str], pause: float = 0.2
+) -> None:
+    """Wait until a condition holds.
+
+    Raises
+    ------
+    AssertionError
+        It did not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(message())
+        time.sleep(pause)
