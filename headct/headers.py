@@ -7,6 +7,7 @@ from typing import Any
 
 from pydicom import config
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 # Damaged values are met on purpose here, and pydicom's remarks about them quote them: patient data.
 config.settings.reading_validation_mode = config.IGNORE
@@ -19,7 +20,7 @@ def text(header: Dataset, keyword: str) -> str:
     value = _value(header, keyword)
     if value is None:
         return ""
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    if isinstance(value, str | PersonName) or not hasattr(value, "__iter__"):
         return str(value).strip()
     return "\\".join(str(v).strip() for v in value)
 

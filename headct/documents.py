@@ -1,0 +1,122 @@
+"""What the structured report and the key objects share: their frame around the content."""
+
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+from highdicom import ContributingEquipment, SOPClass
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.sr.coding import Code
+from pydicom.valuerep import DT
+
+import headct
+from headct import codes, headers
+from headct.assessment import BundleIdentity
+from headct.errors import ReportError
+from headct.evidence import CHARACTER_SET
+from headct.series import CTSeries
+
+MANUFACTURER = "headct-triage"
+
+
+def attributes(bundle: BundleIdentity, made_at: datetime, series_description: str) -> dict[str, Any]:
+    """Series, equipment and SOP common attributes, as highdicom's constructors name them."""
+    date, time = made_at.date(), made_at.time().replace(microsecond=0)
+    return {
+        "series_description": series_description,
+        "series_date": date,
+        "series_time": time,
+        "content_date": date,
+        "content_time": time,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": bundle.name[:64],
+        "software_versions": (headct.__version__, bundle.version[:64]),
+        "specific_character_set": CHARACTER_SET,
+        "contributing_equipment": [_processing_equipment(bundle, made_at)],
+    }
+
+
+def series_number(first: int, series: CTSeries) -> int:
+    """A number out of the scanner's way, different for the series of one study."""
+    own = headers.number(series.headers[0], "SeriesNumber")
+    return first + (int(own) if own is not None and 0 < own < 400 else 0)
+
+
+def unnamed(slices: list[Dataset]) -> list[Dataset]:
+    """The evidence without the patient's name, which highdicom would log where it finds it unusual."""
+    first = Dataset()
+    first.update(slices[0])
+    first.PatientName = None
+    return [first, *slices[1:]]
+
+
+def with_patient(item: Dataset, first: Dataset) -> Dataset:
+    """A reference to one slice with the patient and study of the first."""
+    found = Dataset()
+    found.update(first)
+    found.update(item)
+    return found
+
+
+def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
+    """The document as a DICOM file, with the patient's name and without a trace of the clock."""
+    document.PatientName = first.PatientName
+    _separate(document)
+    document.InstanceCreationDate = document.ContentDate
+    document.InstanceCreationTime = document.ContentTime
+    for equipment in document.ContributingEquipmentSequence:
+        if "ContributionDateTime" in equipment:
+            equipment.ContributionDateTime = DT(f"{made_at:%Y%m%d%H%M%S}")
+    buffer = BytesIO()
+    document.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def parsed(document: bytes, sop_class_uid: str) -> Dataset:
+    """A DICOM file of the expected SOP class.
+
+    :raises ReportError: it is something else
+    """
+    try:
+        found = dcmread(BytesIO(document))
+    except (InvalidDicomError, EOFError, OSError) as error:
+        raise ReportError("not a DICOM file") from error
+    if found.get("SOPClassUID") != sop_class_uid:
+        raise ReportError("not a document of the expected kind")
+    return found
+
+
+def concept(item: Dataset, keyword: str = "ConceptNameCodeSequence") -> Code:
+    """The code in one of an item's code sequences."""
+    code = item[keyword][0]
+    value = code.get("CodeValue") or code.get("LongCodeValue")
+    return Code(str(value), str(code.CodingSchemeDesignator), str(code.CodeMeaning))
+
+
+def children(item: Dataset, name: Code) -> list[Dataset]:
+    """The content items of that name directly below an item."""
+    return [child for child in item.get("ContentSequence", []) if concept(child) == name]
+
+
+def _separate(container: Dataset) -> None:
+    """Each item below a container on a line of its own, under its name; viewers run continuous ones together."""
+    if container.get("ValueType") == "CONTAINER":
+        container.ContinuityOfContent = "SEPARATE"
+        for item in container.get("ContentSequence", []):
+            _separate(item)
+
+
+def _processing_equipment(bundle: BundleIdentity, made_at: datetime) -> ContributingEquipment:
+    equipment = ContributingEquipment(
+        MANUFACTURER,
+        codes.PROCESSING_EQUIPMENT,
+        manufacturer_model_name=bundle.name[:64],
+        software_versions=(headct.__version__, bundle.version[:64]),
+        contribution_datetime=made_at.replace(microsecond=0, tzinfo=None),
+        contribution_description="Triage of the head CT; the physician decides",
+    )
+    # A retrained network is another device (IHE AI Results).
+    equipment.DeviceUID = bundle.device_uid
+    return equipment

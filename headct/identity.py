@@ -1,0 +1,40 @@
+"""Result UIDs from what was judged and by which bundle, so that a repeat names the same object."""
+
+import hashlib
+from uuid import UUID, uuid5
+
+from headct import headers
+from headct.series import CTSeries
+
+_NAMESPACE = UUID("5b1a5a0e-6c0f-4a3f-9d52-3f6f0f6d7a31")
+"""Keeps our name-based UUIDs apart from everybody else's; drawn once at random, never to be changed."""
+
+
+def case_identity(series: CTSeries) -> str:
+    """What makes a case this case: SHA-256, hex, of patient, study, series, the set of images and the pixels.
+
+    The order of the images does not count. A late slice, a changed pixel or a corrected PatientID makes
+    another case, whose results are other objects.
+    """
+    header = series.headers[0]
+    parts = [
+        headers.text(header, "PatientID"),
+        headers.text(header, "StudyInstanceUID"),
+        headers.text(header, "SeriesInstanceUID"),
+        *sorted(set(series.sop_instance_uids)),
+        series.pixel_digest,
+    ]
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        # The length in front keeps ("ab", "c") and ("a", "bc") apart.
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def result_uid(case_identity: str, bundle_digest: str, kind: str) -> str:
+    """DICOM UID of one thing said of a case: ``2.25.`` and a name-based UUID (DICOM PS3.5 B.2, RFC 9562 5.5).
+
+    ``kind`` tells documents and their parts apart: ``sr``, ``sr-series``, ``ko``, ``ko-series``, and so on.
+    """
+    return f"2.25.{uuid5(_NAMESPACE, f'{case_identity}/{bundle_digest}/{kind}').int}"
