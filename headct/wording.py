@@ -62,7 +62,6 @@ _CAUTIONS: dict[str, _Pair] = {
         "a child: the network was trained almost only on adults",
         "小児です（学習データはほぼ成人のみ）",
     ),
-    "age_unknown": ("age unknown: may be a child", "年齢不明（小児の可能性）"),
     "partial": ("preliminary: only part of the head has arrived", "暫定：頭部の一部のみ受信"),
     "images_dropped": ("some images of the series were left out", "一部の画像を除外しました"),
     "assumed_pixel_spacing": (
