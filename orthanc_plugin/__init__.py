@@ -1,0 +1,1 @@
+"""The PACS side of triage: Orthanc's plugin, its store, its workers, its page."""

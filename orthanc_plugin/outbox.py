@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from headct.urgency import Urgency
@@ -146,12 +146,15 @@ def preview_due(session: Session) -> tuple[str, int] | None:
     """A series whose slices are to be rendered and its generation, alerts first."""
     row = session.execute(
         select(Series.id, Series.generation)
-        .join(
+        .outerjoin(
             Assessment,
             and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)),
         )
         .where(Series.preview_pending)
-        .order_by(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)).desc(), Series.first_arrival)
+        .order_by(
+            func.coalesce(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)), false()).desc(),
+            Series.first_arrival,
+        )
         .limit(1)
     ).first()
     return (row[0], row[1]) if row else None

@@ -72,6 +72,8 @@ class Settings(BaseModel):
 
     key_objects: bool = True
     """Write a key object selection beside the structured report."""
+    report_language: Literal["en", "ja"] = "en"
+    """Language of the summary in reports; their codes stay English."""
     forward_to: tuple[str, ...] = ()
     """Names of Orthanc's DICOM modalities that get the results too."""
     previews: bool = True

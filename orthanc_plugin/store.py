@@ -178,6 +178,9 @@ def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: 
     for document in series.documents:
         document.withdrawn_at = document.withdrawn_at or now
     outbox.want(series, now)
+    # Images under their first patient count again when those under the corrected one are deleted.
+    for other in session.scalars(select(Series).where(Series.superseded_by == series.id)):
+        other.superseded_by = None
     _log(session, "withdrawn", series.id, now, superseded_by=superseded_by)
     return True
 
@@ -235,9 +238,7 @@ def release(session: Session, claim: Claim, now: datetime) -> None:
     """Give a claim back unjudged, through no fault of the series."""
     series = _claimed(session, claim)
     if series is not None:
-        series.attempts -= 1
-        _move(series, S.ARRIVING, now)
-        series.not_before = now
+        _give_back(series, now)
 
 
 def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
@@ -246,8 +247,17 @@ def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
 
 
 def worker_lost(session: Session, owner: str, now: datetime, settings: Settings) -> int:
-    """A worker died: take up its series without waiting for the lease to end."""
+    """A worker died over its series: take it up without waiting for the lease to end."""
+    forget_worker(session, owner)
     return _lose(session, Series.lease_owner == owner, now, settings)
+
+
+def host_lost(session: Session, host: str, now: datetime) -> None:
+    """All workers of a host ended with their Orthanc, through no fault of what they had in hand."""
+    for worker in session.scalars(select(Worker).where(Worker.name.startswith(f"{host}/", autoescape=True))):
+        for series in session.scalars(select(Series).where(Series.lease_owner == worker.name)):
+            _give_back(series, now)
+        session.delete(worker)
 
 
 def record_assessed(
@@ -284,15 +294,25 @@ def record_assessed(
 
 
 def record_not_analysed(
-    session: Session, claim: Claim, reason: Reason, description: Description | None, now: datetime
+    session: Session,
+    claim: Claim,
+    reason: Reason,
+    description: Description | None,
+    now: datetime,
+    *,
+    slices: int = 0,
 ) -> bool:
-    """Record why a series may not be judged; false when the claim was lost."""
+    """Record why a series may not be judged; false when the claim was lost.
+
+    ``slices`` is their number when they can at least be shown.
+    """
     series = _claimed(session, claim)
     if series is None:
         return False
     _move(series, S.NOT_ANALYSED, now)
     _give_reason(series, reason)
     series.attempts = 0
+    series.preview_slices, series.preview_pending = slices, slices > 0
     if description is not None:
         _describe(series, description)
     current = series.current
@@ -439,6 +459,12 @@ def _claimed(session: Session, claim: Claim) -> Series | None:
     return None
 
 
+def _give_back(series: Series, now: datetime) -> None:
+    series.attempts -= 1
+    _move(series, S.ARRIVING, now)
+    series.not_before = now
+
+
 def _lose(session: Session, which: ColumnElement[bool], now: datetime, settings: Settings) -> int:
     rows = session.scalars(
         select(Series).where(Series.state == S.JUDGING, which).with_for_update(skip_locked=True)
@@ -495,6 +521,7 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
             content=said.to_json(),
             preliminary=judgement.preliminary,
             created_at=now,
+            seconds=said.timings.total,
             arrival_to_result_seconds=(now - series.last_arrival).total_seconds(),
         )
         session.add(known)

@@ -152,7 +152,10 @@ class Assessment(Base):
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     """Set when it ceased to be current."""
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """What the judgement took."""
     arrival_to_result_seconds: Mapped[float] = mapped_column(default=0.0)
+    """From the last image to this row."""
 
     series: Mapped[Series] = relationship(back_populates="assessments")
 

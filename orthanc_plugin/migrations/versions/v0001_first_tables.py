@@ -124,6 +124,7 @@ def upgrade() -> None:
         sa.Column("preliminary", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
+        sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("arrival_to_result_seconds", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["series_id"],

@@ -1,0 +1,121 @@
+"""Orthanc's REST interface, as workers use it over HTTP."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from headct.errors import HeadCTError
+
+METADATA = "8310"
+"""``HeadCTUrgency``: user metadata have numbers from 1024 on, and a number needs no registration."""
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class OrthancError(HeadCTError):
+    """Orthanc answered with an error; the message has its status and our route, no patient data."""
+
+
+class TokenError(OrthancError):
+    """Orthanc no longer knows our token: it was restarted."""
+
+
+class OrthancClient:
+    """One keep-alive connection pool; may be shared by threads."""
+
+    def __init__(self, url: str, token: str) -> None:
+        # Orthanc's own certificate names the hospital's host, not the loopback address we use.
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": token}, timeout=TIMEOUT, verify=False, trust_env=False
+        )
+        self._labels: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def instances(self, series_id: str) -> tuple[str, ...] | None:
+        """Instances of a series in Orthanc, ``None`` when it has no such series."""
+        answer = self._request("GET", f"/series/{series_id}", missing_ok=True)
+        return tuple(answer.json()["Instances"]) if answer is not None else None
+
+    def has_instance(self, instance_id: str) -> bool:
+        """Whether Orthanc has an instance."""
+        return self._request("GET", f"/instances/{instance_id}", missing_ok=True) is not None
+
+    def file(self, instance_id: str) -> bytes | None:
+        """An instance's DICOM file, ``None`` when it is gone."""
+        answer = self._request("GET", f"/instances/{instance_id}/file", missing_ok=True)
+        return answer.content if answer is not None else None
+
+    def store(self, content: bytes) -> str:
+        """Store a DICOM file, or find it stored already; Orthanc's identifier of the instance."""
+        answer = self._request("POST", "/instances", content=content)
+        assert answer is not None
+        return str(answer.json()["ID"])
+
+    def delete_instance(self, instance_id: str) -> None:
+        """Delete an instance that may be gone already."""
+        self._request("DELETE", f"/instances/{instance_id}", missing_ok=True)
+
+    def urgency(self, level: str, identifier: str) -> str | None:
+        """Our metadata of a series or study."""
+        answer = self._request("GET", f"/{level}/{identifier}/metadata/{METADATA}", missing_ok=True)
+        return answer.text if answer is not None else None
+
+    def set_urgency(self, level: str, identifier: str, value: str | None) -> None:
+        """Set or remove our metadata."""
+        path = f"/{level}/{identifier}/metadata/{METADATA}"
+        if value is None:
+            self._request("DELETE", path, missing_ok=True)
+        else:
+            self._request("PUT", path, content=value.encode(), missing_ok=True)
+
+    def labels(self, level: str, identifier: str) -> frozenset[str] | None:
+        """Labels of a series or study; ``None`` where Orthanc has no labels (before 1.12.0)."""
+        if self._labels is None:
+            system = self._request("GET", "/system")
+            assert system is not None
+            numbers = [int(n) for n in system.json()["Version"].split(".")[:2] if n.isdigit()]
+            # A development build has no number and is newer than any.
+            self._labels = not numbers or numbers >= [1, 12]
+        if not self._labels:
+            return None
+        answer = self._request("GET", f"/{level}/{identifier}/labels", missing_ok=True)
+        return frozenset(answer.json()) if answer is not None else None
+
+    def set_label(self, level: str, identifier: str, label: str, *, present: bool) -> None:
+        """Add or remove a label."""
+        method = "PUT" if present else "DELETE"
+        self._request(method, f"/{level}/{identifier}/labels/{label}", missing_ok=True)
+
+    def send_on(self, modality: str, instance_ids: tuple[str, ...]) -> str:
+        """Have Orthanc send instances to one of its DICOM modalities; identifier of its job."""
+        body = {"Resources": list(instance_ids), "Synchronous": False}
+        answer = self._request("POST", f"/modalities/{modality}/store", json=body)
+        assert answer is not None
+        return str(answer.json()["ID"])
+
+    def job_state(self, job: str) -> str | None:
+        """State of a job, ``None`` when Orthanc forgot it."""
+        answer = self._request("GET", f"/jobs/{job}", missing_ok=True)
+        return str(answer.json()["State"]) if answer is not None else None
+
+    def _request(
+        self, method: str, path: str, *, missing_ok: bool = False, **arguments: Any
+    ) -> httpx.Response | None:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise OrthancError(f"{method}: {type(error).__name__}") from None
+        if answer.status_code == 401:
+            raise TokenError("Orthanc refuses our token")
+        if answer.status_code == 404 and missing_ok:
+            return None
+        if answer.is_error:
+            raise OrthancError(f"{method} {path.split('/')[1]}: status {answer.status_code}")
+        return answer

@@ -1,0 +1,222 @@
+"""The script Orthanc loads, and the only module that imports ``orthanc``.
+
+It can never stop Orthanc: only the standard library is imported here, all else is started behind one guard.
+When triage cannot start, Orthanc stores images as ever and ``/triage/`` says why.
+"""
+
+import html
+import json
+import logging
+import site
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orthanc
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUTE = "/triage"
+RETRY_SECONDS = 30
+UNKNOWN_RESOURCE = (7, 17)
+"""Orthanc's error codes InexistentItem and UnknownResource."""
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">
+<title>Triage is not running</title></head>
+<body style="font-family: sans-serif; max-width: 40em; margin: 3em auto">
+<h1>Triage is not running</h1>
+<p lang="ja">自動トリアージは停止しています。画像の受信と保存は続いています。緊急度は判定されません。</p>
+<p>Images are received and stored as always. No urgency is given: see every head CT in order of arrival.</p>
+<p><strong>{reason}</strong></p>
+</body></html>"""
+
+
+class Triage:
+    """Starts the rest, tries again while that fails, and answers for it meanwhile."""
+
+    def __init__(self) -> None:
+        self.problem = "Triage is starting."
+        self.runtime: Any = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._start, name="triage-start", daemon=True)
+
+    def start(self) -> None:
+        """Begin to start; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        self._stopping.set()
+        self._thread.join(timeout=20)
+        if self.runtime is not None:
+            self.runtime.stop()
+
+    def _start(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.runtime = self._started()
+            except BaseException as error:  # SystemExit from a library must not pass either
+                problem = describe(error)
+                if problem != self.problem:
+                    orthanc.LogError(f"Triage cannot start: {problem} {frames(error)}")
+                self.problem = problem
+                self._stopping.wait(RETRY_SECONDS)
+            else:
+                orthanc.LogWarning("Triage is running")
+                return
+
+    def _started(self) -> Any:
+        from orthanc_plugin.runtime import Orthanc, Runtime
+
+        runtime = Runtime(
+            json.loads(orthanc.GetConfiguration()),
+            Orthanc(
+                version=json.loads(orthanc.RestApiGet("/system"))["Version"],
+                get=get,
+                new_token=orthanc.GenerateRestApiAuthorizationToken,
+            ),
+        )
+        runtime.start()
+        return runtime
+
+    def answer(self, output: Any, uri: str, request: dict[str, Any]) -> None:
+        """Answer a call under ``/triage``."""
+        if self.runtime is not None:
+            self.runtime.answer(output, uri, request)
+        elif uri.startswith(f"{ROUTE}/api/"):
+            body = json.dumps({"code": "unavailable", "message": self.problem})
+            output.SetHttpHeader("Content-Type", "application/json")
+            output.SendHttpStatus(503, body, len(body.encode()))
+        else:
+            output.SetHttpHeader("Cache-Control", "no-store")
+            page = PAGE.format(reason=html.escape(self.problem))
+            output.AnswerBuffer(page.encode(), "text/html; charset=utf-8")
+
+
+def get(path: str) -> Any:
+    """GET of Orthanc's REST interface, parsed; ``None`` when there is no such resource."""
+    try:
+        return json.loads(orthanc.RestApiGet(path))
+    except orthanc.OrthancException as error:
+        if error.args and error.args[0] in UNKNOWN_RESOURCE:
+            return None
+        raise
+
+
+def describe(error: BaseException) -> str:
+    """What is wrong, for the person who can put it right; built from what cannot name a patient."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"The Python package {error.name} is missing: the virtual environment is absent or incomplete."
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}: {error.filename or ''}"
+    if type(error).__module__.startswith("headct"):
+        return str(error)  # our own errors name settings, files and models
+    if type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
+        original = getattr(error, "orig", None)
+        return f"The store's database cannot be used: {original or type(error).__name__}."
+    return f"Unexpected {type(error).__name__}."
+
+
+def frames(error: BaseException) -> str:
+    """Where it happened, in our own files; never the message, which may name a patient."""
+    ours = [
+        f"{Path(f.filename).name}:{f.lineno} {f.name}"
+        for f in traceback.extract_tb(error.__traceback__)
+        if Path(f.filename).is_relative_to(ROOT) and "site-packages" not in f.filename
+    ]
+    return f"{type(error).__name__} at {' < '.join(reversed(ours))}"
+
+
+class OrthancLog(logging.Handler):
+    """Our packages' log into Orthanc's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line; of an exception only type and frames."""
+        try:
+            text = f"{record.name}: {record.getMessage()}"
+            if record.exc_info and record.exc_info[1] is not None:
+                text += f" ({frames(record.exc_info[1])})"
+            write = orthanc.LogWarning if record.levelno >= logging.WARNING else orthanc.LogInfo
+            write(text)
+        except Exception:
+            self.handleError(record)
+
+
+def guarded(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let no exception of a callback reach Orthanc, which would log its message."""
+
+    def decorate(callback: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: Any, **named: Any) -> None:
+            try:
+                callback(*arguments, **named)
+            except Exception as error:
+                orthanc.LogError(f"Triage, {what}: {frames(error)}")
+                if what == "REST":
+                    body = json.dumps({"code": "internal_error", "message": "Triage failed to answer."})
+                    arguments[0].SendHttpStatus(500, body, len(body))
+
+        return call
+
+    return decorate
+
+
+triage = Triage()
+
+
+@guarded("REST")
+def on_request(output: Any, uri: str, **request: Any) -> None:
+    """Everything under ``/triage``; the pattern alone would let ``/triagefoo`` in."""
+    if uri == ROUTE or uri.startswith(f"{ROUTE}/"):
+        triage.answer(output, uri, request)
+    else:
+        output.SendHttpStatus(404, "", 0)
+
+
+@guarded("event")
+def on_change(change: int, level: int, resource: str) -> None:
+    """Note what happened and return: Orthanc has one thread for all events."""
+    if change == orthanc.ChangeType.ORTHANC_STARTED:
+        triage.start()
+    elif change == orthanc.ChangeType.ORTHANC_STOPPED:
+        triage.stop()
+    elif triage.runtime is not None:
+        arrivals = triage.runtime.arrivals
+        if change == orthanc.ChangeType.DELETED:
+            if level == orthanc.ResourceType.SERIES:
+                arrivals.deleted(resource)
+            elif level == orthanc.ResourceType.INSTANCE:
+                arrivals.images_deleted()
+        elif change in WAKING:
+            arrivals.wake()
+
+
+WAKING = frozenset(
+    {orthanc.ChangeType.NEW_INSTANCE, orthanc.ChangeType.NEW_SERIES, orthanc.ChangeType.UPDATED_METADATA}
+)
+
+
+def load() -> None:
+    """Make our packages importable and register the callbacks."""
+    # Orthanc puts this script's folder on the path, where our modules would shadow others of their names.
+    sys.path[:] = [p for p in sys.path if p != str(ROOT / "orthanc_plugin")]
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = ROOT / ".venv" / "lib" / version / "site-packages"
+    if packages.is_dir():
+        site.addsitedir(str(packages))
+    log = logging.getLogger("orthanc_plugin")
+    log.addHandler(OrthancLog())
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    orthanc.RegisterRestCallback(f"{ROUTE}(.*)", on_request)
+    orthanc.RegisterOnChangeCallback(on_change)
+
+
+try:
+    load()
+except Exception as error:  # an exception that leaves this script ends Orthanc
+    orthanc.LogError(f"Triage cannot be loaded: {frames(error)}")

@@ -1,0 +1,103 @@
+"""The store's wishes to Orthanc: documents, metadata, labels, forwarding. A repeat changes nothing."""
+
+import logging
+
+from headct.urgency import Urgency
+from orthanc_plugin import outbox, store
+from orthanc_plugin.database import Database
+from orthanc_plugin.orthanc_client import OrthancClient, TokenError
+from orthanc_plugin.outbox import PRELIMINARY_LABEL, Publication
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.tables import Document
+
+log = logging.getLogger(__name__)
+
+OUR_LABELS = frozenset(label for u in Urgency for label in u.machine_labels()) | {PRELIMINARY_LABEL}
+"""Labels we set and remove; ``triage-black`` is a person's and never touched."""
+
+
+class Publisher:
+    """Makes Orthanc show what the store says."""
+
+    def __init__(self, client: OrthancClient, database: Database, settings: Settings) -> None:
+        self._client = client
+        self._database = database
+        self._settings = settings
+
+    def publish_next(self) -> bool:
+        """Fulfil one wish; false when there is none.
+
+        Raises
+        ------
+        TokenError
+            Orthanc was restarted.
+        """
+        with self._database.writing() as session:
+            wish = outbox.claim_publication(session, store.utcnow())
+        if wish is None:
+            return False
+        series_id, number = wish
+        try:
+            self._publish(series_id)
+        except TokenError:
+            raise
+        except Exception as error:  # tried again, ever more slowly
+            log.warning("publishing failed: %s", type(error).__name__)
+            with self._database.writing() as session:
+                outbox.publication_failed(session, series_id, store.utcnow())
+        else:
+            with self._database.writing() as session:
+                outbox.published(session, series_id, number, store.utcnow())
+        return True
+
+    def _publish(self, series_id: str) -> None:
+        with self._database.reading() as session:
+            wanted = outbox.publication(session, series_id)
+        self._remove(wanted)
+        there = self._client.instances(series_id) is not None
+        if there:  # else the series is just being deleted, and its withdrawal will follow
+            self._send(wanted)
+            self._colour("series", series_id, wanted.series_labels)
+        self._colour("studies", wanted.study_id, wanted.study_labels)
+        if there:
+            self._forward(series_id)
+
+    def _remove(self, wanted: Publication) -> None:
+        for uid, orthanc_id in wanted.remove:
+            if orthanc_id:
+                self._client.delete_instance(orthanc_id)
+            with self._database.writing() as session:
+                outbox.document_removed(session, uid, store.utcnow())
+
+    def _send(self, wanted: Publication) -> None:
+        lost = tuple(uid for uid, orthanc_id in wanted.keep if not self._client.has_instance(orthanc_id))
+        for uid in wanted.send + lost:
+            with self._database.reading() as session:
+                content = session.get_one(Document, uid).content
+            orthanc_id = self._client.store(content)
+            with self._database.writing() as session:
+                outbox.document_sent(session, uid, orthanc_id, store.utcnow())
+
+    def _colour(self, level: str, identifier: str, labels: tuple[str, ...]) -> None:
+        """Compare before writing: a write is an event, which would have us compare again."""
+        value = ",".join(labels) or None
+        if self._client.urgency(level, identifier) != value:
+            self._client.set_urgency(level, identifier, value)
+        present = self._client.labels(level, identifier)
+        if present is not None:
+            for label in sorted(OUR_LABELS & present - set(labels)):
+                self._client.set_label(level, identifier, label, present=False)
+            for label in labels:
+                if label not in present:
+                    self._client.set_label(level, identifier, label, present=True)
+
+    def _forward(self, series_id: str) -> None:
+        if not self._settings.forward_to:
+            return
+        with self._database.reading() as session:
+            waiting = outbox.publication(session, series_id).forward
+        if waiting:
+            for modality in self._settings.forward_to:
+                self._client.send_on(modality, waiting)
+            with self._database.writing() as session:
+                outbox.documents_forwarded(session, waiting, store.utcnow())

@@ -1,0 +1,74 @@
+"""Everything that runs inside Orthanc, started as one and stopped as one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orthanc_plugin import settings as options
+from orthanc_plugin.arrivals import Arrivals, Get
+from orthanc_plugin.database import Database
+from orthanc_plugin.service import Triage
+from orthanc_plugin.supervisor import Supervisor
+from orthanc_plugin.web import create_app
+from orthanc_plugin.wsgi import Output, Request, answer
+
+
+@dataclass(frozen=True, slots=True)
+class Orthanc:
+    """The server we live in, as far as plain functions need it."""
+
+    version: str
+    get: Get
+    new_token: Callable[[], str]
+    """A secret with which a worker may use the REST interface until Orthanc ends."""
+
+
+class Runtime:
+    """Store, arrivals, supervisor and web application of one Orthanc.
+
+    Raises
+    ------
+    SettingsError
+        Wrong option, or another Orthanc on the same store.
+    OSError, sqlalchemy.exc.DatabaseError
+        The store cannot be used.
+    """
+
+    def __init__(self, configuration: Mapping[str, Any], orthanc: Orthanc) -> None:
+        self.settings = options.from_orthanc(dict(configuration))
+        self.settings.storage.mkdir(parents=True, exist_ok=True)
+        self.authenticated = _asks_for_password(configuration)
+        self.database = Database(self.settings.database_url)
+        self.database.migrate()
+        self.supervisor = Supervisor(self.settings, self.database, orthanc.new_token)
+        self.arrivals = Arrivals(orthanc.get, self.database, self.settings)
+        self.triage = Triage(
+            self.database,
+            self.settings,
+            supervisor=self.supervisor,
+            arrivals=self.arrivals,
+            orthanc_version=orthanc.version,
+            authentication=self.authenticated,
+        )
+        self._app = create_app(self.triage)
+
+    def start(self) -> None:
+        """Start all threads and processes."""
+        self.supervisor.start()
+        self.arrivals.start()
+
+    def stop(self) -> None:
+        """Stop them."""
+        self.arrivals.stop()
+        self.supervisor.stop()
+        self.database.close()
+
+    def answer(self, output: Output, uri: str, request: Mapping[str, Any]) -> None:
+        """Answer a REST call."""
+        answer(self._app, Request.from_orthanc(uri, request), output, authenticated=self.authenticated)
+
+
+def _asks_for_password(configuration: Mapping[str, Any]) -> bool:
+    # Orthanc's own rule: without the option, authentication is on exactly when others may connect.
+    default = bool(configuration.get("RemoteAccessAllowed", False))
+    return bool(configuration.get("AuthenticationEnabled", default))

@@ -1,0 +1,346 @@
+"""What triage answers and takes orders for: the store and the processes, as views."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+import headct
+from headct.assessment import Assessment
+from headct.reasons import ReasonCode
+from headct.urgency import Urgency
+from orthanc_plugin import disk, store, tables, worklist
+from orthanc_plugin.database import Database
+from orthanc_plugin.previews import Folder
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.tables import Series, Study
+from orthanc_plugin.views import (
+    AssessmentView,
+    BundleView,
+    DocumentView,
+    DurationView,
+    MetricsView,
+    ModelsView,
+    NotFoundError,
+    RefusedError,
+    SeriesState,
+    SeriesView,
+    StatusView,
+    StudyView,
+    UnavailableError,
+    Window,
+    Words,
+    WorklistView,
+)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Processes(Protocol):
+    """The workers, as the supervisor knows them."""
+
+    restarts: int
+
+    @property
+    def alive(self) -> int:
+        """Running now."""
+
+
+class Follower(Protocol):
+    """Whoever follows Orthanc."""
+
+    error: str | None
+
+
+def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A store that fails is said so, without its message: it may quote a row."""
+
+    @functools.wraps(method)
+    def call(*arguments: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return method(*arguments, **named)
+        except SQLAlchemyError as error:
+            raise UnavailableError(f"the store cannot be used ({type(error).__name__})") from None
+
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """Answers from the store; light enough for Orthanc's interpreter."""
+
+    database: Database
+    settings: Settings
+    supervisor: Processes
+    arrivals: Follower
+    orthanc_version: str
+    authentication: bool
+
+    def status(self) -> StatusView:
+        """Is the machine alive, and what is it doing?"""
+        now = store.utcnow()
+        reason = self._why_stopped()
+        counts: dict[SeriesState, int] = {}
+        last = bundle = None
+        try:
+            with self.database.reading() as session:
+                counts = _counts(session)
+                last = session.scalar(select(func.max(tables.Assessment.created_at)))
+                bundle = session.scalar(select(tables.Bundle).where(tables.Bundle.in_service))
+        except SQLAlchemyError as error:
+            kind = type(error).__name__
+            reason = Words(
+                en=f"The store cannot be used ({kind}).", ja=f"データベースを使用できません（{kind}）。"
+            )
+        return StatusView(
+            now=now,
+            version=headct.__version__,
+            orthanc_version=self.orthanc_version,
+            running=reason is None,
+            reason=reason,
+            workers_alive=self.supervisor.alive,
+            workers_wanted=self.settings.workers,
+            judging=counts.get(SeriesState.JUDGING, 0),
+            last_judgement=last,
+            series=counts,
+            free_disk_bytes=disk.free_bytes(self.settings),
+            bundle=_bundle(bundle) if bundle else None,
+            authentication=self.authentication,
+            ohif_url=self.settings.ohif_url or None,
+        )
+
+    @_answering
+    def worklist(self) -> WorklistView:
+        """All studies in the order of work."""
+        now = store.utcnow()
+        with self.database.reading() as session:
+            studies = _studies(session)
+        return WorklistView(
+            generated_at=now,
+            rows=worklist.rows((s for s in studies if not s.earlier), now),
+            earlier=worklist.rows((s for s in studies if s.earlier), now),
+        )
+
+    @_answering
+    def study(self, study_id: str) -> StudyView:
+        """One study in full."""
+        now = store.utcnow()
+        with self.database.reading() as session:
+            found = _studies(session, study_id)
+            shown = worklist.rows(found, now)
+            if not shown:
+                raise NotFoundError("no such study")
+            return StudyView(
+                case=shown[0],
+                series=tuple(_series_view(session.get_one(Series, s.id), session) for s in shown[0].series),
+            )
+
+    @_answering
+    def series(self, series_id: str) -> SeriesView:
+        """One series in full, withdrawn ones too."""
+        with self.database.reading() as session:
+            found = session.get(Series, series_id)
+            if found is None:
+                raise NotFoundError("no such series")
+            return _series_view(found, session)
+
+    @_answering
+    def slice_png(self, series_id: str, number: int, window: Window) -> bytes:
+        """A slice as PNG; 0 is at the feet."""
+        with self.database.reading() as session:
+            found = session.get(Series, series_id)
+        if found is None or found.state is SeriesState.WITHDRAWN:
+            raise NotFoundError("no such series")
+        png = Folder.of(self.settings.previews_folder, found.id).read(number, window)
+        if png is None:
+            raise NotFoundError("no such slice, or not rendered yet")
+        return png
+
+    @_answering
+    def rerun(self, series_id: str, actor: str) -> None:
+        """Judge a series again."""
+        with self.database.writing() as session:
+            if session.get(Series, series_id) is None:
+                raise NotFoundError("no such series")
+            if not store.rerun(session, series_id, actor, store.utcnow()):
+                raise RefusedError("the series is not in a final state")
+
+    @_answering
+    def models(self) -> ModelsView:
+        """The models that have judged here."""
+        with self.database.reading() as session:
+            found = session.scalars(select(tables.Bundle).order_by(tables.Bundle.first_used.desc())).all()
+        return ModelsView(models=tuple(_bundle(b) for b in found))
+
+    @_answering
+    def metrics(self) -> MetricsView:
+        """Figures for monitoring."""
+        current = tables.Assessment.withdrawn_at.is_(None)
+        with self.database.reading() as session:
+            counts = _counts(session)
+            urgencies = session.execute(
+                select(tables.Assessment.urgency, func.count())
+                .where(current)
+                .group_by(tables.Assessment.urgency)
+            ).all()
+            reasons = session.execute(
+                select(Series.reason_code, func.count())
+                .where(Series.reason_code.is_not(None))
+                .group_by(Series.reason_code)
+            ).all()
+            oldest = session.scalar(
+                select(func.min(Series.first_arrival)).where(Series.state.in_(store.PENDING))
+            )
+            judged = session.execute(
+                select(
+                    func.count(),
+                    func.coalesce(func.sum(tables.Assessment.seconds), 0.0),
+                    func.coalesce(func.sum(tables.Assessment.arrival_to_result_seconds), 0.0),
+                )
+            ).one()
+        return MetricsView(
+            series=counts,
+            assessments={Urgency(u).name: n for u, n in urgencies},
+            reasons={ReasonCode(str(code)): n for code, n in reasons},
+            oldest_pending_seconds=(
+                max(0.0, (store.utcnow() - oldest).total_seconds()) if oldest is not None else 0.0
+            ),
+            judgement=DurationView(count=judged[0], seconds=judged[1]),
+            arrival_to_result=DurationView(count=judged[0], seconds=judged[2]),
+            workers_alive=self.supervisor.alive,
+            worker_restarts=self.supervisor.restarts,
+            running=self._why_stopped() is None,
+            free_disk_bytes=disk.free_bytes(self.settings),
+        )
+
+    def _why_stopped(self) -> Words | None:
+        if disk.is_low(self.settings):
+            free = disk.free_bytes(self.settings) / 2**30
+            return Words(
+                en=f"The disk is nearly full ({free:.1f} GB free).",
+                ja=f"ディスクの空きが不足しています（{free:.1f} GB）。",
+            )
+        if self.arrivals.error is not None:
+            kind = self.arrivals.error
+            return Words(
+                en=f"New images are not noticed ({kind}).", ja=f"新しい画像を検知できません（{kind}）。"
+            )
+        if self.settings.workers and not self.supervisor.alive:
+            return Words(en="No judging process is running.", ja="判定プロセスが動いていません。")
+        return None
+
+
+def _counts(session: Session) -> dict[SeriesState, int]:
+    rows = session.execute(select(Series.state, func.count()).group_by(Series.state)).all()
+    return {SeriesState(state): count for state, count in rows}
+
+
+def _studies(session: Session, study_id: str | None = None) -> list[worklist.StudyRecord]:
+    """All studies, or one, with their current assessments and nothing of their history."""
+    wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
+    of_study = select(Series).where(Series.state != SeriesState.WITHDRAWN)
+    if study_id is not None:
+        of_study = of_study.where(Series.study_id == study_id)
+    said = {
+        a.series_id: a
+        for a in session.scalars(
+            select(tables.Assessment).where(
+                tables.Assessment.withdrawn_at.is_(None),
+                tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)),
+            )
+        )
+    }
+    by_study: dict[str, list[worklist.SeriesRecord]] = {}
+    for series in session.scalars(of_study):
+        by_study.setdefault(series.study_id, []).append(_series_record(series, said.get(series.id)))
+    return [
+        worklist.StudyRecord(
+            id=study.id,
+            study_instance_uid=study.study_instance_uid,
+            first_arrival=study.first_arrival,
+            series=tuple(by_study.get(study.id, ())),
+            earlier=study.earlier,
+            patient_id=study.patient_id,
+            patient_name=study.patient_name,
+            birth_date=study.birth_date,
+            sex=study.sex,
+            age=study.age,
+            accession_number=study.accession_number,
+            study_date=study.study_date,
+            study_time=study.study_time,
+            description=study.description,
+        )
+        for study in session.scalars(wanted)
+    ]
+
+
+def _series_record(series: Series, said: tables.Assessment | None) -> worklist.SeriesRecord:
+    return worklist.SeriesRecord(
+        id=series.id,
+        series_instance_uid=series.series_instance_uid,
+        state=series.state,
+        number=series.number,
+        description=series.description,
+        modality=series.modality,
+        images=series.instance_count,
+        reason=store.reason_of(series),
+        assessment=Assessment.from_json(said.content) if said else None,
+        preliminary=said.preliminary if said else False,
+        judged_at=said.created_at if said else None,
+        preview_slices=series.preview_slices,
+    )
+
+
+def _series_view(series: Series, session: Session) -> SeriesView:
+    # The same images under the patient they were first sent for belong to the history.
+    earlier = session.scalars(select(Series).where(Series.superseded_by == series.id)).all()
+    said = [*series.assessments, *(a for other in earlier for a in other.assessments)]
+    current = series.current
+    summary = _series_record(series, current).summary()
+    return SeriesView(
+        **{name: getattr(summary, name) for name in type(summary).model_fields},
+        study_id=series.study_id,
+        attempts=series.attempts,
+        first_arrival=series.first_arrival,
+        assessment=_assessment_view(current) if current else None,
+        history=tuple(_assessment_view(a) for a in said if a is not current),
+        documents=tuple(
+            DocumentView(
+                kind=d.kind,
+                sop_instance_uid=d.sop_instance_uid,
+                orthanc_id=d.orthanc_id,
+                predecessor_uid=d.predecessor_uid,
+                created_at=d.created_at,
+                published_at=d.sent_at,
+                withdrawn=d.withdrawn_at is not None,
+            )
+            for other in (series, *earlier)
+            for d in other.documents
+        ),
+        slices=series.preview_slices,
+    )
+
+
+def _assessment_view(row: tables.Assessment) -> AssessmentView:
+    return AssessmentView.of(
+        Assessment.from_json(row.content),
+        row.created_at,
+        preliminary=row.preliminary,
+        current=row.withdrawn_at is None,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def _bundle(row: tables.Bundle) -> BundleView:
+    return BundleView(
+        name=row.name,
+        version=row.version,
+        device_uid=row.device_uid,
+        digest=row.digest,
+        in_service=row.in_service,
+    )

@@ -1,0 +1,347 @@
+"""The judging process: claims series, judges, records, publishes, renders previews.
+
+Started as ``python -m orthanc_plugin.worker`` by the supervisor, which writes one line of JSON to its
+standard input and keeps that pipe open. The worker ends when the pipe closes or Orthanc refuses its token.
+"""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
+
+from headct.assessment import State
+from headct.bundle import default_bundle, load_bundle
+from headct.classifier import Classifier, LiteRTRuntime
+from headct.errors import NotAnalysedError
+from headct.reading import load_series
+from headct.reasons import Reason, ReasonCode
+from headct.series import CTSeries, DicomSource
+from orthanc_plugin import disk, judging, outbox, previews, store
+from orthanc_plugin.database import Database
+from orthanc_plugin.judging import Completeness
+from orthanc_plugin.orthanc_client import OrthancClient, OrthancError, TokenError
+from orthanc_plugin.publishing import Publisher
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import Claim
+from orthanc_plugin.tables import Document, Series
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.2
+ERROR_SECONDS = 2.0
+FETCH_THREADS = 4
+SPOOL_FROM = 150
+"""Images from which on a series is kept on disk while it is judged, not in memory."""
+CHECKS_AT_ONCE = 5
+HOUSEKEEPING_SECONDS = 600.0
+NO_TOKEN, TOO_LONG = 4, 5
+"""Exit statuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A series' files, as bytes or on disk."""
+
+    sources: Sequence[DicomSource]
+    folder: Path | None = None
+
+    def remove(self) -> None:
+        """Delete what lies on disk."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Worker:
+    """Does the work, one series after the other."""
+
+    def __init__(
+        self, name: str, client: OrthancClient, database: Database, settings: Settings, classifier: Classifier
+    ) -> None:
+        self._name = name
+        self._client = client
+        self._database = database
+        self._settings = settings
+        self._classifier = classifier
+        self._publisher = Publisher(client, database, settings)
+        self._last: tuple[str, int, CTSeries] | None = None
+        """The series read last, for its previews."""
+        self._next_housekeeping = 0.0
+        self.claim: Claim | None = None
+        """What is in hand."""
+        self.claimed_at = 0.0
+
+    def announce(self) -> None:
+        """Say who judges."""
+        with self._database.writing() as session:
+            store.sign_of_life(session, self._name, store.utcnow())
+            store.use_bundle(session, self._classifier.bundle.identity, store.utcnow())
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until stopped.
+
+        Raises
+        ------
+        TokenError
+            Orthanc was restarted; its new supervisor starts new workers.
+        """
+        while not stopped.is_set():
+            try:
+                busy = self.step()
+            except TokenError:
+                raise
+            except (OrthancError, OperationalError, OSError) as error:
+                # Orthanc or the disk is in trouble, not the series: give it back and try again.
+                log.warning("%s", type(error).__name__)
+                self._release()
+                stopped.wait(ERROR_SECONDS)
+            else:
+                if not busy:
+                    stopped.wait(IDLE_SECONDS)
+
+    def step(self) -> bool:
+        """The most urgent piece of work; false when there was none."""
+        if disk.is_low(self._settings):
+            return False
+        return (
+            self._publisher.publish_next() or self._judge_next() or self._render_next() or self._check_some()
+        )
+
+    def _judge_next(self) -> bool:
+        with self._database.writing() as session:
+            claim = store.claim(session, self._name, store.utcnow(), self._settings)
+        if claim is None:
+            return False
+        self.claimed_at = time.monotonic()
+        self.claim = claim
+        fetched = self._fetch(claim)
+        if fetched is not None:
+            try:
+                self._judge(claim, fetched)
+            finally:
+                fetched.remove()
+        self.claim = None
+        return True
+
+    def _judge(self, claim: Claim, fetched: Fetched) -> None:
+        settings = self._settings
+        given_up = claim.quiet_seconds >= settings.long_quiet_seconds
+        found = judging.look(fetched.sources, self._classifier, given_up=given_up)
+        outcome, now = found.outcome, store.utcnow()
+        description = judging.describe(fetched.sources, settings, now)
+        slices = len(found.series.sop_instance_uids) if found.series is not None else 0
+        self._last = (claim.series_id, claim.generation, found.series) if found.series is not None else None
+        if found.completeness is Completeness.INCOMPLETE:
+            with self._database.writing() as session:
+                store.record_waiting(
+                    session, claim, description, now, settings, judged=outcome.assessment is not None
+                )
+        elif outcome.assessment is not None and description is not None:
+            judgement = judging.judgement(
+                found,
+                outcome.assessment,
+                description,
+                predecessor=lambda uid: self._predecessor(claim.series_id, uid),
+                settings=settings,
+                sent_at=datetime.now().astimezone(),
+            )
+            with self._database.writing() as session:
+                store.record_assessed(session, claim, judgement, store.utcnow(), settings)
+        elif outcome.reason is not None:
+            with self._database.writing() as session:
+                if outcome.state is State.FAILED:
+                    store.record_failure(session, claim, outcome.reason, now, settings)
+                else:
+                    store.record_not_analysed(session, claim, outcome.reason, description, now, slices=slices)
+
+    def _predecessor(self, series_id: str, uid: str) -> bytes | None:
+        with self._database.reading() as session:
+            earlier = store.last_structured_report(session, series_id, uid)
+            return session.get_one(Document, earlier).content if earlier is not None else None
+
+    def _fetch(self, claim: Claim) -> Fetched | None:
+        """All files of the claimed series; ``None`` when its fate was decided without them."""
+        instances = self._client.instances(claim.series_id)
+        if not instances:
+            with self._database.writing() as session:
+                store.withdraw(session, claim.series_id, store.utcnow())
+            return None
+        if claim.modality not in {"", "CT"}:
+            instances = instances[:1]  # says what it is; a thousand MR images need not be moved for that
+        fetched = self._files(instances)
+        if fetched is None:
+            detail = f"more than {self._settings.max_series_megabytes} MB"
+            with self._database.writing() as session:
+                store.record_not_analysed(
+                    session, claim, Reason(ReasonCode.UNREADABLE, detail), None, store.utcnow()
+                )
+        return fetched
+
+    def _files(self, instances: Sequence[str]) -> Fetched | None:
+        folder = None
+        if len(instances) > SPOOL_FROM:
+            folder = Path(tempfile.mkdtemp(prefix="series-", dir=work_folder(self._settings)))
+        sources: list[DicomSource] = []
+        total = 0
+        try:
+            with ThreadPoolExecutor(FETCH_THREADS) as pool:
+                step = 4 * FETCH_THREADS  # in groups, so that only a few files are in memory at once
+                for start in range(0, len(instances), step):
+                    for data in pool.map(self._client.file, instances[start : start + step]):
+                        if data is None:
+                            continue  # deleted meanwhile: the series will be looked at again
+                        total += len(data)
+                        if total > self._settings.max_series_megabytes * 2**20:
+                            Fetched((), folder).remove()
+                            return None
+                        sources.append(_kept(data, folder, len(sources)))
+        except BaseException:
+            Fetched((), folder).remove()
+            raise
+        return Fetched(sources, folder)
+
+    def _render_next(self) -> bool:
+        with self._database.reading() as session:
+            due = outbox.preview_due(session)
+            if due is None:
+                return False
+            series_id, generation = due
+            current = session.get_one(Series, series_id).current
+        if self._settings.previews:
+            keys = [k["number"] for k in current.content["key_slices"]] if current is not None else []
+            series = self._read(series_id, generation)
+            if series is not None:
+                folder = previews.Folder.of(self._settings.previews_folder, series_id)
+                previews.render(series, folder, keys)
+        with self._database.writing() as session:
+            outbox.previews_done(session, series_id, generation)
+        return True
+
+    def _read(self, series_id: str, generation: int) -> CTSeries | None:
+        if self._last is not None and self._last[:2] == (series_id, generation):
+            return self._last[2]
+        instances = self._client.instances(series_id)
+        fetched = self._files(instances) if instances else None
+        if fetched is None:
+            return None
+        try:
+            return load_series(fetched.sources)
+        except NotAnalysedError:
+            return None  # images changed since; it will be judged again, and rendered then
+        finally:
+            fetched.remove()
+
+    def _check_some(self) -> bool:
+        """Nothing else to do: compare some series with what Orthanc shows, and tidy up."""
+        now = store.utcnow()
+        with self._database.writing() as session:
+            outbox.want_checks(
+                session, now - timedelta(seconds=self._settings.sweep_seconds), now, CHECKS_AT_ONCE
+            )
+        if time.monotonic() > self._next_housekeeping:
+            self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+            disk.remove_old_previews(self._database, self._settings)
+        return False
+
+    def _release(self) -> None:
+        claim, self.claim = self.claim, None
+        if claim is not None:
+            give_back(self._database, claim)
+
+
+def give_back(database: Database, claim: Claim) -> None:
+    """Let another worker have the series, if the store can be told; else its lease will end."""
+    try:
+        with database.writing() as session:
+            store.release(session, claim, store.utcnow())
+    except OperationalError as error:
+        log.warning("not released: %s", type(error).__name__)
+
+
+def _kept(data: bytes, folder: Path | None, number: int) -> DicomSource:
+    if folder is None:
+        return data
+    path = folder / f"{number:05d}.dcm"
+    path.write_bytes(data)
+    return path
+
+
+def work_folder(settings: Settings) -> Path:
+    """Where large series lie while they are judged."""
+    folder = settings.storage / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def heartbeat(worker: Worker, name: str, database: Database, settings: Settings) -> None:
+    """Renew the lease for as long as a series may take, then end the process: a hung one helps nobody."""
+    while True:
+        time.sleep(min(5.0, settings.lease_seconds / 4))
+        claim = worker.claim
+        if claim is not None and time.monotonic() - worker.claimed_at > settings.series_limit_seconds:
+            log.error("a series took longer than %g s", settings.series_limit_seconds)
+            os._exit(TOO_LONG)
+        try:
+            with database.writing() as session:
+                store.sign_of_life(session, name, store.utcnow())
+                if claim is not None:
+                    store.renew(session, claim, store.utcnow(), settings)
+        except OperationalError as error:
+            log.warning("no sign of life: %s", type(error).__name__)
+
+
+def follow_pipe(worker: Worker, database: Database) -> None:
+    """End with Orthanc, however it ended."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    claim = worker.claim
+    if claim is not None:
+        give_back(database, claim)
+    os._exit(0)
+
+
+def main() -> int:
+    """Read the greeting and work."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Orthanc, whose end we follow
+    greeting = json.loads(sys.stdin.buffer.readline())
+    settings = Settings.model_validate(greeting["settings"])
+    os.nice(settings.worker_niceness)
+    name = str(greeting["name"])
+    database = Database(settings.database_url)
+    bundle = load_bundle(settings.bundle or default_bundle())
+    contract = bundle.contents.input
+    shape = (contract.rows, contract.columns, 2 * contract.context + 1)
+    classifier = Classifier(bundle, LiteRTRuntime(bundle.network, shape, settings.worker_threads))
+    with OrthancClient(str(greeting["url"]), str(greeting["token"])) as client:
+        worker = Worker(name, client, database, settings, classifier)
+        worker.announce()
+        for target, arguments in (
+            (heartbeat, (worker, name, database, settings)),
+            (follow_pipe, (worker, database)),
+        ):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+        try:
+            worker.run(threading.Event())
+        except TokenError:
+            log.warning("Orthanc refuses the token")
+            if worker.claim is not None:
+                give_back(database, worker.claim)
+            return NO_TOKEN
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
