@@ -1,0 +1,48 @@
+"""Is the head covered from skull base to vertex? Judged from the pixels, for a series that is arriving too.
+
+Going down from the brain's widest level, its interior is nearly all soft tissue until petrous bone, sinuses
+and orbits cut it to about half: that marks the skull base. Going up, the brain's area falls to nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headct.anatomy import Levels, levels
+from headct.series import CTSeries
+
+_BRAIN_LEVEL = 0.8
+"""Soft share of a slab through the brain proper; face, neck and shoulders stay below."""
+_BASE_LEVEL = 0.65
+"""Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.85 to 1."""
+_BASE_MM = 12.0
+"""Height of skull base that must be seen, about two routine slices: one may be an artefact."""
+_VERTEX_SHARE = 0.45
+"""Brain area left at the top, as a share of the widest: routine scans stop a slice or two short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which ends of the head are in the series."""
+
+    skull_base: bool
+    vertex: bool
+
+    @property
+    def complete(self) -> bool:
+        """Both ends."""
+        return self.skull_base and self.vertex
+
+
+def coverage(series: CTSeries, measured: Levels | None = None) -> Coverage:
+    """Judge coverage; ``measured`` saves measuring the same series twice."""
+    at = levels(series) if measured is None else measured
+    brain = np.where(at.soft >= _BRAIN_LEVEL, at.brain, 0.0)
+    widest = int(np.argmax(brain))
+    if brain[widest] == 0.0:
+        return Coverage(skull_base=False, vertex=False)
+    below = at.soft[:widest] < _BASE_LEVEL
+    return Coverage(
+        skull_base=float(series.slab_heights_mm[:widest][below].sum()) >= _BASE_MM,
+        vertex=bool(at.brain[-1] < _VERTEX_SHARE * brain[widest]),
+    )
