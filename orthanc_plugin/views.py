@@ -6,7 +6,7 @@ Times are UTC. Demographics and DICOM dates are shown as written in the images, 
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from headct.assessment import Assessment, Finding, FindingKind, Location
 from headct.errors import HeadCTError
@@ -69,10 +69,11 @@ class DocumentKind(StrEnum):
 
 UrgencyName = Annotated[
     Urgency,
+    BeforeValidator(lambda u: Urgency[u] if isinstance(u, str) and u in Urgency.__members__ else u),
     PlainSerializer(lambda u: u.name, return_type=str),
     WithJsonSchema({"type": "string", "enum": [u.name for u in Urgency]}),
 ]
-"""An urgency, written by its name."""
+"""An urgency, written and read by its name."""
 
 
 class View(BaseModel):

@@ -1,0 +1,119 @@
+"""The REST interface under ``/triage/api/v1``."""
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field, ValidationError
+
+from orthanc_plugin.views import (
+    ErrorView,
+    ModelsView,
+    RefusedError,
+    SeriesView,
+    StatusView,
+    StudyView,
+    Window,
+    WorklistView,
+)
+from orthanc_plugin.web import metrics
+from orthanc_plugin.web.contract import Triage
+from orthanc_plugin.web.guards import API, error_answer, json_answer
+
+_ORTHANC_ID = r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$"
+
+_BINARY = {"schema": {"type": "string", "contentMediaType": "image/png", "contentEncoding": "binary"}}
+_TEXT = {"schema": {"type": "string"}}
+
+
+class StudyPath(BaseModel):
+    """Which study."""
+
+    study_id: str = Field(pattern=_ORTHANC_ID, description="Orthanc's identifier of the study")
+
+
+class SeriesPath(BaseModel):
+    """Which series."""
+
+    series_id: str = Field(pattern=_ORTHANC_ID, description="Orthanc's identifier of the series")
+
+
+class SlicePath(SeriesPath):
+    """Which slice."""
+
+    number: int = Field(ge=0, description="slice number, 0 at the feet")
+
+
+class SliceQuery(BaseModel):
+    """How a slice is shown."""
+
+    window: Window = Window.BRAIN
+
+
+def validation_answer(error: ValidationError) -> Response:
+    """What is wrong with the request, without repeating what was sent."""
+    wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
+    return error_answer(400, "bad_request", f"The request cannot be understood: {wrong}.")
+
+
+def blueprint(triage: Triage) -> APIBlueprint:
+    """Routes bound to one triage."""
+    api = APIBlueprint(
+        "api",
+        __name__,
+        url_prefix=API,
+        abp_tags=[Tag(name="triage", description="Urgency of head CTs. The physician decides.")],
+        abp_responses={400: ErrorView, 403: ErrorView, 404: ErrorView, 500: ErrorView, 503: ErrorView},
+    )
+
+    @api.get("/status", summary="Is the machine alive?", responses={200: StatusView})
+    def status() -> Response:
+        return json_answer(triage.status())
+
+    @api.get("/worklist", summary="Studies in the order of work", responses={200: WorklistView})
+    def worklist() -> Response:
+        return json_answer(triage.worklist())
+
+    @api.get("/studies/<study_id>", summary="One study", responses={200: StudyView})
+    def study(path: StudyPath) -> Response:
+        return json_answer(triage.study(path.study_id))
+
+    @api.get("/series/<series_id>", summary="One series: assessment, history", responses={200: SeriesView})
+    def series(path: SeriesPath) -> Response:
+        return json_answer(triage.series(path.series_id))
+
+    @api.get(
+        "/series/<series_id>/slices/<int:number>.png",
+        summary="A slice as PNG",
+        responses={200: {"description": "the slice", "content": {"image/png": _BINARY}}},
+    )
+    def slice_png(path: SlicePath, query: SliceQuery) -> Response:
+        png = triage.slice_png(path.series_id, path.number, query.window)
+        return Response(png, mimetype="image/png")
+
+    @api.post(
+        "/series/<series_id>/rerun",
+        summary="Judge a series again",
+        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        responses={202: SeriesView, 413: ErrorView},
+    )
+    def rerun(path: SeriesPath) -> Response:
+        if not triage.status().authentication:
+            raise RefusedError("Re-runs are refused unless Orthanc asks for a user and a password.")
+        # Orthanc has checked the credentials before it passed the request on.
+        actor = request.authorization.username if request.authorization else None
+        triage.rerun(path.series_id, actor or "unknown")
+        return json_answer(triage.series(path.series_id), 202)
+
+    @api.get("/models", summary="The models on this machine", responses={200: ModelsView})
+    def models() -> Response:
+        return json_answer(triage.models())
+
+    @api.get(
+        "/metrics",
+        summary="Monitoring figures as Prometheus text",
+        responses={200: {"description": "metrics", "content": {"text/plain": _TEXT}}},
+    )
+    def prometheus() -> Response:
+        return Response(metrics.text(triage.metrics()), content_type=metrics.CONTENT_TYPE)
+
+    return api

@@ -1,0 +1,51 @@
+"""What the web application asks of triage."""
+
+from typing import Protocol
+
+from orthanc_plugin.views import (
+    MetricsView,
+    ModelsView,
+    SeriesView,
+    StatusView,
+    StudyView,
+    Window,
+    WorklistView,
+)
+
+
+class Triage(Protocol):
+    """Answers questions, takes orders.
+
+    Raises
+    ------
+    NotFoundError
+        No study, series or slice of that name.
+    RefusedError
+        Who asks may not do that.
+    UnavailableError
+        Triage cannot answer now. :meth:`status` always answers.
+    """
+
+    def status(self) -> StatusView:
+        """Is the machine alive, and what is it doing?"""
+
+    def worklist(self) -> WorklistView:
+        """All studies in the order of work."""
+
+    def study(self, study_id: str) -> StudyView:
+        """One study in full."""
+
+    def series(self, series_id: str) -> SeriesView:
+        """One series in full."""
+
+    def slice_png(self, series_id: str, number: int, window: Window) -> bytes:
+        """A slice as PNG; 0 is at the feet."""
+
+    def rerun(self, series_id: str, actor: str) -> None:
+        """Judge a series again."""
+
+    def models(self) -> ModelsView:
+        """The models on this machine."""
+
+    def metrics(self) -> MetricsView:
+        """Figures for monitoring."""

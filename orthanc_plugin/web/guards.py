@@ -1,0 +1,103 @@
+"""What holds for every request: who may change things, how large a body may be, headers, errors in words."""
+
+import logging
+import traceback
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
+
+from orthanc_plugin.views import ErrorView, NotFoundError, RefusedError, UnavailableError, View
+
+API = "/triage/api/v1"
+MAX_BODY_BYTES = 20 * 1024 * 1024
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    # No inline script, no inline style, nothing from elsewhere, never inside another page.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: that would make browsers send `Origin: null` to our own routes.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SENTENCES = {
+    400: "The request cannot be understood.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is larger than 20 MB.",
+}
+_log = logging.getLogger("headct.web")
+
+
+def install(app: Flask) -> None:
+    """Put the guards around every route of the application."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.before_request(_refuse_foreign_changes)
+    app.after_request(_add_headers)
+    app.register_error_handler(Exception, _answer_error)
+
+
+def json_answer(view: View, status: int = 200) -> Response:
+    """A view as JSON."""
+    return Response(view.model_dump_json(), status, mimetype="application/json")
+
+
+def error_answer(status: int, code: str, message: str) -> Response:
+    """An error as JSON on the REST side, as a plain page elsewhere."""
+    if request.path.startswith(API):
+        return json_answer(ErrorView(code=code, message=message), status)
+    from orthanc_plugin.web.page import error_page
+
+    return error_page(status, message)
+
+
+def _refuse_foreign_changes() -> None:
+    """Cross-site request forgery: browsers cannot send JSON or own headers across sites unasked."""
+    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    if request.method in _READING:
+        return
+    if request.mimetype != "application/json":
+        raise Forbidden("Changes want Content-Type: application/json.")
+    same_origin = urlsplit(request.headers.get("Origin", "")).netloc == request.host
+    if not same_origin and "X-Triage" not in request.headers:
+        raise Forbidden("Changes want a same-origin Origin or an X-Triage header.")
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    # Everything but the program's own assets may be about a patient.
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _answer_error(error: Exception) -> ResponseReturnValue:
+    match error:
+        case NotFoundError():
+            return error_answer(404, "not_found", str(error) or _SENTENCES[404])
+        case RefusedError():
+            return error_answer(403, "refused", str(error))
+        case UnavailableError():
+            return error_answer(503, "unavailable", str(error))
+        case HTTPException(code=int(status)) if status >= 400:
+            code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+            own_words = isinstance(error, Forbidden) and error.description
+            return error_answer(status, code, own_words or _SENTENCES.get(status, f"{error.name}."))
+        case HTTPException():
+            # Redirects are exceptions too.
+            return error.get_response()
+    # Never the message: it may name a patient.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-6:]))
+    _log.error("%s in %s at %s", type(error).__name__, request.endpoint, where)
+    return error_answer(500, "internal_error", "The program failed to answer; the log says where.")

@@ -1,0 +1,63 @@
+"""Monitoring figures as Prometheus text."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+
+from orthanc_plugin.views import MetricsView, SeriesState
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class _Collector:
+    """Hands one set of figures to a registry."""
+
+    def __init__(self, figures: MetricsView) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as metric families; states without series are reported as 0."""
+        figures = self._figures
+        series = GaugeMetricFamily("headct_series", "Series in each state", labels=["state"])
+        for state in SeriesState:
+            series.add_metric([state.value], figures.series.get(state, 0))
+        yield series
+
+        assessments = GaugeMetricFamily("headct_assessments", "Current assessments", labels=["urgency"])
+        for urgency, count in figures.assessments.items():
+            assessments.add_metric([urgency.lower()], count)
+        yield assessments
+
+        reasons = GaugeMetricFamily("headct_without_result", "Series without a result", labels=["reason"])
+        for reason, count in figures.reasons.items():
+            reasons.add_metric([reason.value], count)
+        yield reasons
+
+        for name, words, duration in (
+            ("headct_judgement_seconds", "From claim to assessment", figures.judgement),
+            ("headct_arrival_to_result_seconds", "From last image to result", figures.arrival_to_result),
+        ):
+            summary = SummaryMetricFamily(name, words)
+            summary.add_metric([], count_value=duration.count, sum_value=duration.seconds)
+            yield summary
+
+        yield GaugeMetricFamily(
+            "headct_oldest_pending_seconds",
+            "Age of the oldest series without a final state",
+            value=figures.oldest_pending_seconds,
+        )
+        yield GaugeMetricFamily("headct_workers_alive", "Judging processes", value=figures.workers_alive)
+        yield CounterMetricFamily(
+            "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
+        )
+        yield GaugeMetricFamily("headct_running", "1 when triage runs", value=float(figures.running))
+        if figures.free_disk_bytes is not None:
+            yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
+
+
+def text(figures: MetricsView) -> bytes:
+    """Prometheus exposition text, from a registry of its own so that nothing else leaks in."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(figures))
+    return generate_latest(registry)
