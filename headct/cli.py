@@ -13,7 +13,7 @@ import click
 from headct import __version__
 from headct.assessment import Outcome, State
 from headct.errors import HeadCTError, UnusableInputError
-from headct.wording import caution_words, finding_words, notice, rule_words, state_words, urgency_words
+from headct.wording import caution_words, findings_words, notice, rule_words, state_words, urgency_words
 
 UNUSABLE = 2
 """Exit status for input nothing can be done with."""
@@ -87,8 +87,8 @@ def assess(path: Path, as_json: bool, bundle: Path | None, rubric: Path | None) 
     """
     try:
         outcomes = _assess(path, bundle, rubric)
-    except HeadCTError as error:
-        raise _Unusable(str(error)) from error
+    except (HeadCTError, OSError) as error:
+        raise _Unusable(" ".join(str(error).split())) from error
     if as_json:
         click.echo(json.dumps([outcome.to_json() for outcome in outcomes], ensure_ascii=False, indent=2))
     else:
@@ -148,7 +148,7 @@ def _lines(outcome: Outcome) -> str:
         reason = outcome.reason.sentence() if outcome.reason else ""
         return f"{state_words(outcome.state).upper():14}{reason}\n{'':14}series {outcome.series_instance_uid}"
     lines = [f"{found.urgency.name:14}{urgency_words(found.urgency)}"]
-    lines += [f"{'':14}{finding_words(finding)}" for finding in found.findings]
+    lines += [f"{'':14}{words}" for words in findings_words(found.findings)]
     lines += [f"{'':14}because: {rule_words(rule)}" for rule in found.rules[:1]]
     lines += [f"{'':14}caution: {caution_words(code)}" for code in found.cautions]
     seconds = f"{found.timings.total:.2f} s"

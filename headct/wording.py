@@ -62,6 +62,7 @@ _CAUTIONS: dict[str, _Pair] = {
         "a child: the network was trained almost only on adults",
         "小児です（学習データはほぼ成人のみ）",
     ),
+    "age_unknown": ("age unknown: may be a child", "年齢不明（小児の可能性）"),
     "partial": ("preliminary: only part of the head has arrived", "暫定：頭部の一部のみ受信"),
     "images_dropped": ("some images of the series were left out", "一部の画像を除外しました"),
     "assumed_pixel_spacing": (
@@ -169,6 +170,19 @@ def finding_words(finding: Finding, language: Language = "en") -> str:
         one = len(finding.slices) == 1
         words.append(_in((f"slice{'' if one else 's'} {numbers}", f"スライス {numbers}"), language))
     return _in((", ", "、"), language).join(words)
+
+
+def findings_words(findings: Sequence[Finding], language: Language = "en", limit: int = 6) -> tuple[str, ...]:
+    """One line a finding in the order given; small bleeds beyond ``limit`` are counted, never left unsaid."""
+    bleeds = [f for f in findings if f.kind is not FindingKind.MIDLINE_OFFSET]
+    lines = [finding_words(f, language) for f in bleeds[:limit]]
+    if more := bleeds[limit:]:
+        ml = volume_words(sum(f.volume_ml or 0.0 for f in more), language)
+        lines.append(
+            _in((f"and {len(more)} smaller, {ml} together", f"ほか {len(more)} か所、合計{ml}"), language)
+        )
+    lines += [finding_words(f, language) for f in findings if f.kind is FindingKind.MIDLINE_OFFSET]
+    return tuple(lines)
 
 
 def volume_words(ml: float, language: Language = "en") -> str:

@@ -1,7 +1,12 @@
 """Heads drawn from ellipses, exact to the voxel, for tests of what is measured in them."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
 
@@ -59,3 +64,40 @@ def ball(
     z, y, x = grid(slabs)
     inside: NDArray[np.bool_] = (z * height_mm) ** 2 + (y - row) ** 2 + (x - column) ** 2 <= radius_mm**2
     return inside
+
+
+def whole_head(slabs: int = 28, ventricle_shift: float = 0.0) -> NDArray[np.float64]:
+    """A head that may be judged: as :func:`head`, with a skull base below and a scanner's noise."""
+    hu = head(slabs, ventricle_shift)
+    _, y, x = grid(slabs)
+    base = (hu == BRAIN) & (np.indices(hu.shape)[0] < 4)
+    hu[base & (np.abs(x) > 15)] = BONE
+    hu[base & (np.abs(x) <= 15) & (y < -40)] = AIR
+    return hu + np.random.default_rng(0).normal(0, 4, hu.shape)
+
+
+def write_series(folder: Path, hu: NDArray[np.generic], height_mm: float = 5.0, **header: Any) -> str:
+    """Write a drawn stack as a CT series, 1 mm pixels; ``header`` sets attributes. Returns the series UID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    series_uid, study_uid = generate_uid(), generate_uid()
+    for number, picture in enumerate(hu):
+        ds = Dataset()
+        ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, generate_uid()
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = study_uid, series_uid
+        ds.Modality, ds.PatientID, ds.PatientName = "CT", "D1", "Drawn^Head"
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        ds.Rows, ds.Columns = picture.shape
+        ds.PixelSpacing, ds.SliceThickness = [1, 1], height_mm
+        ds.ImagePositionPatient = [-80, -96, number * height_mm]
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        ds.InstanceNumber = number + 1
+        ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
+        for keyword, value in header.items():
+            setattr(ds, keyword, value)
+        ds.PixelData = picture.astype("<i2").tobytes()
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.save_as(folder / f"{number + 1:03}.dcm", enforce_file_format=True)
+    return series_uid

@@ -10,6 +10,7 @@ from headct.wording import (
     caution_words,
     colour,
     finding_words,
+    findings_words,
     notice,
     rule_words,
     state_words,
@@ -120,6 +121,17 @@ def test_findings_in_words(finding, words):
 )
 def test_volumes_are_no_more_exact_than_known(ml, words):
     assert volume_words(ml) == words
+
+
+def test_many_findings_are_counted_and_never_left_unsaid():
+    midline = Finding(FindingKind.MIDLINE_OFFSET, offset_mm=7.0)
+    many = [Finding(FindingKind.HAEMORRHAGE, volume_ml=9.0 - k) for k in range(9)]
+    lines = findings_words((*many, midline), limit=6)
+    assert len(lines) == 8
+    assert lines[6] == "and 3 smaller, about 6 ml together"
+    assert "midline" in lines[7]
+    assert len(findings_words((*many[:6], midline), limit=6)) == 7
+    assert "3 か所" in findings_words(many, "ja", limit=6)[6]
 
 
 @given(st.floats(0.1, 500))

@@ -1,0 +1,173 @@
+"""DICOM sources of one series to its outcome; one call, used by ``headct assess`` and by the worker."""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headct import eligibility
+from headct.anatomy import levels
+from headct.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
+from headct.classifier import Classifier
+from headct.coverage import Coverage, coverage
+from headct.errors import NotAnalysedError
+from headct.headers import text
+from headct.measurement import measure
+from headct.preprocessing import HeadVolume, head_volume
+from headct.reading import load_series, read_headers
+from headct.reasons import Reason, ReasonCode
+from headct.rubric import Rubric, default_rubric
+from headct.scoring import score
+from headct.series import CTSeries, Sources
+
+MAX_KEY_SLICES = 5
+MAX_KEY_SLICES_UNFLAGGED = 3
+
+_PACKAGE = Path(__file__).parent
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one series, with what else the worker wants to know about it."""
+
+    outcome: Outcome
+    series: CTSeries | None = None
+    """The stack, when it could be read."""
+    coverage: Coverage | None = None
+    """How far the head is covered, when that could be judged. An incomplete one is not final while
+    images may still arrive."""
+
+
+def assess(
+    sources: Sources,
+    classifier: Classifier,
+    *,
+    rubric: Rubric | None = None,
+    allow_partial: bool = False,
+    series_instance_uid: str | None = None,
+) -> Result:
+    """Judge one series. Never raises: what cannot be judged comes back as a state with its reason.
+
+    Args:
+        sources: the images of one series, in any order.
+        classifier: the network, loaded once and kept.
+        rubric: the hospital's own, else the one that ships.
+        allow_partial: judge a head that is not fully covered, with the caution ``partial``; for an alert
+            while images still arrive. Otherwise such a series is not analysed.
+        series_instance_uid: what the outcome is filed under, else the UID in the first readable header.
+    """
+    known = _Known()
+    assessment: Assessment | None = None
+    reason: Reason | None = None
+    try:
+        assessment = _judge(known, sources, classifier, rubric or default_rubric(), allow_partial)
+        state = State.ASSESSED
+    except NotAnalysedError as error:
+        state, reason = State.NOT_ANALYSED, error.reason
+    except Exception as error:  # this series is failed, the next one goes on
+        # Type and our own frames alone: a message may quote a header, which names a patient.
+        kind = type(error).__name__
+        _log.error("assessment failed: %s at %s", kind, _own_frames(error))
+        state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, kind)
+    outcome = Outcome(series_instance_uid or known.uid, state, assessment, reason)
+    return Result(outcome, known.series, known.coverage)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a series so far, kept when a later step fails."""
+
+    uid: str = ""
+    series: CTSeries | None = None
+    coverage: Coverage | None = None
+
+
+def _judge(
+    known: _Known, sources: Sources, classifier: Classifier, rubric: Rubric, allow_partial: bool
+) -> Assessment:
+    clock = _Clock()
+    headers = read_headers(sources)
+    known.uid = text(headers[0], "SeriesInstanceUID")
+    eligibility.check_headers(headers)
+    read = clock.lap()
+
+    series = known.series = load_series(sources, headers)
+    decode = clock.lap()
+
+    measured = levels(series)
+    known.coverage = coverage(series, measured)
+    eligibility.check_pixels(series, measured)
+    if not known.coverage.complete and not allow_partial:
+        raise NotAnalysedError(Reason(ReasonCode.HEAD_NOT_COVERED))
+    volume = head_volume(series)
+    prepare = clock.lap()
+
+    probabilities = classifier.predict(volume)
+    infer = clock.lap()
+
+    contents = classifier.bundle.contents
+    bleeding = score(volume, probabilities, contents.cuts)
+    findings = measure(volume, bleeding.mask, rubric.limits)
+    judgement = rubric.judge(findings)
+    return Assessment(
+        urgency=judgement.urgency,
+        alert_probability=contents.alert(bleeding.score),
+        haemorrhage_probability=contents.haemorrhage(bleeding.score),
+        findings=findings,
+        key_slices=_key_slices(series, volume, bleeding.mask, probabilities, findings),
+        bundle=classifier.bundle.identity,
+        rubric_version=rubric.version,
+        rules=judgement.rules,
+        cautions=(() if known.coverage.complete else ("partial",)) + eligibility.cautions(series),
+        timings=Timings(read, decode, prepare, infer, clock.lap()),
+    )
+
+
+def _key_slices(
+    series: CTSeries,
+    volume: HeadVolume,
+    mask: NDArray[np.bool_],
+    probabilities: NDArray[np.float32],
+    findings: tuple[Finding, ...],
+) -> tuple[KeySlice, ...]:
+    """Slices to open first: of each finding the one with most blood, then those with most blood.
+
+    Where nothing was flagged, the slices the network found least unsuspicious, so that a reader sees where
+    a miss would be. A slab of several thin slices is represented by its middle one.
+    """
+    blood_ml = mask.sum(axis=(1, 2)) * volume.voxel_ml
+    if blood_ml.any():
+        limit, weight = MAX_KEY_SLICES, blood_ml
+    else:
+        limit, weight = MAX_KEY_SLICES_UNFLAGGED, probabilities.sum(axis=(1, 2)) * volume.voxel_ml
+    worst_first = np.argsort(-weight, kind="stable").tolist()
+    wanted = [
+        next(slab for slab in worst_first if set(volume.slabs[slab]) <= set(finding.slices))
+        for finding in findings
+        if finding.slices
+    ]
+    wanted += [slab for slab in worst_first if weight[slab] > 0 or not wanted]
+    numbers = [volume.slabs[slab][len(volume.slabs[slab]) // 2] for slab in dict.fromkeys(wanted)][:limit]
+    return tuple(KeySlice(n, series.sop_instance_uids[n]) for n in numbers)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._last = perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def _own_frames(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if Path(f.filename).parent == _PACKAGE]
+    return " > ".join(own)
