@@ -45,6 +45,7 @@ class Processes(Protocol):
     """The workers, as the supervisor knows them."""
 
     restarts: int
+    problem: str
 
     @property
     def alive(self) -> int:
@@ -231,7 +232,8 @@ class Triage:
                 en=f"New images are not noticed ({kind}).", ja=f"新しい画像を検知できません（{kind}）。"
             )
         if self.settings.workers and not self.supervisor.alive:
-            return Words(en="No judging process is running.", ja="判定プロセスが動いていません。")
+            why = f" ({self.supervisor.problem})" if self.supervisor.problem else ""
+            return Words(en=f"No judging process is running{why}.", ja=f"判定プロセスが動いていません{why}。")
         return None
 
 

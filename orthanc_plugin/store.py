@@ -258,6 +258,7 @@ def host_lost(session: Session, host: str, now: datetime) -> None:
         for series in session.scalars(select(Series).where(Series.lease_owner == worker.name)):
             _give_back(series, now)
         session.delete(worker)
+    session.flush()
 
 
 def record_assessed(
@@ -405,6 +406,7 @@ def forget_worker(session: Session, worker: str) -> None:
     row = session.get(Worker, worker)
     if row is not None:
         session.delete(row)
+        session.flush()
 
 
 def last_structured_report(session: Session, series_id: str, but: str) -> str | None:

@@ -17,6 +17,7 @@ from headct.errors import SettingsError
 from orthanc_plugin import store
 from orthanc_plugin.database import Database
 from orthanc_plugin.settings import ROOT, Settings
+from orthanc_plugin.tables import Worker
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ WATCH_SECONDS = 0.5
 STOP_SECONDS = 5.0
 BACK_OFF = (1.0, 60.0)
 """First and longest pause before a worker that ended is started again."""
+START_SECONDS = 20.0
+"""What a worker may take to load its network."""
+LOOK_SECONDS = 10.0
+"""Between two looks at a worker's sign of life."""
 STEADY_SECONDS = 120.0
 """A worker that lived this long starts again without delay."""
 LOCK_WAIT_SECONDS = 10.0
@@ -43,6 +48,8 @@ class Supervisor:
     def __init__(self, settings: Settings, database: Database, new_token: Callable[[], str]) -> None:
         self.restarts = 0
         """Workers that ended unasked, since start."""
+        self.problem = ""
+        """What the last worker to end said of it."""
         self._settings = settings
         self._database = database
         self._new_token = new_token
@@ -89,14 +96,23 @@ class Supervisor:
                     log.warning("supervisor: %s", type(error).__name__)
 
     def _look_after(self, slot: "_Slot") -> None:
-        if slot.running or time.monotonic() < slot.start_at:
+        if slot.running:
+            if slot.steady:
+                self.problem = ""
+            self._end_if_hung(slot)
+            return
+        if time.monotonic() < slot.start_at:
             return
         if slot.process is not None:
             self.restarts += 1
             log.warning("%s ended with status %s", slot.name, slot.process.returncode)
             with self._database.writing() as session:
                 store.worker_lost(session, slot.name, store.utcnow(), self._settings)
+            self.problem = slot.ended()
             return
+        self._new_worker(slot)
+
+    def _new_worker(self, slot: "_Slot") -> None:
         slot.name = f"{HOST}/{uuid4().hex[:12]}"
         slot.start(
             [str(self._python), "-m", "orthanc_plugin.worker"],
@@ -108,6 +124,18 @@ class Supervisor:
             },
         )
 
+    def _end_if_hung(self, slot: "_Slot") -> None:
+        """End a worker that gives no sign of life, its own watch included: stuck in native code."""
+        if time.monotonic() < slot.look_at:
+            return
+        slot.look_at = time.monotonic() + LOOK_SECONDS
+        with self._database.reading() as session:
+            worker = session.get(Worker, slot.name)
+        silent = (store.utcnow() - worker.seen_at).total_seconds() if worker is not None else slot.age
+        if silent > 2 * self._settings.lease_seconds + START_SECONDS:
+            log.warning("%s gives no sign of life", slot.name)
+            slot.kill()
+
 
 class _Slot:
     """A place for one worker."""
@@ -116,6 +144,7 @@ class _Slot:
         self.name = ""
         self.process: subprocess.Popen[bytes] | None = None
         self.start_at = 0.0
+        self.look_at = 0.0
         self._started = 0.0
         self._pause = BACK_OFF[0]
 
@@ -123,8 +152,16 @@ class _Slot:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def steady(self) -> bool:
+        return self.age > START_SECONDS
+
     def start(self, command: list[str], greeting: dict[str, object]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
         self._started = time.monotonic()
         pipe = self.process.stdin
         assert pipe is not None
@@ -132,18 +169,29 @@ class _Slot:
         pipe.write(json.dumps(greeting).encode() + b"\n")
         pipe.flush()
 
-    def ended(self) -> None:
+    def ended(self) -> str:
+        """Make the place free; what the worker said at its end."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        # A worker writes nothing else there, and what it wrote is smaller than a pipe's buffer.
+        said = self.process.stdout.read(4096).decode("utf-8", "replace").strip()
         self.close()
         self.process = None
-        if time.monotonic() - self._started > STEADY_SECONDS:
+        if self.age > STEADY_SECONDS:
             self._pause = BACK_OFF[0]
         self.start_at = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, BACK_OFF[1])
+        return said
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
 
     def close(self) -> None:
-        if self.process is not None and self.process.stdin is not None:
+        for pipe in (self.process.stdin, self.process.stdout) if self.process is not None else ():
             try:
-                self.process.stdin.close()
+                if pipe is not None:
+                    pipe.close()
             except OSError:
                 log.debug("%s: its pipe was closed already", self.name)
 

@@ -13,18 +13,20 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
 from headct.assessment import State
 from headct.bundle import default_bundle, load_bundle
 from headct.classifier import Classifier, LiteRTRuntime
-from headct.errors import NotAnalysedError
+from headct.errors import HeadCTError, NotAnalysedError
 from headct.reading import load_series
 from headct.reasons import Reason, ReasonCode
 from headct.series import CTSeries, DicomSource
@@ -46,7 +48,7 @@ SPOOL_FROM = 150
 """Images from which on a series is kept on disk while it is judged, not in memory."""
 CHECKS_AT_ONCE = 5
 HOUSEKEEPING_SECONDS = 600.0
-NO_TOKEN, TOO_LONG = 4, 5
+FAILED, NO_TOKEN, TOO_LONG = 3, 4, 5
 """Exit statuses."""
 
 
@@ -129,6 +131,13 @@ class Worker:
         if fetched is not None:
             try:
                 self._judge(claim, fetched)
+            except (OrthancError, OperationalError, OSError):
+                raise
+            except Exception as error:  # this series is at fault, the next one goes on
+                log.warning("judging failed: %s", type(error).__name__)
+                reason = Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
+                with self._database.writing() as session:
+                    store.record_failure(session, claim, reason, store.utcnow(), self._settings)
             finally:
                 fetched.remove()
         self.claim = None
@@ -220,13 +229,21 @@ class Worker:
             current = session.get_one(Series, series_id).current
         if self._settings.previews:
             keys = [k["number"] for k in current.content["key_slices"]] if current is not None else []
-            series = self._read(series_id, generation)
-            if series is not None:
-                folder = previews.Folder.of(self._settings.previews_folder, series_id)
-                previews.render(series, folder, keys)
+            try:
+                self._render(series_id, generation, keys)
+            except (OrthancError, OSError):
+                raise
+            except Exception as error:  # the page does without them
+                log.warning("rendering failed: %s", type(error).__name__)
         with self._database.writing() as session:
             outbox.previews_done(session, series_id, generation)
         return True
+
+    def _render(self, series_id: str, generation: int, first: Sequence[int]) -> None:
+        series = self._read(series_id, generation)
+        if series is not None:
+            folder = previews.Folder.of(self._settings.previews_folder, series_id)
+            previews.render(series, folder, first)
 
     def _read(self, series_id: str, generation: int) -> CTSeries | None:
         if self._last is not None and self._last[:2] == (series_id, generation):
@@ -312,12 +329,28 @@ def follow_pipe(worker: Worker, database: Database) -> None:
 
 
 def main() -> int:
-    """Read the greeting and work."""
+    """Read the greeting and work; the exit status. Why it could not is said on standard output."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Orthanc, whose end we follow
-    greeting = json.loads(sys.stdin.buffer.readline())
-    settings = Settings.model_validate(greeting["settings"])
+    try:
+        greeting = json.loads(sys.stdin.buffer.readline())
+        _work(greeting, Settings.model_validate(greeting["settings"]))
+    except TokenError:
+        log.warning("Orthanc refuses the token")
+        return NO_TOKEN
+    except HeadCTError as error:
+        print(error, flush=True)
+        return FAILED
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+        # Frames alone: a message may quote a header, which names a patient.
+        log.warning("%s at %s", type(error).__name__, traceback.extract_tb(error.__traceback__)[-1])
+        return FAILED
+    return 0
+
+
+def _work(greeting: dict[str, Any], settings: Settings) -> None:
     os.nice(settings.worker_niceness)
     name = str(greeting["name"])
     database = Database(settings.database_url)
@@ -335,12 +368,9 @@ def main() -> int:
             threading.Thread(target=target, args=arguments, daemon=True).start()
         try:
             worker.run(threading.Event())
-        except TokenError:
-            log.warning("Orthanc refuses the token")
+        finally:
             if worker.claim is not None:
                 give_back(database, worker.claim)
-            return NO_TOKEN
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,209 @@
+"""Anything may happen in any order: nothing is ever stuck, and at most one result counts."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, strategies
+from hypothesis import settings as run_with
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import select
+from store_samples import after, judgement, open_store, seen, settings
+
+from headct.reasons import Reason, ReasonCode
+from headct.urgency import Urgency
+from orthanc_plugin import outbox, store
+from orthanc_plugin.database import Database
+from orthanc_plugin.store import Claim
+from orthanc_plugin.tables import Assessment, Document, Series
+from orthanc_plugin.views import SeriesState
+
+SERIES = strategies.sampled_from(["a", "b"])
+URGENCY = strategies.sampled_from(list(Urgency))
+_template = Path(tempfile.mkdtemp(prefix="triage-template-"))
+open_store(_template).close()
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Arrivals, deletions, two workers that finish, die or are too late, an Orthanc that is killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="triage-store-"))
+        shutil.copy(_template / "triage.sqlite", self.folder)
+        self.database = Database(f"sqlite:///{self.folder / 'triage.sqlite'}")
+        self.options = settings(self.folder)
+        self.now = 0.0
+        self.images: dict[str, int] = {}
+        self.claims: list[Claim] = []
+
+    def teardown(self) -> None:
+        self.database.close()
+        shutil.rmtree(self.folder)
+
+    @initialize()
+    def first(self) -> None:
+        self.arrive("a")
+
+    @rule(series=SERIES)
+    def arrive(self, series: str) -> None:
+        self.images[series] = self.images.get(series, 0) + 11
+        with self.database.writing() as session:
+            row = store.arrive(
+                session, seen(series, "st", self.images[series]), after(self.now), self.options
+            )
+            assert row.current is None or row.current.preliminary
+
+    @rule(seconds=strategies.sampled_from([0.5, 2, 10, 70]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(worker=strategies.sampled_from(["h/1", "h/2"]))
+    def claim(self, worker: str) -> None:
+        with self.database.writing() as session:
+            store.sign_of_life(session, worker, after(self.now))
+            claim = store.claim(session, worker, after(self.now), self.options)
+        if claim is not None:
+            self.claims.append(claim)
+
+    def still_held(self, claim: Claim) -> bool:
+        with self.database.reading() as session:
+            row = session.get_one(Series, claim.series_id)
+        return (row.state, row.lease_owner, row.generation) == (
+            SeriesState.JUDGING,
+            claim.owner,
+            claim.generation,
+        )
+
+    @precondition(lambda self: self.claims)
+    @rule(urgency=URGENCY, preliminary=strategies.booleans())
+    def finish(self, urgency: Urgency, preliminary: bool) -> None:
+        claim = self.claims.pop(0)
+        held = self.still_held(claim)
+        preliminary = preliminary and urgency.alert
+        said = judgement(urgency, str(claim.instance_count), preliminary=preliminary, series=claim.series_id)
+        with self.database.writing() as session:
+            recorded = store.record_assessed(session, claim, said, after(self.now), self.options)
+        assert recorded == held
+        if recorded:
+            with self.database.reading() as session:
+                row = session.get_one(Series, claim.series_id)
+                assert row.current is not None
+                assert row.current.case_identity == said.case_identity
+
+    @precondition(lambda self: self.claims)
+    @rule(code=strategies.sampled_from([ReasonCode.HEAD_NOT_COVERED, ReasonCode.LOCALIZER]))
+    def finish_not_analysed(self, code: ReasonCode) -> None:
+        claim = self.claims.pop(0)
+        held = self.still_held(claim)
+        with self.database.writing() as session:
+            assert store.record_not_analysed(session, claim, Reason(code), None, after(self.now)) == held
+
+    @precondition(lambda self: self.claims)
+    @rule(judged=strategies.booleans())
+    def finish_waiting(self, judged: bool) -> None:
+        claim = self.claims.pop(0)
+        with self.database.writing() as session:
+            store.record_waiting(session, claim, None, after(self.now), self.options, judged=judged)
+
+    @precondition(lambda self: self.claims)
+    @rule()
+    def fail(self) -> None:
+        claim = self.claims.pop(0)
+        reason = Reason(ReasonCode.INTERNAL_ERROR, "ValueError")
+        with self.database.writing() as session:
+            store.record_failure(session, claim, reason, after(self.now), self.options)
+
+    @precondition(lambda self: self.claims)
+    @rule(told=strategies.booleans())
+    def worker_killed(self, told: bool) -> None:
+        claim = self.claims.pop(0)
+        if told:
+            with self.database.writing() as session:
+                store.worker_lost(session, claim.owner, after(self.now), self.options)
+
+    @rule()
+    def orthanc_killed(self) -> None:
+        self.claims.clear()
+        with self.database.writing() as session:
+            store.host_lost(session, "h", after(self.now))
+
+    @rule(series=SERIES)
+    def delete(self, series: str) -> None:
+        self.images.pop(series, None)
+        with self.database.writing() as session:
+            store.withdraw(session, series, after(self.now))
+
+    @rule(series=SERIES)
+    def rerun(self, series: str) -> None:
+        with self.database.writing() as session:
+            store.rerun(session, series, "doctor", after(self.now))
+
+    @rule(fails=strategies.booleans())
+    def publish(self, fails: bool) -> None:
+        with self.database.writing() as session:
+            wish = outbox.claim_publication(session, after(self.now))
+            if wish is None:
+                return
+            if fails:
+                outbox.publication_failed(session, wish[0], after(self.now))
+                return
+            wanted = outbox.publication(session, wish[0])
+            for uid in wanted.send:
+                outbox.document_sent(session, uid, f"o-{uid}", after(self.now))
+            for uid, _ in wanted.remove:
+                outbox.document_removed(session, uid, after(self.now))
+            outbox.published(session, *wish, after(self.now))
+
+    @invariant()
+    def what_counts_is_one_and_fits_the_state(self) -> None:
+        with self.database.reading() as session:
+            for row in session.scalars(select(Series)):
+                current = [a for a in row.assessments if a.withdrawn_at is None]
+                assert len(current) <= 1
+                assert 0 <= row.attempts <= self.options.max_attempts
+                assert (row.lease_owner is not None) == (row.state is SeriesState.JUDGING)
+                assert (row.reason_code is not None) == (
+                    row.state in {SeriesState.NOT_ANALYSED, SeriesState.FAILED}
+                )
+                if row.state is SeriesState.ASSESSED:
+                    assert current
+                    assert not current[0].preliminary
+                if row.state is SeriesState.WITHDRAWN:
+                    assert not current
+                labels = outbox.publication(session, row.id).series_labels
+                assert (labels == ()) == (not current)
+                if row.state is SeriesState.WAITING and current:
+                    assert current[0].urgency.alert
+
+    @invariant()
+    def no_document_twice_and_none_without_its_assessment(self) -> None:
+        with self.database.reading() as session:
+            documents = session.scalars(select(Document)).all()
+            assert len({(d.assessment_id, d.kind) for d in documents}) == len(documents)
+            known = set(session.scalars(select(Assessment.id)))
+            assert {d.assessment_id for d in documents} <= known
+
+    @rule()
+    def everything_ends(self) -> None:
+        """Left alone with a worker that works, every series reaches a final state and is published."""
+        self.claims.clear()
+        for _ in range(30):
+            self.now += 61
+            with self.database.writing() as session:
+                claim = store.claim(session, "h/3", after(self.now), self.options)
+                if claim is not None:
+                    said = judgement(Urgency.GREEN, str(claim.instance_count), series=claim.series_id)
+                    assert store.record_assessed(session, claim, said, after(self.now), self.options)
+            self.now += 300
+            self.publish(fails=False)
+        with self.database.reading() as session:
+            for row in session.scalars(select(Series)):
+                assert row.state in store.FINAL | {SeriesState.WITHDRAWN}
+                assert row.publish_wanted == row.publish_done
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = run_with(
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)

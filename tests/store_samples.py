@@ -1,0 +1,81 @@
+"""What the tests of the store put into it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from headct.assessment import Assessment, BundleIdentity, KeySlice, Timings
+from headct.urgency import Urgency
+from orthanc_plugin.database import Database
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import Claim, Description, Judgement, NewDocument, Seen
+from orthanc_plugin.views import DocumentKind
+
+START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def settings(folder: Path, **changes: object) -> Settings:
+    values: dict[str, object] = {"storage": folder, "quiet_seconds": 2, "long_quiet_seconds": 60}
+    return Settings.model_validate({**values, **changes})
+
+
+def open_store(folder: Path) -> Database:
+    database = Database(f"sqlite:///{folder / 'triage.sqlite'}")
+    database.migrate()
+    return database
+
+
+def seen(series: str = "s1", study: str = "st1", count: int = 33, **changes: object) -> Seen:
+    values: dict[str, object] = {
+        "series_id": series,
+        "study_id": study,
+        "series_instance_uid": f"1.2.{series}",
+        "study_instance_uid": f"1.3.{study}",
+        "modality": "CT",
+        "instance_count": count,
+    }
+    return Seen(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def assessment(urgency: Urgency = Urgency.RED, bundle: str = "b" * 64) -> Assessment:
+    return Assessment(
+        urgency=urgency,
+        alert_probability=0.9,
+        haemorrhage_probability=0.95,
+        findings=(),
+        key_slices=(KeySlice(3, "1.2.3.4"),),
+        bundle=BundleIdentity("net", "1.0", "2.25.1", bundle),
+        rubric_version="1",
+        timings=Timings(read=0.5),
+    )
+
+
+def judgement(
+    urgency: Urgency = Urgency.RED,
+    images: str = "all",
+    *,
+    preliminary: bool = False,
+    bundle: str = "b" * 64,
+    series: str = "s1",
+    pixels: str | None = None,
+) -> Judgement:
+    """As the worker makes it: documents named by what was judged and by whom, none while preliminary."""
+    uid = f"2.25.{abs(hash((series, images, bundle))) % 10**12}"
+    kinds = () if preliminary else (DocumentKind.STRUCTURED_REPORT, DocumentKind.KEY_OBJECTS)
+    return Judgement(
+        assessment=assessment(urgency, bundle),
+        case_identity=f"{series}/{images}",
+        pixel_digest=pixels or images,
+        preliminary=preliminary,
+        description=Description(patient_id="P1", patient_name="Yamada^Tarou", study_date="20260301"),
+        documents=tuple(NewDocument(f"{uid}.{n}", kind, b"%d" % n) for n, kind in enumerate(kinds, start=1)),
+        slices=33,
+    )
+
+
+def owner_of(claim: Claim | None) -> str:
+    assert claim is not None
+    return claim.series_id
