@@ -51,9 +51,11 @@ def midline_offset_mm(volume: HeadVolume, csf_min_ml: float) -> float | None:
 
 def _half(hu: NDArray[np.int16]) -> NDArray[np.float32]:
     """Mean of 2 by 2 pixels: a quarter of the work and half the noise."""
-    slabs, rows, columns = hu.shape
-    even = hu[:, : rows // 2 * 2, : columns // 2 * 2].astype(np.float32)
-    return np.asarray(even.reshape(slabs, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4)), np.float32)
+    even = hu[:, : hu.shape[1] // 2 * 2, : hu.shape[2] // 2 * 2]
+    total = even[:, ::2, ::2].astype(np.float32)
+    for row, column in ((0, 1), (1, 0), (1, 1)):
+        total += even[:, row::2, column::2]
+    return total / np.float32(4)
 
 
 def _cavity_depth(bone: NDArray[np.bool_], pixel: tuple[float, float]) -> NDArray[np.float64]:
