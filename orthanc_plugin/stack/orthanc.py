@@ -45,8 +45,13 @@ def _plugin(name: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Where Orthanc's embedded interpreter finds this project and its libraries."""
-    return {"PYTHONPATH": f"{sysconfig.get_path('purelib')}:{PACKAGE.parent}", "PYTHONUNBUFFERED": "1"}
+    """What Orthanc needs to find this project and its libraries, and to answer a C-STORE at once."""
+    return {
+        "PYTHONPATH": f"{sysconfig.get_path('purelib')}:{PACKAGE.parent}",
+        "PYTHONUNBUFFERED": "1",
+        # Read by DCMTK. Without it each stored image waits 40 ms for a delayed TCP acknowledgement.
+        "TCP_NODELAY": "1",
+    }
 
 
 def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
