@@ -330,8 +330,8 @@ def follow_pipe(worker: Worker, database: Database) -> None:
 
 def main() -> int:
     """Read the greeting and work; the exit status. Why it could not is said on standard output."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Warnings alone of the libraries: some log what they copy from the patient's headers.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Orthanc, whose end we follow
     try:
         greeting = json.loads(sys.stdin.buffer.readline())
