@@ -136,7 +136,7 @@ def rows() -> tuple[WorklistRow, ...]:
             31,
             summary("black", urgency=Urgency.BLACK),
             summary(
-                "black-bone", off, reason=ReasonCode.BONE_KERNEL, description="HEAD 0.6 H60s", number="3"
+                "black-bone", off, reason=ReasonCode.BONE_KERNEL, description="HEAD 1.0 H60s", number="3"
             ),
             summary(
                 "black-scout", off, reason=ReasonCode.LOCALIZER, description="Topogram", number="1", images=1

@@ -99,9 +99,7 @@ def blueprint(triage: Triage) -> APIBlueprint:
     def rerun(path: SeriesPath) -> Response:
         if not triage.status().authentication:
             raise RefusedError("Re-runs are refused unless Orthanc asks for a user and a password.")
-        # Orthanc has checked the credentials before it passed the request on.
-        actor = request.authorization.username if request.authorization else None
-        triage.rerun(path.series_id, actor or "unknown")
+        triage.rerun(path.series_id, request.remote_user or "unknown")
         return json_answer(triage.series(path.series_id), 202)
 
     @api.get("/models", summary="The models on this machine", responses={200: ModelsView})

@@ -2,18 +2,16 @@
 
 import logging
 import traceback
-from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
 from orthanc_plugin.views import ErrorView, NotFoundError, RefusedError, UnavailableError, View
+from orthanc_plugin.wsgi import MAX_BODY
 
 API = "/triage/api/v1"
-MAX_BODY_BYTES = 20 * 1024 * 1024
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -28,18 +26,19 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SENTENCES = {
-    400: "The request cannot be understood.",
-    404: "There is nothing at this address.",
-    405: "This address does not take that method.",
-    413: "The body is larger than 20 MB.",
+_WORDS = {
+    400: ("bad_request", "The request cannot be understood."),
+    403: ("forbidden", "This is not allowed."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method."),
+    413: ("too_large", "The body is larger than 20 MB."),
 }
-_log = logging.getLogger("headct.web")
+_log = logging.getLogger(__name__)
 
 
 def install(app: Flask) -> None:
     """Put the guards around every route of the application."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.before_request(_refuse_foreign_changes)
     app.after_request(_add_headers)
     app.register_error_handler(Exception, _answer_error)
@@ -61,14 +60,15 @@ def error_answer(status: int, code: str, message: str) -> Response:
 
 def _refuse_foreign_changes() -> None:
     """Cross-site request forgery: browsers cannot send JSON or own headers across sites unasked."""
-    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+    if request.content_length is not None and request.content_length > MAX_BODY:
         raise RequestEntityTooLarge
     if request.method in _READING:
         return
     if request.mimetype != "application/json":
         raise Forbidden("Changes want Content-Type: application/json.")
-    same_origin = urlsplit(request.headers.get("Origin", "")).netloc == request.host
-    if not same_origin and "X-Triage" not in request.headers:
+    # Either scheme: a proxy before Orthanc may end the encryption.
+    ours = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
+    if request.headers.get("Origin") not in ours and "X-Triage" not in request.headers:
         raise Forbidden("Changes want a same-origin Origin or an X-Triage header.")
 
 
@@ -84,15 +84,15 @@ def _add_headers(response: Response) -> Response:
 def _answer_error(error: Exception) -> ResponseReturnValue:
     match error:
         case NotFoundError():
-            return error_answer(404, "not_found", str(error) or _SENTENCES[404])
+            return error_answer(404, "not_found", str(error))
         case RefusedError():
             return error_answer(403, "refused", str(error))
         case UnavailableError():
             return error_answer(503, "unavailable", str(error))
         case HTTPException(code=int(status)) if status >= 400:
-            code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-            own_words = isinstance(error, Forbidden) and error.description
-            return error_answer(status, code, own_words or _SENTENCES.get(status, f"{error.name}."))
+            code, sentence = _WORDS.get(status, ("error", f"{error.name}."))
+            own_words = error.description if isinstance(error, Forbidden) else None
+            return error_answer(status, code, own_words or sentence)
         case HTTPException():
             # Redirects are exceptions too.
             return error.get_response()

@@ -145,6 +145,8 @@ def context() -> dict[str, Any]:
         "sign": lambda item: sign(item, language),
         "urgency_sign": lambda urgency: urgency_sign(urgency, language),
         "progress": lambda row: progress(row, language),
+        "has_pending": lambda row: any(s.state in _PENDING for s in row.series),
+        "has_failed": lambda row: any(s.state is SeriesState.FAILED for s in row.series),
         "verdicts": lambda row: verdicts(row, language),
         "series_tally": lambda row: series_tally(row, language),
         "rule": lambda name: wording.rule_words(name, language),
