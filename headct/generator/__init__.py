@@ -1,0 +1,1 @@
+"""Generated head CTs for demo and tests; never used to train."""
