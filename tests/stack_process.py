@@ -147,9 +147,8 @@ class StackProcess:
 
     def send_as_written(self, folder: Path) -> None:
         """C-STORE a folder in whatever transfer syntaxes its files have."""
-        self._store(
-            ["dcmsend", "--no-halt", "--decompress-never"], ["--scan-directories", "--recurse", str(folder)]
-        )
+        program = ["dcmsend", "--no-halt", "--decompress-never", "--scan-directories", "--recurse"]
+        self._store(program, [str(folder)])
 
     def _store(self, program: list[str], what: list[str]) -> None:
         address = ["-aec", "HEADCT", "127.0.0.1", str(self.dicom_port)]
