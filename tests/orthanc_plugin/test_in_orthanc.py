@@ -1,0 +1,227 @@
+"""The plugin inside a real Orthanc: results on arrival, nothing twice, and never a stopped server."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from bundles import threshold_bundle
+from data import ROOT, SHARED, needs_shared_data
+from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
+from pydicom import dcmread
+
+pytestmark = pytest.mark.skipif(
+    not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc with its Python plugin is not installed"
+)
+TRAUMA = SHARED / "real_studies" / "toshiba_trauma"
+
+Start = Callable[..., OrthancProcess]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold").folder
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path, bundle: Path) -> Iterator[Start]:
+    made: list[OrthancProcess] = []
+
+    def make(options: dict[str, Any] | None = None, **how: Any) -> OrthancProcess:
+        chosen = {"Bundle": str(bundle), "LongQuietSeconds": 10, "SweepSeconds": 5, **(options or {})}
+        made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", chosen, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+        one.http.close()
+
+
+def axial() -> list[bytes]:
+    """The axial brain series, feet first."""
+    files = [p.read_bytes() for p in sorted((TRAUMA / "axial_brain").glob("*.dcm"))]
+    return sorted(files, key=lambda f: dcmread(BytesIO(f), stop_before_pixels=True).ImagePositionPatient[2])
+
+
+def under(patient_id: str, files: list[bytes]) -> list[bytes]:
+    changed = []
+    for data in files:
+        dataset = dcmread(BytesIO(data))
+        dataset.PatientID = patient_id
+        buffer = BytesIO()
+        dataset.save_as(buffer)
+        changed.append(buffer.getvalue())
+    return changed
+
+
+class TestWhenTriageCannotStart:
+    """Orthanc stores images all the same, and the page says why."""
+
+    def check(self, one: OrthancProcess, why: str) -> None:
+        one.start()
+        one.wait(lambda: why in one.http.get("/triage/").text, 30)
+        assert one.http.get("/triage").status_code == 200
+        status = one.http.get("/triage/api/v1/status")
+        assert status.status_code == 503
+        assert why in status.json()["message"]
+        assert one.http.get("/triagefoo").status_code == 404
+        assert one.http.get("/statistics").json()["CountInstances"] == 0
+        one.send([BytesIO(_tiny()).getvalue()])
+        assert one.http.get("/statistics").json()["CountInstances"] == 1
+
+    def test_no_virtual_environment(self, orthanc: Start, tmp_path: Path) -> None:
+        for name in ("orthanc_plugin", "headct"):
+            shutil.copytree(ROOT / name, tmp_path / "alone" / name)
+        script = tmp_path / "alone" / "orthanc_plugin" / "plugin.py"
+        self.check(orthanc(script=script, packages=False), "virtual environment")
+
+    def test_a_store_that_cannot_be_written(self, orthanc: Start) -> None:
+        self.check(orthanc({"Storage": "/proc/headct-triage"}), "/proc/headct-triage")
+
+    def test_a_damaged_store(self, orthanc: Start, tmp_path: Path) -> None:
+        (tmp_path / "store").mkdir()
+        (tmp_path / "store" / "triage.sqlite").write_bytes(b"this is no database " * 1000)
+        self.check(orthanc({"Storage": str(tmp_path / "store")}), "database")
+
+    def test_an_unknown_option(self, orthanc: Start) -> None:
+        self.check(orthanc({"QuiteSeconds": 3}), "QuiteSeconds")
+
+    def test_an_interpreter_that_is_not_there(self, orthanc: Start) -> None:
+        self.check(orthanc({"Python": "/nowhere/bin/python"}), "/nowhere/bin/python")
+
+    def test_a_store_that_another_orthanc_works_on(self, orthanc: Start, tmp_path: Path) -> None:
+        orthanc({"Storage": str(tmp_path / "store"), "Workers": 0}).start()
+        time.sleep(2)
+        self.check(orthanc({"Storage": str(tmp_path / "store")}), "another Orthanc")
+
+
+def _tiny() -> bytes:
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        setattr(dataset, name, generate_uid())
+    dataset.PatientID = dataset.PatientName = "X"
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_a_bundle_that_is_missing_is_said(orthanc: Start) -> None:
+    one = orthanc({"Bundle": "/nowhere/bundle"}).start()
+    one.wait(lambda: "/nowhere/bundle" in one.http.get("/triage/api/v1/status").text, 30)
+
+
+@needs_shared_data
+class TestAStudyArrives:
+    def test_every_series_ends_with_the_right_word_and_nothing_comes_twice(self, orthanc: Start) -> None:
+        one = orthanc().start_triage()
+        files = [p.read_bytes() for p in sorted(TRAUMA.rglob("*.dcm"))]
+        one.send(files)
+        one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1}, 90)
+        (row,) = one.rows()
+        said = {(s["description"], s["state"], (s["reason"] or {}).get("code")) for s in row["series"]}
+        assert said == {
+            ("Brain Head 5.0", "assessed", None),
+            ("Brain Bone 5.0", "not_analysed", "bone_kernel"),
+            ("Coronal Brain/Coronal Head 3.0", "not_analysed", "not_axial"),
+            ("2.0", "not_analysed", "localizer"),
+        }
+        best = row["series"][0]
+        one.wait(lambda: one.colour("studies", row["id"]) is not None)
+        assert one.colour("series", best["id"]) == one.colour("studies", row["id"])
+        assert one.colour("series", row["series"][1]["id"]) is None
+
+        detail = one.get(f"series/{best['id']}")
+        one.wait(lambda: one.http.get(f"/triage/api/v1/series/{best['id']}/slices/0.png").status_code == 200)
+
+        one.http.delete(f"/series/{best['id']}/metadata/8310")
+        one.wait(lambda: one.colour("series", best["id"]) is not None, 20)
+
+        one.stop()
+        one.start_triage()
+        one.send(files)
+        time.sleep(4)
+        one.wait(one.settled)
+        assert one.results() == {"SR": 1, "KO": 1}
+        assert one.get(f"series/{best['id']}")["assessment"] == detail["assessment"]
+
+        one.http.delete(f"/series/{best['id']}")
+        one.wait(lambda: one.results() == {}, 20)
+        assert one.colour("studies", row["id"]) is None
+        assert one.rows()[0]["state"] == "not_analysed"
+
+    def test_a_corrected_patient_is_one_case(self, orthanc: Start) -> None:
+        one = orthanc().start_triage()
+        (first,) = one.send(under("EMERGENCY-1", axial()))
+        one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1})
+        arrived = one.rows()[0]["first_arrival"]
+        time.sleep(1.5)
+        (second,) = one.send(under("0012345", axial()))
+        assert second != first
+        one.wait(lambda: [r["patient_id"] for r in one.rows()] == ["0012345"])
+        one.wait(lambda: one.colour("series", first) is None and one.colour("series", second) is not None)
+        one.wait(lambda: one.results() == {"SR": 1, "KO": 1})
+        (row,) = one.rows()
+        assert row["first_arrival"] == arrived
+        assert len(one.get(f"series/{second}")["history"]) == 1
+        time.sleep(6)  # a sweep must not bring the first one back
+        assert [r["patient_id"] for r in one.rows()] == ["0012345"]
+
+    @pytest.mark.parametrize("from_the_head", [False, True])
+    def test_half_a_head_never_becomes_green(self, orthanc: Start, from_the_head: bool) -> None:
+        one = orthanc({"LongQuietSeconds": 8}).start_triage()
+        files = axial()[::-1] if from_the_head else axial()
+        (series,) = one.send(files[:14])
+        seen = set()
+        end = time.monotonic() + 11
+        while time.monotonic() < end:
+            for row in one.rows():
+                seen.add((row["urgency"], row["preliminary"]))
+                assert row["urgency"] not in {"GREEN", "YELLOW"}
+                assert row["urgency"] is None or row["preliminary"]
+            time.sleep(0.3)
+        one.wait(one.settled)
+        assert one.get(f"series/{series}")["reason"]["code"] == "head_not_covered"
+        assert one.results() == {}
+        one.send(files[14:])
+        one.wait(lambda: one.get(f"series/{series}")["state"] == "assessed")
+        one.wait(lambda: one.results() == {"SR": 1, "KO": 1})
+
+    def test_a_late_slice_withdraws_the_colour(self, orthanc: Start) -> None:
+        one = orthanc().start_triage()
+        files = axial()
+        (series,) = one.send(files[:-1])
+        one.wait(lambda: one.results() == {"SR": 1, "KO": 1} and one.colour("series", series))
+        one.send(files[-1:])
+        one.wait(lambda: one.get(f"series/{series}")["urgency"] is None, 5)
+        one.wait(lambda: one.results() == {"SR": 2, "KO": 2} and one.colour("series", series))
+        detail = one.get(f"series/{series}")
+        reports = [d for d in detail["documents"] if d["kind"] == "structured_report"]
+        assert [r["predecessor_uid"] for r in reports] == [None, reports[0]["sop_instance_uid"]]
+        assert [a["current"] for a in (detail["assessment"], *detail["history"])] == [True, False]
+
+    def test_killed_at_any_moment_it_loses_nothing(self, orthanc: Start) -> None:
+        one = orthanc().start_triage()
+        files = axial()
+        one.send(files[:20])
+        (worker,) = one.workers()
+        one.kill()
+        psutil.wait_procs([worker], timeout=5)
+        assert not worker.is_running()
+        one.start()
+        one.send(files[20:])
+        one.wait(lambda: one.workers() and one.get("status")["judging"])
+        one.workers()[0].kill()
+        one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1}, 90)
+        one.stop()
+        assert one.workers() == [] if one.process and psutil.pid_exists(one.process.pid) else True

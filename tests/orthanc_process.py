@@ -1,0 +1,150 @@
+"""A bare Orthanc with the plugin on free ports, for tests that break it."""
+
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from data import ROOT
+from stack_process import free_ports
+
+ORTHANC = Path("/usr/sbin/Orthanc")
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+FINAL = {"assessed", "not_analysed", "failed"}
+
+
+class OrthancProcess:
+    """May be stopped, killed and started again on the same data."""
+
+    def __init__(
+        self, folder: Path, options: dict[str, Any], *, script: Path | None = None, packages: bool = True
+    ) -> None:
+        """``options``: of the plugin. ``packages``: whether the virtual environment can be found."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.http_port, dicom_port = free_ports(2)
+        self.configuration = {
+            "Name": "test",
+            "StorageDirectory": str(folder / "orthanc"),
+            "IndexDirectory": str(folder / "orthanc"),
+            "HttpPort": self.http_port,
+            "DicomPort": dicom_port,
+            "AuthenticationEnabled": True,
+            "RegisteredUsers": {"tester": "not-a-secret"},
+            "Plugins": [str(PLUGIN)],
+            "PythonScript": str(script or ROOT / "orthanc_plugin" / "plugin.py"),
+            "UserMetadata": {"HeadCTUrgency": 8310},
+            "HeadCTTriage": options,
+        }
+        self._packages = packages
+        self.process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.http_port}",
+            auth=("tester", "not-a-secret"),
+            timeout=60,
+            trust_env=False,
+        )
+
+    def start(self) -> "OrthancProcess":
+        """Start and wait until Orthanc answers, which is before triage does."""
+        path = self.folder / "orthanc.json"
+        path.write_text(json.dumps(self.configuration))
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" or self._packages}
+        if self._packages:
+            search = [sysconfig.get_path("purelib"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(p for p in search if p)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(ORTHANC), str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            )
+        self.wait(lambda: self.answers("/system"), 60)
+        return self
+
+    def start_triage(self) -> "OrthancProcess":
+        """Start and wait until a worker has loaded its network."""
+        self.start()
+        self.wait(lambda: self.answers("/triage/api/v1/status") and self.get("status")["bundle"], 60)
+        return self
+
+    def stop(self) -> None:
+        """End in good order."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def workers(self) -> list[psutil.Process]:
+        """The judging processes of this Orthanc."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [p for p in children if "orthanc_plugin.worker" in p.cmdline()]
+
+    def log(self) -> str:
+        """What Orthanc and its workers logged."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def answers(self, path: str) -> bool:
+        """Whether a path is answered with 200."""
+        try:
+            return self.http.get(path).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def get(self, route: str) -> Any:
+        """GET of our REST interface."""
+        answer = self.http.get(f"/triage/api/v1/{route}")
+        answer.raise_for_status()
+        return answer.json()
+
+    def send(self, files: Iterable[bytes]) -> list[str]:
+        """Store images; the Orthanc series they lie in."""
+        found = []
+        for data in files:
+            answer = self.http.post("/instances", content=data)
+            answer.raise_for_status()
+            found.append(answer.json()["ParentSeries"])
+        return list(dict.fromkeys(found))
+
+    def rows(self) -> list[Any]:
+        """The worklist."""
+        return list(self.get("worklist")["rows"])
+
+    def settled(self) -> bool:
+        """Whether everything known is in a final state and published."""
+        rows = self.rows()
+        series = [s for row in rows for s in row["series"]]
+        return bool(series) and all(s["state"] in FINAL for s in series)
+
+    def results(self) -> dict[str, int]:
+        """How many documents of each modality Orthanc has."""
+        found: dict[str, int] = {}
+        for series in self.http.get("/series?expand").json():
+            modality = series["MainDicomTags"].get("Modality", "")
+            if modality in {"SR", "KO"}:
+                found[modality] = found.get(modality, 0) + len(series["Instances"])
+        return found
+
+    def colour(self, level: str, identifier: str) -> str | None:
+        """Our metadata of a series or study."""
+        answer = self.http.get(f"/{level}/{identifier}/metadata/HeadCTUrgency")
+        return answer.text if answer.status_code == 200 else None
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 60) -> None:
+        """Wait until a condition holds; fail with the log when it does not."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {seconds} s in vain:\n{self.log()[-4000:]}")
+            time.sleep(0.2)
