@@ -59,8 +59,9 @@ def levels(series: CTSeries) -> Levels:
 
 def _coarse(slab: NDArray[np.int16], step: int) -> NDArray[np.float32]:
     rows, columns = slab.shape[0] // step, slab.shape[1] // step
-    blocks = slab[: rows * step, : columns * step].reshape(rows, step, columns, step)
-    coarse: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
+    tall = slab[: rows * step, : columns * step].reshape(rows, step, columns * step)
+    sums = tall.sum(axis=1, dtype=np.int32).reshape(rows, columns, step).sum(axis=2)
+    coarse: NDArray[np.float32] = (sums / (step * step)).astype(np.float32)
     return coarse
 
 

@@ -13,6 +13,8 @@ from headct.series import CTSeries
 
 _BRAIN_LEVEL = 0.8
 """Soft share of a slab through the brain proper; face, neck and shoulders stay below."""
+_SKULL = 0.5
+"""Share of the skull around it: at least 0.7 even in a newborn, half after a large craniectomy."""
 _BASE_LEVEL = 0.65
 """Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.85 to 1."""
 _BASE_MM = 12.0
@@ -37,7 +39,7 @@ class Coverage:
 def coverage(series: CTSeries, measured: Levels | None = None) -> Coverage:
     """Judge coverage; ``measured`` saves measuring the same series twice."""
     at = levels(series) if measured is None else measured
-    brain = np.where(at.soft >= _BRAIN_LEVEL, at.brain, 0.0)
+    brain = np.where((at.soft >= _BRAIN_LEVEL) & (at.skull >= _SKULL), at.brain, 0.0)
     widest = int(np.argmax(brain))
     if brain[widest] == 0.0:
         return Coverage(skull_base=False, vertex=False)

@@ -5,6 +5,7 @@ sometimes wrong; their size is checked before anything is allocated. Errors of t
 :class:`NotAnalysedError` with the code ``unreadable``.
 """
 
+import hashlib
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
@@ -143,6 +144,11 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
     if syntax == RLELossless:
         return _clean(_run_length(stream, form), form)
     return _clean(_compressed(stream, form), form)
+
+
+def digest(stored: NDArray[np.int32]) -> bytes:
+    """SHA-256 of one image's stored values, the same for every transfer syntax without loss."""
+    return hashlib.sha256(stored.astype("<i4").tobytes()).digest()
 
 
 def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16]:

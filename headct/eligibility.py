@@ -50,6 +50,7 @@ _CONTRAST_SERIES = re.compile(
     r"\b(?:CTA|CTV|ANGIO\w*|PERFUSION|CTP|CE|C\+|WITH CONTRAST|POST[ -]?CONTRAST)(?:\b|(?<=\+))"
     r"|(?<!非)造影"
 )
+_OTHER_PLANE = re.compile(r"\b(?:COR|SAG)(?:\b|ONAL|ITTAL)|冠状|矢状")
 _PHANTOM = re.compile(r"PHANTOM|ファントム|\bWATER (?:CAL|TEST|QA)|\bDAILY QA\b|\bQUALITY ASSURANCE\b")
 _PHANTOM_PLACES = (
     "PatientName", "PatientID", "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined",
@@ -85,12 +86,13 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     images = [h for h in headers if not is_localizer(h)]
     if not images:
         raise _refused(ReasonCode.LOCALIZER)
-    normals = [abs(float(np.cross(*found)[2])) for h in images if (found := orientation(h)) is not None]
-    if normals and float(np.median(normals)) < _AXIAL:
+    if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
+        raise _refused(ReasonCode.UNREADABLE, "multi-frame CT is not supported")
+    if sum(map(_is_axial, images)) <= len(images) / 2:
         raise _refused(ReasonCode.NOT_AXIAL)
     for header in images:
         _check_names(header)
-    if sum(max(1.0, number(h, "NumberOfFrames") or 1.0) for h in images) < MIN_IMAGES:
+    if len(images) < MIN_IMAGES:
         raise _refused(ReasonCode.TOO_FEW_SLICES, f"{len(images)}")
 
 
@@ -139,6 +141,15 @@ def age_years(header: Dataset) -> float | None:
 
 def _refused(code: ReasonCode, detail: str = "") -> NotAnalysedError:
     return NotAnalysedError(Reason(code, detail))
+
+
+def _is_axial(header: Dataset) -> bool:
+    """By the direction cosines; where they are absent, by what else the header says against it."""
+    directions = orientation(header)
+    if directions is not None:
+        return abs(float(np.cross(*directions)[2])) >= _AXIAL
+    other_plane = _OTHER_PLANE.search(text(header, "SeriesDescription").upper())
+    return not other_plane and not set(text(header, "PatientOrientation").upper()) & {"H", "F"}
 
 
 def _check_names(header: Dataset) -> None:

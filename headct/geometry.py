@@ -20,11 +20,17 @@ Vector = NDArray[np.float64]
 
 SLAB_MM = 5.0
 """Height of what is judged; thinner slices are averaged to about this."""
+SAME_POSITION_MM = 0.01
+"""Slices closer than this lie at one place."""
 MAX_EXTENT_MM = 3000.0
 """No scanner's table moves further."""
 _PARALLEL = math.cos(math.radians(2.0))
 _HOLE = 1.5
 """A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
+_SHIFT_MM = 10.0
+"""How far a slice may lie beside the line through the others."""
+_AXIAL = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _DEFAULT_FIELD_MM = 230.0
 """Field of view of a head CT, assumed where the header gives no scale at all."""
 
@@ -66,11 +72,6 @@ class Stack:
         normal = _normal(self.rows_to, self.columns_to)
         return math.degrees(math.atan2(normal[1], normal[2]))
 
-    @property
-    def same_position_mm(self) -> float:
-        """Slices closer than this lie at one place."""
-        return 0.01
-
     def upright(self, volume: NDArray[np.int16]) -> NDArray[np.int16]:
         """Flip (slices, rows, columns) so that row 0 is anterior and column 0 the patient's right."""
         right_left, front_back = self.rows_to, self.columns_to
@@ -96,11 +97,7 @@ class _Plane:
     rows_to: Vector
     columns_to: Vector
     shape: tuple[float | None, float | None]
-    localizer: bool
-
-    @property
-    def normal(self) -> Vector:
-        return _normal(self.rows_to, self.columns_to)
+    stray: str
 
 
 def orientation(header: Dataset) -> tuple[Vector, Vector] | None:
@@ -122,34 +119,39 @@ def is_localizer(header: Dataset) -> bool:
     return any(w in words for w in ("LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM", "SCANOSCOPE"))
 
 
+def _stray(header: Dataset) -> str:
+    """What an image among slices is that may be left out: a localizer, a dose page; else empty."""
+    if is_localizer(header):
+        return "localizer"
+    captured = text(header, "SOPClassUID").startswith(_SECONDARY_CAPTURE)
+    return "screen capture" if captured and orientation(header) is None else ""
+
+
 def stack(headers: Sequence[Dataset]) -> Stack:
     """The series' stack of parallel slices.
 
-    A few localizers among them are left out. Slices without any orientation are taken as axial, without
-    positions as placed by slice location or instance number: an absent attribute alone refuses nothing.
+    Localizers and screen captures among them are left out. Slices without any orientation are taken as
+    axial, without positions as placed by slice location or instance number: an absent attribute alone
+    refuses nothing.
 
     :raises NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
     """
-    assumed: list[str] = []
-    planes = []
-    for header in headers:
-        found = orientation(header)
-        if found is None:
-            assumed.append("orientation")
-            found = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
-        planes.append(
-            _Plane(*found, (number(header, "Rows"), number(header, "Columns")), is_localizer(header))
-        )
-    if 0 < len(assumed) < len(headers):
+    found = [orientation(header) for header in headers]
+    strays = [_stray(header) for header in headers]
+    unknown = sum(f is None and not stray for f, stray in zip(found, strays, strict=True))
+    if 0 < unknown < strays.count(""):
         raise _inconsistent("orientation of some images missing")
+    planes = []
+    for header, directions, stray in zip(headers, found, strays, strict=True):
+        rows_to, columns_to = directions or _AXIAL
+        shape = number(header, "Rows"), number(header, "Columns")
+        planes.append(_Plane(rows_to, columns_to, shape, stray))
     members, dropped = _dominant(planes)
     first = planes[members[0]]
     spacing, spacing_known = _spacing(headers, members)
-    along, known = _positions(headers, members, first.normal)
-    order = np.argsort(along, kind="stable")
+    along, known = _positions(headers, members, first)
+    order = sorted(range(len(members)), key=lambda k: (along[k], text(headers[members[k]], "SOPInstanceUID")))
     positions = along[order]
-    if positions[-1] - positions[0] > MAX_EXTENT_MM:
-        raise _inconsistent("images metres apart")
     found_stack = Stack(
         order=tuple(members[k] for k in order),
         positions_mm=positions,
@@ -158,12 +160,12 @@ def stack(headers: Sequence[Dataset]) -> Stack:
         pixel_spacing_mm=spacing,
         dropped=dropped,
         assumed=(
-            *(["orientation"] if assumed else []),
+            *(["orientation"] if unknown else []),
             *([] if spacing_known else ["pixel_spacing"]),
             *([] if known else ["slice_positions"]),
         ),
     )
-    _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > found_stack.same_position_mm)]))
+    _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > SAME_POSITION_MM)]))
     return found_stack
 
 
@@ -207,14 +209,14 @@ def _dominant(planes: Sequence[_Plane]) -> tuple[list[int], tuple[str, ...]]:
             if float(planes[i].rows_to @ p.rows_to) > _PARALLEL
             and float(planes[i].columns_to @ p.columns_to) > _PARALLEL
             and planes[i].shape == p.shape
-            and planes[i].localizer == p.localizer
+            and planes[i].stray == p.stray
         ]
         best = max(best, alike, key=len)
         left = [i for i in left if i not in set(alike)]
-    rest = set(range(len(planes))) - set(best)
-    if any(not planes[i].localizer for i in rest):
+    rest = [planes[i].stray for i in sorted(set(range(len(planes))) - set(best))]
+    if not all(rest):
         raise _inconsistent("mixed orientations or sizes")
-    return best, (f"{len(rest)} localizer images",) if rest else ()
+    return best, tuple(f"{rest.count(kind)} {kind}" for kind in sorted(set(rest)))
 
 
 def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[float, float], bool]:
@@ -234,21 +236,35 @@ def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[
     return (mm, mm), False
 
 
-def _positions(headers: Sequence[Dataset], members: Sequence[int], normal: Vector) -> tuple[Vector, bool]:
+def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane) -> tuple[Vector, bool]:
     """Position of each member along the normal, and whether the headers say it."""
     corners = [numbers(headers[i], "ImagePositionPatient", 3) for i in members]
     present = [c for c in corners if c is not None]
     if len(present) == len(members):
-        return np.array(present) @ normal, True
+        if float(np.ptp(np.array(present), axis=0).max()) > MAX_EXTENT_MM:
+            raise _inconsistent("images metres apart")
+        along: Vector = np.array(present) @ _normal(plane.rows_to, plane.columns_to)
+        _refuse_shifts(along, np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1))
+        return along, True
     if present:
         raise _inconsistent("positions of some images missing")
     header = headers[members[0]]
     step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or SLAB_MM
     for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
         places = [p for i in members if (p := number(headers[i], keyword)) is not None]
-        if len(set(places)) == len(members):
+        if len(set(places)) == len(members) and np.ptp(places) * mm < MAX_EXTENT_MM:
             return np.array(places) * mm, False
     raise _inconsistent("no image positions")
+
+
+def _refuse_shifts(along: Vector, across: Vector) -> None:
+    """A tilted gantry shifts slices evenly; anything else moves the picture from slice to slice."""
+    if np.ptp(along) == 0.0:
+        return
+    line = np.polynomial.polynomial.polyfit(along, across, 1)
+    rest = across - np.polynomial.polynomial.polyval(along, line).T
+    if float(np.abs(rest).max()) > _SHIFT_MM:
+        raise _inconsistent("slices shifted against each other")
 
 
 def _refuse_holes(gaps: Vector) -> None:

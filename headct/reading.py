@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from headct.decoding import PixelFormat, decode, hounsfield
+from headct.coverage import coverage
+from headct.decoding import PixelFormat, decode, digest, hounsfield
 from headct.errors import NotAnalysedError
-from headct.geometry import Stack, slabs, stack
+from headct.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.headers import text
 from headct.reasons import Reason, ReasonCode
 from headct.series import CTSeries, DicomSource, Sources
@@ -85,7 +87,7 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
         for k in members:
             form = forms[order[k]]
             stored = decode(sources[order[k]], form)
-            digests[k] = hashlib.sha256(stored.tobytes()).digest()
+            digests[k] = digest(stored)
             values = hounsfield(stored, form)
             if len(members) == 1:
                 hu[slab] = values
@@ -98,7 +100,7 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         list(pool.map(fill, range(len(groups))))
     centres = np.array([found.positions_mm[list(g)].mean() for g in groups])
-    return CTSeries(
+    series = CTSeries(
         hu=found.upright(hu),
         slabs=groups,
         slab_positions_mm=centres,
@@ -111,6 +113,25 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
         dropped=(*found.dropped, *dropped),
         assumed=found.assumed + (() if all(forms[i].rescale_known for i in order) else ("rescale",)),
     )
+    if "slice_positions" in series.assumed and not coverage(series).complete:
+        # Instance numbers and slice locations may run either way; the head itself tells which.
+        turned = _turned(series)
+        return turned if coverage(turned).complete else series
+    return series
+
+
+def _turned(series: CTSeries) -> CTSeries:
+    """The same slices, the other end first."""
+    last = len(series.headers) - 1
+    return replace(
+        series,
+        hu=np.ascontiguousarray(series.hu[::-1]),
+        slabs=tuple(tuple(last - k for k in reversed(slab)) for slab in reversed(series.slabs)),
+        slab_positions_mm=-series.slab_positions_mm[::-1],
+        slice_positions_mm=-series.slice_positions_mm[::-1],
+        sop_instance_uids=series.sop_instance_uids[::-1],
+        headers=series.headers[::-1],
+    )
 
 
 def _without_duplicates(
@@ -119,7 +140,7 @@ def _without_duplicates(
     """One image a position; two different images at one position are no stack."""
     keep = [0]
     for k in range(1, len(found.order)):
-        if found.positions_mm[k] - found.positions_mm[keep[-1]] > found.same_position_mm:
+        if found.positions_mm[k] - found.positions_mm[keep[-1]] > SAME_POSITION_MM:
             keep.append(k)
             continue
         a, b = found.order[keep[-1]], found.order[k]
