@@ -31,6 +31,7 @@ def create_app(triage: Triage) -> Flask:
         static_url_path="/triage/static",
     )
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 365 * 86400  # addresses change with the content
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     guards.install(app)
     app.register_api(api.blueprint(triage))
     app.register_blueprint(page.blueprint(triage))

@@ -168,7 +168,9 @@ def context() -> dict[str, Any]:
 
 @cache
 def _digest(filename: str) -> str:
-    return sha256((Path(__file__).parent / "static" / filename).read_bytes()).hexdigest()[:16]
+    path = Path(__file__).parent / "static" / filename
+    # Without htmx the page is still served, and says by itself that it is not being updated.
+    return sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "missing"
 
 
 def _asset(filename: str) -> str:

@@ -1,0 +1,62 @@
+"""A real Chromium, and a page in it that keeps what went wrong."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LAPTOP = {"width": 1366, "height": 768}
+
+
+@contextmanager
+def chromium(*more: str) -> Iterator[Browser]:
+    """The system's own Chromium, headless, talking to nobody but the address under test."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        raise RuntimeError("chromium is not installed; `make test` installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS, *more])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Troubles:
+    """Everything a page complained of: console errors, uncaught errors, failed requests, other hosts."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.seen: list[str] = []
+        context.on("page", lambda page: self._watch(page, origin))
+
+    def _watch(self, page: Page, origin: str) -> None:
+        page.on(
+            "console", lambda m: self._note(f"console: {m.text}") if m.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: self._note(f"error: {error}"))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((origin, "data:")) else self._note(f"foreign: {r.url}"),
+        )
+        page.on("response", lambda r: self._note(f"{r.status}: {r.url}") if r.status >= 400 else None)
+
+    def _note(self, trouble: str) -> None:
+        self.seen.append(trouble)
+
+
+def open_page(browser: Browser, origin: str, **options: Any) -> tuple[Page, Troubles]:
+    """A page in a context of its own, as on a laptop."""
+    context = browser.new_context(base_url=origin, **{"viewport": LAPTOP, "locale": "en-US", **options})
+    troubles = Troubles(context, origin)
+    return context.new_page(), troubles
