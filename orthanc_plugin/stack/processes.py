@@ -32,6 +32,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
+                umask=0o077,  # images and logs are the owner's alone
                 # A session of its own: Ctrl-C reaches us alone, and we end the children in order.
                 start_new_session=True,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call; no thread has been started
