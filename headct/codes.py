@@ -73,7 +73,7 @@ TRIAGED_CASE = own("case", "Triage of the whole series")
 FINDING_KINDS = {
     FindingKind.HAEMORRHAGE: Code("1386000", "SCT", "Intracranial hemorrhage"),
     FindingKind.OLD_COLLECTION: own("old-collection", "Low-density (old) collection"),
-    FindingKind.INTRAVENTRICULAR_BLOOD: own("ventricular-blood", "Blood in the ventricles"),
+    FindingKind.INTRAVENTRICULAR_BLOOD: own("ventricles", "Blood in the ventricles"),
     FindingKind.MIDLINE_OFFSET: own("midline-offset", "Midline offset"),
 }
 LOCATION = own("location", "Location of the bleed")
@@ -81,7 +81,7 @@ LOCATIONS = {
     Location.PERIPHERAL: own("peripheral", "Peripheral, near the inner table"),
     Location.DEEP: own("deep", "Deep"),
 }
-DISPLACED_TOWARDS = own("displaced-towards", "Displaced towards")
+DISPLACED_TOWARDS = own("side", "Displaced towards")
 LEFT = Code("7771000", "SCT", "Left")
 RIGHT = Code("24028007", "SCT", "Right")
 

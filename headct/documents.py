@@ -1,5 +1,7 @@
 """What the structured report and the key objects share: their frame around the content."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -7,7 +9,6 @@ from typing import Any
 from highdicom import ContributingEquipment, SOPClass
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DT
 
@@ -48,7 +49,7 @@ def unnamed(slices: list[Dataset]) -> list[Dataset]:
     """The evidence without the patient's name, which highdicom would log where it finds it unusual."""
     first = Dataset()
     first.update(slices[0])
-    first.PatientName = None
+    first.add_new("PatientName", "PN", None)  # a new element: the old one is shared with the evidence
     return [first, *slices[1:]]
 
 
@@ -74,15 +75,24 @@ def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
     return buffer.getvalue()
 
 
+@contextmanager
+def refusing(why: str) -> Iterator[None]:
+    """Turn whatever damaged bytes raise into a :class:`ReportError`; pydicom's errors have no common root."""
+    try:
+        yield
+    except ReportError:
+        raise
+    except Exception as error:
+        raise ReportError(why) from error
+
+
 def parsed(document: bytes, sop_class_uid: str) -> Dataset:
     """A DICOM file of the expected SOP class.
 
     :raises ReportError: it is something else
     """
-    try:
+    with refusing("not a DICOM file"):
         found = dcmread(BytesIO(document))
-    except (InvalidDicomError, EOFError, OSError) as error:
-        raise ReportError("not a DICOM file") from error
     if found.get("SOPClassUID") != sop_class_uid:
         raise ReportError("not a document of the expected kind")
     return found
@@ -101,7 +111,7 @@ def children(item: Dataset, name: Code) -> list[Dataset]:
 
 
 def _separate(container: Dataset) -> None:
-    """Each item below a container on a line of its own, under its name; viewers run continuous ones together."""
+    """Every item under its name on a line of its own; viewers run continuous items together."""
     if container.get("ValueType") == "CONTAINER":
         container.ContinuityOfContent = "SEPARATE"
         for item in container.get("ContentSequence", []):

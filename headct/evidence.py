@@ -5,18 +5,23 @@ nothing is copied unchecked: an impossible value is left out, the rest is kept, 
 """
 
 import re
+from collections.abc import Sequence
 
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import DA, TM, PersonName, validate_value
 
 from headct import headers
+from headct.assessment import Assessment
 from headct.errors import ReportError
 from headct.series import CTSeries
 
 CHARACTER_SET = "ISO_IR 192"
 """UTF-8, in which every name in every source character set can be written."""
+
+_IMAGE_CLASSES = (CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage)
+"""What a CT slice may be stored as; a header that says anything else is taken to mean a CT image."""
 
 _NAMES = ("PatientName", "ReferringPhysicianName")
 _DATES = ("PatientBirthDate", "StudyDate")
@@ -59,7 +64,8 @@ def evidence(series: CTSeries) -> list[Dataset]:
     items = []
     for header, sop_instance_uid in zip(series.headers, series.sop_instance_uids, strict=True):
         item = Dataset()
-        item.SOPClassUID = headers.text(header, "SOPClassUID") or CTImageStorage
+        stored_as = headers.text(header, "SOPClassUID")
+        item.SOPClassUID = stored_as if stored_as in _IMAGE_CLASSES else CTImageStorage
         item.SOPInstanceUID = sop_instance_uid
         item.StudyInstanceUID = study
         item.SeriesInstanceUID = own_series
@@ -133,6 +139,18 @@ def _is_valid(vr: str, text: str) -> bool:
     except ValueError:
         return False
     return bool(text) and not _CONTROL.search(text) and "\\" not in text
+
+
+def key_slices(slices: Sequence[Dataset], assessment: Assessment) -> list[Dataset]:
+    """The evidence of an assessment's key slices, in their order.
+
+    :raises ReportError: a key slice is not of the series
+    """
+    by_uid = {str(item.SOPInstanceUID): item for item in slices}
+    try:
+        return [by_uid[key.sop_instance_uid] for key in assessment.key_slices]
+    except KeyError as error:
+        raise ReportError("a key slice is not of the series") from error
 
 
 def reference(document: Dataset) -> Dataset:

@@ -8,9 +8,9 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from headct import codes, documents
 from headct.assessment import Assessment
-from headct.documents import MANUFACTURER, children, concept
+from headct.documents import MANUFACTURER, children, concept, refusing
 from headct.errors import ReportError
-from headct.evidence import evidence
+from headct.evidence import evidence, key_slices
 from headct.identity import case_identity, result_uid
 from headct.reasons import Language
 from headct.report_content import device_observer, summary_lines
@@ -46,8 +46,7 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
     slices = evidence(series)
     identity = case_identity(series)
     bundle = assessment.bundle
-    by_uid = {str(item.SOPInstanceUID): item for item in slices}
-    chosen = [by_uid[key.sop_instance_uid] for key in assessment.key_slices] or [slices[len(slices) // 2]]
+    chosen = key_slices(slices, assessment) or [slices[len(slices) // 2]]
     document = KeyObjectSelectionDocument(
         # The evidence of a key object selection is what it selects.
         evidence=documents.unnamed([documents.with_patient(chosen[0], slices[0]), *chosen[1:]]),
@@ -73,7 +72,7 @@ def read(document: bytes) -> KeyObjects:
     :raises ReportError: not key objects of this program, or damaged ones
     """
     found = documents.parsed(document, KeyObjectSelectionDocumentStorage)
-    try:
+    with refusing("damaged key objects"):
         if concept(found) != codes.OF_INTEREST or found.get("Manufacturer") != MANUFACTURER:
             raise ReportError("not key objects of this program")
         judged = found.CurrentRequestedProcedureEvidenceSequence[0]
@@ -88,5 +87,3 @@ def read(document: bytes) -> KeyObjects:
             description=children(found, codes.KEY_OBJECT_DESCRIPTION)[0].TextValue,
             device_uid=str(children(found, codes.DEVICE_OBSERVER_UID)[0].UID),
         )
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise ReportError("damaged key objects") from error

@@ -38,6 +38,7 @@ from pydicom.sr.coding import Code
 from headct import codes
 from headct.assessment import Assessment, BundleIdentity, Finding
 from headct.documents import MANUFACTURER
+from headct.evidence import key_slices
 from headct.identity import result_uid
 from headct.reasons import Language
 from headct.wording import caution_words, colour, finding_words, notice, rule_words, urgency_words
@@ -144,10 +145,7 @@ def _case_group(
             *(_evaluation(codes.CAUTION, code, caution_words(code)) for code in assessment.cautions),
         ],
     )
-    by_uid = {str(item.SOPInstanceUID): item for item in slices}
-    group[0].ContentSequence.extend(
-        _image(codes.KEY_SLICE, by_uid[key.sop_instance_uid]) for key in assessment.key_slices
-    )
+    group[0].ContentSequence.extend(_image(codes.KEY_SLICE, item) for item in key_slices(slices, assessment))
     return group
 
 

@@ -15,7 +15,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from headct import codes, documents
 from headct.assessment import Assessment, BundleIdentity, Finding, KeySlice
-from headct.documents import children, concept
+from headct.documents import children, concept, refusing
 from headct.errors import ReportError
 from headct.evidence import evidence, reference, referenced_slices
 from headct.identity import case_identity, result_uid
@@ -97,19 +97,14 @@ def read(document: bytes) -> ReportContent:
     :raises ReportError: not a report of this program, or a damaged one
     """
     report = _report(document)
-    if concept(report) != codes.TITLE:
-        raise ReportError("not a triage report of this program")
-    try:
+    with refusing("damaged triage report"):
+        if concept(report) != codes.TITLE:
+            raise ReportError("not a triage report of this program")
         return _content(report)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, StopIteration) as error:
-        raise ReportError("damaged triage report") from error
 
 
 def _report(document: bytes) -> Dataset:
-    report = documents.parsed(document, Comprehensive3DSRStorage)
-    if "ConceptNameCodeSequence" not in report:
-        raise ReportError("a report without a title")
-    return report
+    return documents.parsed(document, Comprehensive3DSRStorage)
 
 
 def _content(report: Dataset) -> ReportContent:

@@ -1,0 +1,61 @@
+"""Reports on real studies, with the headers as scanners and archives wrote them."""
+
+from dataclasses import replace
+
+import highdicom as hd
+import pytest
+import report_cases as cases
+from data import SHARED, needs_shared_data
+from dicom_validators import dciodvfy, dsrdump, tid1500reader
+from pydicom import dcmread
+
+from headct import key_objects, structured_report
+from headct.assessment import Finding, FindingKind, Location
+from headct.reading import load_series
+
+pytestmark = needs_shared_data
+
+STUDIES = [
+    "real_studies/toshiba_trauma/axial_brain",
+    "real_studies/siemens_stroke_0019983/ct",
+    "real_studies/siemens_stroke_0226308/ct",
+    "ct_ich/series/CTICH-050",
+    "phe_sich/series/PHESICH-0001",
+]
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def series(request):
+    return load_series(sorted((SHARED / request.param).iterdir()))
+
+
+@pytest.fixture
+def assessment(series):
+    bleed = Finding(FindingKind.HAEMORRHAGE, (4, 5, 6), 23.4, 31.0, Location.DEEP, 61.0)
+    return replace(cases.bleeding(series), findings=(bleed,))
+
+
+def test_the_report_passes_every_reader(series, assessment, tmp_path):
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(structured_report.write(series, assessment, sent_at=cases.MADE_AT))
+    dciodvfy(path)
+    dsrdump(path)
+    assert tid1500reader(path)["Measurements"][1]["measurementItems"][0]["value"] == "23.4"
+    assert len(hd.sr.srread(path).get_evidence()) == len(series.headers)
+    found = structured_report.read(path.read_bytes())
+    assert found.findings == assessment.findings
+    assert found.sop_instance_uids == series.sop_instance_uids
+    source = series.headers[0]
+    written = dcmread(path)
+    assert (written.PatientID, written.StudyInstanceUID) == (source.PatientID, source.StudyInstanceUID)
+    assert str(written.PatientName) == str(source.PatientName)
+
+
+def test_the_key_objects_pass_every_reader(series, assessment, tmp_path):
+    path = tmp_path / "ko.dcm"
+    path.write_bytes(key_objects.write(series, assessment, sent_at=cases.MADE_AT))
+    dciodvfy(path)
+    dsrdump(path)
+    hd.ko.KeyObjectSelectionDocument.from_dataset(dcmread(path))
+    chosen = tuple(key.sop_instance_uid for key in assessment.key_slices)
+    assert key_objects.read(path.read_bytes()).key_slices == chosen
