@@ -1,0 +1,70 @@
+"""``make bench``: what it costs, measured side by side in one run. Writes a dated report under reports/."""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from data import ROOT, SHARED
+from judging import judging
+from server import latency, load, store_rate
+from stack_process import StackProcess
+
+from headct.generator.encoding import TransferSyntax
+from headct.generator.kinds import generate, write
+
+
+def series_to_measure(work: Path) -> tuple[Path, str]:
+    """33 slices of 512 x 512, JPEG Lossless: the real one where it is, else a generated one."""
+    real = SHARED / "real_studies" / "toshiba_trauma" / "axial_brain"
+    if real.is_dir():
+        return real, "a real series"
+    folder = work / "source"
+    write(generate("normal", seed=1, syntax=TransferSyntax.JPEG_LOSSLESS), folder)
+    return folder, "a generated series"
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["judging", "latency", "rate", "load"], action="append")
+    chosen = parser.parse_args().only or ["judging", "latency", "rate", "load"]
+    rows: list[tuple[str, str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        source, kind = series_to_measure(work)
+        if "judging" in chosen:
+            rows += judging(source)
+        if "rate" in chosen:
+            rows += store_rate(source, work)
+        if {"latency", "load"} & set(chosen):
+            with StackProcess(work / "stack") as stack:
+                if "latency" in chosen:
+                    rows += latency(stack, source, work)
+                if "load" in chosen:
+                    rows += load(stack, source, work)
+    now = datetime.now(UTC)
+    text = "\n".join(
+        [
+            f"# Benchmark, {now:%Y-%m-%d %H:%M} UTC",
+            "",
+            f"{os.cpu_count()} cores, {platform.machine()}; {kind} of 33 slices, 512 x 512, JPEG Lossless.",
+            "",
+            "| what | measured |",
+            "|---|---|",
+            *(f"| {what} | {value} |" for what, value in rows),
+        ]
+    )
+    report = ROOT / "reports" / f"bench-{now:%Y-%m-%d}.md"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
