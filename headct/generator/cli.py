@@ -16,7 +16,7 @@ from headct.generator.kinds import KINDS, generate, write
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal files.")
 @click.option("--salt", default="", help="Makes the same images new ones: other UIDs and patients.")
 @click.option("--list", "listing", is_flag=True, help="List the kinds and stop.")
-def command(
+def command(  # noqa: PLR0917
     out: Path | None, kinds: tuple[str, ...], every: bool, seed: int, salt: str, listing: bool
 ) -> None:
     """Write generated head CTs into OUT, a folder a series, the truth beside it as JSON."""

@@ -100,32 +100,8 @@ def template(h: SeriesHeader) -> Dataset:
     ds.file_meta = meta
     if h.charset.value:
         ds.SpecificCharacterSet = list(h.charset.value)
-    date, time = h.when.strftime("%Y%m%d"), h.when.strftime("%H%M%S")
-    ds.ImageType = list(h.image_type)
     ds.SOPClassUID = sop_class
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = date
-    ds.StudyTime = time
-    ds.SeriesTime = (h.when + timedelta(minutes=h.number)).strftime("%H%M%S")
-    ds.AccessionNumber = "G" + h.patient.identifier[-8:]
-    ds.Modality = h.modality
-    ds.Manufacturer = h.vendor.manufacturer
-    ds.InstitutionName = "Generated"
-    ds.ReferringPhysicianName = ""
-    if not h.vendor.silent:
-        ds.StationName = f"{h.modality}1"
-        ds.StudyDescription = h.study_description
-        kernel_words = h.vendor.descriptions[p.kernel]
-        ds.SeriesDescription = h.description or kernel_words
-        ds.ManufacturerModelName = h.vendor.model
-        ds.BodyPartExamined = h.body_part
-        ds.ProtocolName = h.study_description
-        ds.SoftwareVersions = "1.0"
-    ds.PatientName = h.patient.name(h.charset)
-    ds.PatientID = h.patient.identifier
-    years = int(h.patient.age_years)
-    ds.PatientBirthDate = f"{h.when.year - years:04d}0101" if years else f"{h.when.year:04d}0101"
-    ds.PatientSex = h.patient.sex
-    ds.PatientAge = f"{years:03d}Y" if years >= 2 else f"{int(h.patient.age_years * 12):03d}M"
+    _general(ds, h)
     ds.SliceThickness = f"{p.thickness_mm:g}"
     ds.PatientPosition = "HFS"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = h.study_uid, h.series_uid
@@ -150,6 +126,37 @@ def template(h: SeriesHeader) -> Dataset:
         ds.WindowCenter, ds.WindowWidth = "450", "900"
     ds.HighBit = ds.BitsStored - 1
     return ds
+
+
+def _general(ds: Dataset, h: SeriesHeader) -> None:
+    """Patient, study, series and equipment."""
+    date, time = h.when.strftime("%Y%m%d"), h.when.strftime("%H%M%S")
+    ds.ImageType = list(h.image_type)
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = date
+    ds.StudyTime = time
+    ds.SeriesTime = (h.when + timedelta(minutes=h.number)).strftime("%H%M%S")
+    ds.AccessionNumber = "G" + h.patient.identifier[-8:]
+    ds.Modality = h.modality
+    ds.Manufacturer = h.vendor.manufacturer
+    ds.InstitutionName = "Generated"
+    ds.ReferringPhysicianName = ""
+    if not h.vendor.silent:
+        ds.StationName = f"{h.modality}1"
+        ds.StudyDescription = h.study_description
+        kernel_words = h.vendor.descriptions[h.protocol.kernel]
+        ds.SeriesDescription = h.description or kernel_words
+        ds.ManufacturerModelName = h.vendor.model
+        ds.BodyPartExamined = h.body_part
+        ds.ProtocolName = h.study_description
+        ds.SoftwareVersions = "1.0"
+    ds.PatientName = h.patient.name(h.charset)
+    ds.PatientID = h.patient.identifier
+    years = int(h.patient.age_years)
+    ds.PatientBirthDate = f"{h.when.year - years:04d}0101" if years else f"{h.when.year:04d}0101"
+    ds.PatientSex = h.patient.sex
+    ds.PatientAge = f"{years:03d}Y" if years >= 2 else f"{int(h.patient.age_years * 12):03d}M"
+    if h.body_part == "PHANTOM":
+        ds.Laterality = ""
 
 
 def _ct(ds: Dataset, h: SeriesHeader) -> None:

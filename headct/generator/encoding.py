@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import RLELosslessEncoder
+from pydicom.pixels.encoders.base import RLELosslessEncoder
 
 Stored = NDArray[np.int16] | NDArray[np.uint16]
 
@@ -32,8 +32,8 @@ def set_pixels(dataset: Dataset, stored: Stored, syntax: TransferSyntax) -> None
         dataset["PixelData"].is_undefined_length = True
         dataset["PixelData"].VR = "OB"
     else:
-        order = "<" if syntax.value.is_little_endian else ">"
-        dataset.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
+        little = syntax.value.is_little_endian
+        dataset.PixelData = stored.astype(stored.dtype.newbyteorder("<" if little else ">")).tobytes()
         dataset["PixelData"].VR = "OW"
 
 

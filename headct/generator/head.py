@@ -1,13 +1,14 @@
 """A head with its lesions as a volume: anatomy, bleeding, mass effect put together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.generator.anatomy import AIR_HU, Head, HeadTraits, Tissues
-from headct.generator.fields import Field, Points, SmoothNoise, inside
+from headct.generator.anatomy import AIR_HU, Head, HeadTraits
+from headct.generator.brain import Tissues, brain
+from headct.generator.fields import Field, Points, SmoothNoise, chosen, inside, pieces
 from headct.generator.lesions import (
     BLEEDS,
     BLOOD_HU,
@@ -18,10 +19,17 @@ from headct.generator.lesions import (
     fill,
     filling_order,
 )
+from headct.generator.skull import FACE_TOP_MM, SCALP_MM, surroundings
 from headct.generator.volume import Grid, Volume
 
-VOXEL_MM = (1.1, 1.1, 1.4)
+VOXEL_MM = (1.2, 1.2, 1.4)
 _SEPTUM = (0.0, -16.0, 14.0)
+_SOLID = (LesionKind.EPIDURAL, LesionKind.SUBDURAL, LesionKind.INTRACEREBRAL, LesionKind.INFARCT)
+"""Lesions that make their own room; blood in fluid takes that of the fluid."""
+_INFARCT_HU, _INFARCT_SHARE = 20.0, 0.65
+"""Oedema pulls grey and white matter towards one dark value."""
+_WIDENED = 1.15
+"""Ventricles with blood in them are obstructed and wide."""
 
 
 def _pose(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -31,12 +39,26 @@ def _pose(rng: np.random.Generator) -> NDArray[np.float32]:
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cn, -sn], [0, sn, cn]])
-    return (about_x @ about_y @ about_z).astype(np.float32)
+    return np.asarray(about_x @ about_y @ about_z, np.float32)
 
 
 def _turned(p: Points, rotation: NDArray[np.float32]) -> Points:
     x, y, z = p
-    return tuple(r[0] * x + r[1] * y + r[2] * z for r in rotation)  # type: ignore[return-value]
+    a, b, c = (r[0] * x + r[1] * y + r[2] * z for r in rotation)
+    return a, b, c
+
+
+@dataclass(frozen=True, slots=True)
+class _Posed:
+    """A head lying in the scanner: its points near the skull, in head axes, flat."""
+
+    head: Head
+    grid: Grid
+    rotation: NDArray[np.float32]
+    index: NDArray[np.intp]
+    """Places in the flattened grid."""
+    points: Points
+    cavity: Field
 
 
 def build_head(
@@ -49,106 +71,123 @@ def build_head(
     rng = np.random.default_rng([seed, 1])
     traits = HeadTraits.drawn(rng, age_years)
     if any(lesion.kind is LesionKind.INTRAVENTRICULAR for lesion in lesions):
-        traits = replace(traits, ventricles=max(traits.ventricles, 1.15))  # obstruction widens them
-    head = Head(traits, rng)
-    rotation = _pose(rng)
+        traits = replace(traits, ventricles=max(traits.ventricles, _WIDENED))
+    posed = _posed(Head(traits, rng), _pose(rng))
     noise = SmoothNoise(rng)
+    grid, head = posed.grid, posed.head
+
+    hu = np.full(int(np.prod(grid.shape)), AIR_HU, np.float32)
     s = traits.size
-    grid = Grid.covering((-88 * s, -114 * s, -78 * s), (88 * s, 106 * s, 92 * s), VOXEL_MM)
-    points = _turned(grid.points, rotation)
-    cavity = head.cavity(points)
+    reach = (posed.cavity < (traits.skull_mm * 1.5 + SCALP_MM) * s) | (posed.points[2] < FACE_TOP_MM * s)
+    outside = np.flatnonzero(reach & (posed.cavity > -1.2))
+    hu[posed.index[outside]] = _outside(posed, outside, lesions)
 
-    within = cavity < 1.0
-    p: Points = tuple(c[within] for c in points)  # type: ignore[assignment]
+    within = np.flatnonzero(posed.cavity < 1.0)
+    place = posed.index[within]
+    p, depth = chosen(posed.points, within), -posed.cavity[within]
     q = head.adult(p)
-    depth = -cavity[within]
     room = inside(-depth)
-
     taken: dict[LesionKind, Field] = {}
     for lesion in lesions:
         if lesion.kind in _SOLID:
+            free = np.clip(room - sum(taken.values()), 0, 1)
             order = filling_order(lesion, q, depth, noise)
-            free = room - sum(taken.values(), np.zeros_like(room))
-            got = fill(order, np.clip(free, 0, 1), lesion.volume_ml, grid.voxel_ml)
-            taken[lesion.kind] = taken.get(lesion.kind, 0) + got
-
-    tissues, shift = _pushed_brain(head, grid, rotation, p, cavity, within, taken, contrast)
-    hu = tissues.hu
-    for lesion in lesions:
-        spaces = {LesionKind.SUBARACHNOID: tissues.cisterns, LesionKind.INTRAVENTRICULAR: tissues.ventricles}
-        if lesion.kind in spaces:
-            order = filling_order(lesion, q, depth, noise)
-            free = room * spaces[lesion.kind] * (1 - sum(taken.values(), np.zeros_like(room)))
             taken[lesion.kind] = fill(order, free, lesion.volume_ml, grid.voxel_ml)
-    texture = 3.0 * noise(p, 9.0)
+    tissues, shift = _pushed(posed, p=p, depth=depth, place=place, taken=taken, contrast=contrast)
+    spaces = {LesionKind.SUBARACHNOID: tissues.cisterns, LesionKind.INTRAVENTRICULAR: tissues.ventricles}
     for lesion in lesions:
-        if lesion.kind is LesionKind.INFARCT:
-            a = taken[lesion.kind] / np.maximum(room, 0.05)
-            hu = hu * (1 - a) + (0.35 * hu + 0.65 * 20.0) * a
-        elif lesion.kind in BLEEDS:
-            a = taken[lesion.kind] / np.maximum(room, 0.05)
-            hu = hu * (1 - a) + ((lesion.hu or BLOOD_HU[lesion.kind]) + texture) * a
+        if lesion.kind in spaces:
+            free = np.clip(room * spaces[lesion.kind] - sum(taken.values()), 0, 1)
+            order = filling_order(lesion, q, depth, noise)
+            taken[lesion.kind] = fill(order, free, lesion.volume_ml, grid.voxel_ml)
 
-    full = _shell(head, points, cavity, lesions)
-    full[within] = full[within] * (1 - room) + hu * room
-    fractions = {}
-    for kind, a in taken.items():
-        fractions[kind.value] = np.zeros(grid.shape, np.float32)
-        fractions[kind.value][within] = a
-    return Volume(grid, full, fractions, shift)
+    inner = tissues.hu
+    texture = 3.0 * noise(p, 9.0) if lesions else 0.0
+    for lesion in lesions:
+        if lesion.kind in taken:
+            share = taken[lesion.kind] / np.maximum(room, 0.05)
+            if lesion.kind in BLEEDS:
+                changed = (BLOOD_HU[lesion.kind] if lesion.hu is None else lesion.hu) + texture
+            else:
+                changed = inner + _INFARCT_SHARE * (_INFARCT_HU - inner)
+            inner = inner + (changed - inner) * share
+    hu[place] += (inner - hu[place]) * room
+
+    fractions = {kind.value: _on_grid(a, place, grid) for kind, a in taken.items()}
+    return Volume(grid, hu.reshape(grid.shape), fractions, shift)
 
 
-_SOLID = (LesionKind.EPIDURAL, LesionKind.SUBDURAL, LesionKind.INTRACEREBRAL, LesionKind.INFARCT)
+def _posed(head: Head, rotation: NDArray[np.float32]) -> _Posed:
+    s = head.traits.size
+    grid = Grid.covering((-90 * s, -114 * s, -78 * s), (90 * s, 106 * s, 92 * s), VOXEL_MM)
+    x, y, z = (c / s for c in grid.axes)
+    dome = np.maximum(z - 8, 0)[:, None, None] / 90
+    near = (x / 92) ** 2 + (y[:, None] / 118) ** 2 + dome**2 < 1
+    index = np.flatnonzero(near)
+    points = _turned(chosen(tuple(c.ravel() for c in grid.points), index), rotation)  # type: ignore[arg-type]
+    cavity = np.empty(len(index), np.float32)
+    for part in pieces(len(index)):
+        cavity[part] = head.cavity(chosen(points, part))
+    return _Posed(head, grid, rotation, index, points, cavity)
 
 
-def _pushed_brain(
-    head: Head,
-    grid: Grid,
-    rotation: NDArray[np.float32],
+def _on_grid(values: Field, place: NDArray[np.intp], grid: Grid) -> Field:
+    full = np.zeros(int(np.prod(grid.shape)), np.float32)
+    full[place] = values
+    return full.reshape(grid.shape)
+
+
+def _pushed(
+    posed: _Posed,
+    *,
     p: Points,
-    cavity: Field,
-    within: NDArray[np.bool_],
+    depth: Field,
+    place: NDArray[np.intp],
     taken: dict[LesionKind, Field],
     contrast: bool,
 ) -> tuple[Tissues, float]:
     """The brain displaced by what has been put in, and the shift of the septum pellucidum in mm."""
-    if not taken:
-        return head.brain(p, cavity[within], contrast=contrast), 0.0
-    on_grid = []
-    for kind, a in taken.items():
-        f = np.zeros(grid.shape, np.float32)
-        f[within] = a
-        on_grid.append((kind, f))
-    push = Displacement(on_grid, grid, 1 - 0.6 * head.traits.atrophy)
-    depth = -cavity[within]
-    scanner = _turned(p, rotation.T)
-    u = push.at(scanner, depth)
-    before: Points = tuple(a - b for a, b in zip(scanner, u, strict=True))  # type: ignore[assignment]
-    moved = _turned(before, rotation)
-    squeeze = np.clip(np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) / 7, 0, 0.9)
-    origin = np.minimum(head.cavity(moved), -depth)
-    tissues = head.brain(moved, origin, contrast=contrast, squeeze=squeeze)
+    head, rotation = posed.head, posed.rotation
+    push = None
+    if taken:
+        sources = [(kind, _on_grid(a, place, posed.grid)) for kind, a in taken.items()]
+        push = Displacement(sources, posed.grid, 1 - 0.6 * head.traits.atrophy)
+    out = Tissues(*(np.empty(len(depth), np.float32) for _ in range(3)))
+    for part in pieces(len(depth)):
+        here, d = chosen(p, part), depth[part]
+        if push is None:
+            made = brain(head, here, -d, contrast=contrast)
+        else:
+            scanner = _turned(here, rotation.T)
+            u = push.at(scanner, d)
+            came_from = _turned((scanner[0] - u[0], scanner[1] - u[1], scanner[2] - u[2]), rotation)
+            squeeze = np.clip(np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) / 7, 0, 0.9)
+            cavity = np.minimum(head.cavity(came_from), -d)
+            made = brain(head, came_from, cavity, contrast=contrast, squeeze=squeeze)
+        out.hu[part], out.cisterns[part], out.ventricles[part] = made.hu, made.cisterns, made.ventricles
+    return out, 0.0 if push is None else _septum_shift(push, rotation, head.traits.size)
 
-    septum = np.asarray(_SEPTUM, np.float32) * head.traits.size
-    home = rotation.T @ septum
-    at = home.copy()
+
+def _septum_shift(push: Displacement, rotation: NDArray[np.float32], size: float) -> float:
+    home = rotation.T @ (np.asarray(_SEPTUM, np.float32) * size)
+    at = home
     for _ in range(8):  # the septum now lies where p - u(p) = home
-        here: Points = tuple(np.array([c], np.float32) for c in at)  # type: ignore[assignment]
-        at = home + np.array([c[0] for c in push.at(here, np.array([40.0], np.float32))])
-    return tissues, float((rotation @ (at - home))[0])
+        x, y, z = (np.array([c], np.float32) for c in at)
+        at = home + np.concatenate(push.at((x, y, z), np.array([40.0], np.float32)))
+    return float((rotation @ (at - home))[0])
 
 
-def _shell(head: Head, points: Points, cavity: Field, lesions: Sequence[Lesion]) -> Field:
-    """Everything outside the brain on the whole grid."""
-    hu = np.full(cavity.shape, AIR_HU, np.float32)
-    outside = (cavity > -1.2) & (cavity < 75 * head.traits.size)
-    p: Points = tuple(c[outside] for c in points)  # type: ignore[assignment]
+def _outside(posed: _Posed, index: NDArray[np.intp], lesions: Sequence[Lesion]) -> Field:
+    """Hounsfield units of skull, face, scalp and air around."""
+    hu = np.empty(len(index), np.float32)
     fractures = [lesion for lesion in lesions if lesion.kind is LesionKind.FRACTURE]
-    cracks = [crack(head.adult(p), lesion) for lesion in fractures]
-    swelling = np.maximum.reduce([c[1] for c in cracks]) if cracks else None
-    values, bone = head.surroundings(p, cavity[outside], swelling)
-    for distance, _ in cracks:
-        a = inside(distance) * bone
-        values = values * (1 - a) + 25 * a
-    hu[outside] = values
+    for part in pieces(len(index)):
+        p, cavity = chosen(posed.points, index[part]), posed.cavity[index[part]]
+        cracks = [crack(posed.head.adult(p), lesion) for lesion in fractures]
+        swelling = np.maximum.reduce([c[1] for c in cracks]) if cracks else None
+        values, bone = surroundings(posed.head, p, cavity, swelling)
+        for distance, _ in cracks:
+            a = inside(distance) * bone
+            values = values + (25 - values) * a
+        hu[part] = values
     return hu

@@ -236,7 +236,7 @@ class GeneratedSeries:
                 frames = scanned(self._volume, self.header.protocol, self._seed)
         kept = self._kept()
         numbers = self._numbers(len(kept))
-        place = {index: n for index, n in zip(kept, numbers, strict=True)}
+        place = dict(zip(kept, numbers, strict=True))
         made = (
             image(base, self.header, place[i], plan, hu) for i, (plan, hu) in enumerate(frames) if i in place
         )
@@ -389,19 +389,18 @@ def generate(
 
 
 def trauma_study(kind: str = "epidural", seed: int = 0, **options: Any) -> list[GeneratedSeries]:
-    """A trauma study as scanners send it: localizer, axial brain, axial bone and coronal series of one head."""
+    """A trauma study as scanners send it: localizer, axial brain, axial bone and coronal of one head."""
     spec = KINDS[kind]
-    options = {"study": f"trauma {kind}", "age_years": sum(spec.ages) / 2} | options
+    shared: dict[str, Any] = {"study": f"trauma {kind}", "age_years": sum(spec.ages) / 2, **options}
     others = (replace(KINDS[name], lesions=spec.lesions) for name in ("localizer", "bone_kernel", "coronal"))
     localizer, bone, coronal = others
     return [
-        generate(s, seed, number=n, **options)
-        for n, s in enumerate((localizer, spec, bone, coronal), start=1)
+        generate(s, seed, number=n, **shared) for n, s in enumerate((localizer, spec, bone, coronal), start=1)
     ]
 
 
 def write(series: GeneratedSeries, folder: Path) -> list[Path]:
-    """Write the images into `folder`, and the truth beside it as `FOLDER.truth.json`; returns the images' paths."""
+    """Write the images into `folder`, the truth beside it as `FOLDER.truth.json`; gives the images' paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for ds in series.images():

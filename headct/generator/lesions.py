@@ -78,33 +78,34 @@ _SITES: dict[LesionKind, Triple] = {
 
 def filling_order(lesion: Lesion, q: Points, depth: Field, noise: SmoothNoise) -> Field:
     """In which order the lesion takes up space: a level in mm at points in adult axes, smallest first."""
-    x, y, z = q
-    x = x * lesion.side
+    x, y, z = q[0] * lesion.side, q[1], q[2]
     site = lesion.site or _SITES.get(lesion.kind, (0, 0, 0))
     wobble = noise(q, 24.0)
+    order: Field
     match lesion.kind:
         case LesionKind.EPIDURAL:
             c = table_point(site)
             flat = np.maximum((x - c[0]) ** 2 + (y - c[1]) ** 2 + (z - c[2]) ** 2 - depth**2, 0)
             # Thickness t(1 - r2/R2) with t = R/2.4: a lens, bulging inwards, ending in sharp edges.
-            return 1.2 * depth + np.sqrt((1.2 * depth) ** 2 + flat)
+            order = 1.2 * depth + np.sqrt((1.2 * depth) ** 2 + flat)
         case LesionKind.SUBDURAL:
             u = [(a - o) / r for a, o, r in zip((x, y, z), VAULT_CENTRE, VAULT_RADII, strict=True)]
             lateral = u[0] / np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2 + 1e-6)
             spread = np.clip((lateral - 0.22) / 0.6, 1e-3, 1) ** 0.8 * np.clip((z + 22) / 20, 0.01, 1)
-            return depth / spread * (1 + 0.08 * wobble)
+            order = depth / spread * (1 + 0.08 * wobble)
         case LesionKind.INTRACEREBRAL | LesionKind.INFARCT:
             shape = (0.85, 1.25, 1.0) if lesion.kind is LesionKind.INTRACEREBRAL else (0.9, 1.45, 1.15)
-            r2 = [((a - c) / s) ** 2 for a, c, s in zip((x, y, z), site, shape, strict=True)]
-            return np.sqrt(r2[0] + r2[1] + r2[2]) + 1.8 * wobble + 8 * np.clip(2 - depth, 0, 2)
+            dx, dy, dz = ((a - c) / s for a, c, s in zip((x, y, z), site, shape, strict=True))
+            order = np.sqrt(dx * dx + dy * dy + dz * dz) + 1.8 * wobble + 8 * np.clip(2 - depth, 0, 2)
         case LesionKind.SUBARACHNOID:
             # From the circle of Willis outwards, along the Sylvian fissures first.
-            return np.sqrt((x / 1.5) ** 2 + (y + 6) ** 2 + (1.25 * (z + 8)) ** 2) + 2 * wobble
+            order = np.sqrt((x / 1.5) ** 2 + (y + 6) ** 2 + (1.25 * (z + 8)) ** 2) + 2 * wobble
         case LesionKind.INTRAVENTRICULAR:
             # Blood sinks: the patient lies on the back, and the level is flat.
-            return 60 - y - 0.15 * z + 0.4 * wobble + np.where(x < 0, np.float32(3), 0)
+            order = 60 - y - 0.15 * z + 0.4 * wobble + 3 * (x < 0)
         case _:
             raise ValueError(f"{lesion.kind} fills no space")
+    return order
 
 
 def fill(order: Field, room: Field, volume_ml: float, voxel_ml: float, edge_mm: float = 1.2) -> Field:
@@ -141,9 +142,11 @@ class Displacement:
         self._origin = grid.origin
         self._step = tuple(e * s for e, s in zip(every, reversed(grid.spacing), strict=True))
         self._half = [(a - b) / 2 for a, b in zip(reversed(self._step), grid.spacing, strict=True)]
-        source = sum(_PUSHES.get(kind, 0.0) * f for kind, f in lesions)
-        trimmed = source[tuple(slice(0, n // e * e) for n, e in zip(source.shape, every, strict=True))]  # type: ignore[index,union-attr]
-        nz, ny, nx = (n // e for n, e in zip(trimmed.shape, every, strict=True))
+        source = np.zeros(grid.shape, np.float32)
+        for kind, fraction in lesions:
+            source += _PUSHES.get(kind, 0.0) * fraction
+        nz, ny, nx = (n // e for n, e in zip(source.shape, every, strict=True))
+        trimmed = source[: nz * every[0], : ny * every[1], : nx * every[2]]
         coarse = trimmed.reshape(nz, every[0], ny, every[1], nx, every[2]).mean(axis=(1, 3, 5))
         shape = [fft.next_fast_len(2 * n) for n in coarse.shape]
         offsets = [np.fft.fftfreq(n, 1 / n) * s for n, s in zip(shape, self._step, strict=True)]
@@ -167,14 +170,14 @@ class Displacement:
             ]
         )
         fade = np.clip(depth / 14, 0, 1)
-        x, y, z = (ndimage.map_coordinates(u, index, order=1, mode="nearest") * fade for u in self._u)
+        x, y, z = (fade * ndimage.map_coordinates(u, index, order=1, mode="nearest") for u in self._u)
         return x, y, z
 
 
 def crack(q: Points, lesion: Lesion) -> tuple[Field, Field]:
-    """A linear fracture at points in adult axes: distance to its plane, and thickness of the scalp's swelling, mm."""
+    """A linear fracture at points in adult axes: distance to its plane, the scalp's swelling, in mm."""
     c = table_point(lesion.site or _SITES[LesionKind.FRACTURE])
     x, y, z = q[0] * lesion.side - c[0], q[1] - c[1], q[2] - c[2]
     r = np.sqrt(x * x + y * y + z * z)
     plane = np.abs(0.85 * y + 0.5 * z + 1.5 * np.sin(z / 9)) - 0.6
-    return np.maximum(plane, r - 38), (9 * np.exp(-((r / 26) ** 2))).astype(np.float32)
+    return np.maximum(plane, r - 38), 9 * np.exp(-((r / 26) ** 2))

@@ -26,7 +26,7 @@ class Plane(StrEnum):
     CORONAL = "coronal"
 
 
-# Noise in the brain at 5 mm, and its correlation length: measured on real series, see the tests of this module.
+# Noise in the brain at 5 mm, and its correlation length, measured on real series: README of this package.
 NOISE_SD_HU = {Kernel.SOFT: 4.0, Kernel.BONE: 41.0}
 _NOISE_SIGMA_MM = {Kernel.SOFT: 0.47, Kernel.BONE: 0.10}
 
@@ -156,7 +156,7 @@ def _holder(plan: SlicePlan, matrix: int) -> Field:
     r = np.hypot(x / 1.0, (y - 5) / 1.16)
     shell = np.clip(1.2 - np.abs(r - 106), 0, 1) * np.clip((y - 10) / 4, 0, 1)
     pads = np.clip(1.2 - np.abs(np.abs(x) - 108) / 2, 0, 1) * np.clip(1.2 - np.abs(y - 20) / 24, 0, 1)
-    return (320 * shell + 950 * pads * (plan.location_mm > 60)).astype(np.float32)
+    return np.asarray(320 * shell + 950 * pads * (plan.location_mm > 60), np.float32)
 
 
 def scanned(volume: Volume, protocol: Protocol, seed: int) -> Iterator[tuple[SlicePlan, NDArray[np.int16]]]:
