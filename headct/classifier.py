@@ -14,6 +14,9 @@ THREADS = 2
 """The small boxes this is made for have two to four cores, and Orthanc needs one."""
 
 
+_ROUNDING = 1e-3
+
+
 class Runtime(Protocol):
     """What runs a network; LiteRT here, others may follow."""
 
@@ -93,6 +96,7 @@ class Classifier:
             index = np.clip(wanted[:, None] + neighbours, 0, slabs - 1)
             stack = np.ascontiguousarray(np.moveaxis(volume.hu[index], 1, -1), np.float32)
             probabilities[start : start + batch] = self._runtime(stack)[: slabs - start, :, :, 0]
-        if not np.isfinite(probabilities).all() or probabilities.min() < 0 or probabilities.max() > 1:
+        # NaN fails this comparison too. Fast sigmoids overshoot by a rounding error, which is clipped.
+        if not (probabilities.min() >= -_ROUNDING and probabilities.max() <= 1 + _ROUNDING):
             raise InferenceError("the network's output is no probability")
-        return probabilities
+        return np.clip(probabilities, 0.0, 1.0, out=probabilities)
