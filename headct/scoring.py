@@ -1,7 +1,6 @@
-"""From bleed probabilities to one score a patient: how much blood the most convincing bleed holds."""
+"""The network's voxels to one score a patient, and to the mask that is measured."""
 
 from dataclasses import dataclass
-from math import log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +9,60 @@ from scipy import ndimage
 from headct.bundle import Cuts
 from headct.preprocessing import HeadVolume
 
+SUPPORT = 0.5
+"""A component reaches down to this share of the voxel cut: weak blood counts where it hangs together."""
+HEAD_PIXEL_MM = 1.1
+"""Crop pixel of an adult's head. Scores use it for every head, so that the spacing in the header, which
+may be a placeholder, is never a feature."""
+SMALLEST_ML = 1e-3
+"""Keeps the logarithm finite where the network sees nothing."""
+
 _CONNECTED_26 = np.ones((3, 3, 3), bool)
 
 
 @dataclass(frozen=True, slots=True)
 class Bleeding:
-    """What a network's output says of one patient."""
+    """What the network's output says of one patient."""
 
     score: float
-    """0 without blood; rises with volume and probability of the largest bleed. Calibrated by the bundle."""
+    """Decimal logarithm of the expected blood in the largest component, in ml of an adult-sized head."""
     mask: NDArray[np.bool_]
-    """Shape of the volume: the bleeds that reach the haemorrhage cut, each on its own."""
+    """Voxels to measure, shape of the volume; empty unless the score reaches the haemorrhage cut."""
 
 
 def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) -> Bleeding:
-    """Score every 26-connected piece at or above the voxel cut; the patient's score is the highest.
+    """Score a patient and keep what is to be measured.
 
-    A piece's score is log(1 + expected millilitres of blood in it).
+    A component is measured only where it alone would flag the patient: otherwise specks of doubt would
+    turn one bleed into several.
+
+    Args:
+        volume: the head that was judged.
+        probabilities: bleed probability of each voxel, shape of ``volume.hu``.
+        cuts: chosen out of fold; see :class:`headct.bundle.Cuts`.
     """
-    labels, count = ndimage.label(probabilities >= cuts.voxel, _CONNECTED_26)
-    if count == 0:
-        return Bleeding(0.0, np.zeros(probabilities.shape, bool))
-    expected_ml = np.bincount(
-        labels.ravel(), (probabilities * volume.voxel_ml[:, None, None]).ravel(), minlength=count + 1
-    )
-    scores = np.array([0.0, *(log1p(ml) for ml in expected_ml[1:])])
-    passes = scores >= cuts.haemorrhage
-    passes[0] = False
-    return Bleeding(float(scores.max()), passes[labels])
+    labels, blood_ml = components(volume, probabilities, cuts.voxel)
+    scores = np.log10(blood_ml + SMALLEST_ML)
+    flagging = scores >= cuts.haemorrhage
+    flagging[0] = False
+    mask = flagging[labels] & (probabilities >= cuts.voxel)
+    if flagging.any() and not mask.any():
+        # Nowhere certain, yet enough in all: measured in its whole reach rather than shown as nothing.
+        mask = flagging[labels]
+    return Bleeding(float(scores.max()), mask)
+
+
+def components(
+    volume: HeadVolume, probabilities: NDArray[np.float32], voxel_cut: float
+) -> tuple[NDArray[np.signedinteger], NDArray[np.float64]]:
+    """Connected pieces of possible blood (26-connected).
+
+    Returns:
+        Label of each voxel, 0 for none, and the expected blood (sum of probability times volume) of each
+        label in ml of an adult-sized head, 0 for label 0.
+    """
+    labels, count = ndimage.label(probabilities >= SUPPORT * voxel_cut, _CONNECTED_26)
+    slab, row, column = np.nonzero(labels)
+    ml = probabilities[slab, row, column] * (volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0)
+    blood_ml: NDArray[np.float64] = np.bincount(labels[slab, row, column], ml, count + 1)
+    return labels, blood_ml

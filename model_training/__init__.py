@@ -1,0 +1,1 @@
+"""Offline training: data, networks, training, evaluation, export. Alone imports tensorflow."""
