@@ -50,6 +50,7 @@ _CONTRAST_SERIES = re.compile(
     r"\b(?:CTA|CTV|ANGIO\w*|PERFUSION|CTP|CE|C\+|WITH CONTRAST|POST[ -]?CONTRAST)(?:\b|(?<=\+))"
     r"|(?<!非)造影"
 )
+_NATIVE_SERIES = re.compile(r"\b(?:NON?|W/?O|WITHOUT|PRE|PLAIN|NATIVE?)\b|単純|非造影")
 _OTHER_PLANE = re.compile(r"\b(?:COR|SAG)(?:\b|ONAL|ITTAL)|冠状|矢状")
 _PHANTOM = re.compile(r"PHANTOM|ファントム|\bWATER (?:CAL|TEST|QA)|\bDAILY QA\b|\bQUALITY ASSURANCE\b")
 _PHANTOM_PLACES = (
@@ -158,7 +159,8 @@ def _check_names(header: Dataset) -> None:
         raise _refused(ReasonCode.BONE_KERNEL, kernels[0])
     agent = " ".join(text(header, "ContrastBolusAgent").upper().split())
     described = text(header, "SeriesDescription").upper()
-    if not _NO_CONTRAST.match(agent) or _CONTRAST_SERIES.search(described):
+    said = _CONTRAST_SERIES.search(described) and not _NATIVE_SERIES.search(described)
+    if said or not _NO_CONTRAST.match(agent):
         raise _refused(ReasonCode.CONTRAST)
     if any(_PHANTOM.search(text(header, place).upper()) for place in _PHANTOM_PLACES):
         raise _refused(ReasonCode.PHANTOM)

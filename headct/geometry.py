@@ -130,20 +130,20 @@ def _stray(header: Dataset) -> str:
 def stack(headers: Sequence[Dataset]) -> Stack:
     """The series' stack of parallel slices.
 
-    Localizers and screen captures among them are left out. Slices without any orientation are taken as
-    axial, without positions as placed by slice location or instance number: an absent attribute alone
-    refuses nothing.
+    Localizers and screen captures among them are left out. A slice without orientation is taken to lie as
+    the others, or axially; if one lacks its position, all are placed by slice location or instance number:
+    an absent attribute alone refuses nothing.
 
     :raises NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
     """
     found = [orientation(header) for header in headers]
     strays = [_stray(header) for header in headers]
-    unknown = sum(f is None and not stray for f, stray in zip(found, strays, strict=True))
-    if 0 < unknown < strays.count(""):
-        raise _inconsistent("orientation of some images missing")
+    stated = [f for f, stray in zip(found, strays, strict=True) if f is not None and not stray]
+    default = stated[0] if stated else _AXIAL
+    unknown = len(stated) < strays.count("")
     planes = []
     for header, directions, stray in zip(headers, found, strays, strict=True):
-        rows_to, columns_to = directions or _AXIAL
+        rows_to, columns_to = directions or default
         shape = number(header, "Rows"), number(header, "Columns")
         planes.append(_Plane(rows_to, columns_to, shape, stray))
     members, dropped = _dominant(planes)
@@ -246,8 +246,6 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane
         along: Vector = np.array(present) @ _normal(plane.rows_to, plane.columns_to)
         _refuse_shifts(along, np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1))
         return along, True
-    if present:
-        raise _inconsistent("positions of some images missing")
     header = headers[members[0]]
     step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or SLAB_MM
     for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
@@ -268,8 +266,9 @@ def _refuse_shifts(along: Vector, across: Vector) -> None:
 
 
 def _refuse_holes(gaps: Vector) -> None:
-    """Two-step spacing is regular; a single gap far above its neighbours means missing slices."""
+    """A gap far above those on both its sides means missing slices; a step to wider spacing is regular."""
     for k, gap in enumerate(gaps):
-        around = np.delete(gaps[max(0, k - 3) : k + 4], min(k, 3))
-        if len(around) and gap > _HOLE * max(float(np.median(around)), 1e-3) and gap > 1.0:
+        sides = [side for side in (gaps[max(0, k - 3) : k], gaps[k + 1 : k + 4]) if len(side)]
+        usual = max((float(np.median(side)) for side in sides), default=gap)
+        if gap > max(_HOLE * usual, 1.0):
             raise _inconsistent(f"slices missing: a gap of {gap:.0f} mm")
