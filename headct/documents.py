@@ -101,7 +101,7 @@ def parsed(document: bytes, sop_class_uid: str) -> Dataset:
 def concept(item: Dataset, keyword: str = "ConceptNameCodeSequence") -> Code:
     """The code in one of an item's code sequences."""
     code = item[keyword][0]
-    value = code.get("CodeValue") or code.get("LongCodeValue")
+    value = code.get("CodeValue") or code.get("LongCodeValue") or code.URNCodeValue
     return Code(str(value), str(code.CodingSchemeDesignator), str(code.CodeMeaning))
 
 

@@ -1,9 +1,9 @@
 """The content tree of the structured report: what an assessment says, after TID 1500 (DICOM PS3.16).
 
-Shaped by what viewers do with it. OHIF 3.13 shows a report titled (126000, DCM) only by its regions, and a
-measurement group without a region makes it fail; this profile marks no region. Under another title it shows
-the tree as text, so the title is our own and a summary in words comes first. Older OHIF fails on a group
-without tracking identifiers, on a NUM without a child, and without an image library: all are there.
+Shaped by what viewers do with it. OHIF 3.13 shows a report titled (126000, DCM) by its regions alone, and
+this profile marks none: the viewport stays black. Any other title it shows as a text tree, so the title is
+our own and a summary in words comes first. Older OHIF fails on a group without tracking identifiers, on a
+NUM without a child, and without an image library: all are there.
 
 Probabilities are not in the report: findings are given in words and figures.
 """

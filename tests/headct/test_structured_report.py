@@ -69,7 +69,7 @@ assessments = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(assessments)
 def test_round_trip(assessment):
     found = structured_report.read(write(assessment))
@@ -178,7 +178,7 @@ def test_ohif_can_show_it(assessment):
     """What OHIF's SR extension takes for granted, in 3.13 and before; it throws where it is not so."""
     root = dataset(write(assessment))
     top = {_code(item): item for item in root.ContentSequence}
-    # A title of (126000, DCM) would need a region in every group; any other title is shown as a text tree.
+    # A report titled (126000, DCM) is shown by its regions alone, any other as a text tree.
     assert _code(root) != "126000"
     # The text tree reads the name of every item and shows separate items one a line.
     for item in items(root):
@@ -250,7 +250,7 @@ malformed = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(malformed)
 def test_malformed_headers_never_stop_a_report(attributes):
     number = attributes.pop("SeriesNumber", "3")
