@@ -19,5 +19,7 @@ class Threshold(tf.Module):
 
 if __name__ == "__main__":
     module = Threshold()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.__call__.get_concrete_function()], module)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.__call__.get_concrete_function()], module
+    )
     Path(__file__).with_name("threshold.tflite").write_bytes(converter.convert())

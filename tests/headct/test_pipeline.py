@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bundles import threshold_bundle
 from data import SHARED, needs_shared_data
-from drawn_heads import BLOOD, ball, volume, whole_head, write_series
+from drawn_heads import BLOOD, ball, whole_head, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from headct.classifier import Classifier
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
 from headct.reasons import ReasonCode
 from headct.rubric import default_rubric
-from headct.scoring import score
 from headct.urgency import Urgency
 
 SLABS = 28
@@ -225,20 +224,6 @@ def test_whatever_comes_there_is_a_state_and_a_reason(data, clear, classifier):
     outcome = assess(sources, classifier).outcome
     assert outcome.state in (State.ASSESSED, State.NOT_ANALYSED)
     assert outcome.assessment is not None or outcome.reason.sentence()
-
-
-def test_only_bleeds_that_reach_the_cut_on_their_own_count():
-    large, small = ball(9, 12, column=-30), ball(9, 4, column=40)
-    probabilities = np.where(large | small, 0.9, 0.1).astype(np.float32)
-    v = volume(np.full(large.shape, BLOOD))
-    everything = score(v, probabilities, Cuts(voxel=0.5, haemorrhage=0.0))
-    assert np.array_equal(everything.mask, large | small)
-    between = score(v, probabilities, Cuts(voxel=0.5, haemorrhage=everything.score - 0.1))
-    assert np.array_equal(between.mask, large)
-    assert between.score == everything.score
-    none = score(v, probabilities, Cuts(voxel=0.95, haemorrhage=0.0))
-    assert none.score == 0.0
-    assert not none.mask.any()
 
 
 @needs_shared_data
