@@ -273,6 +273,18 @@ def test_1500_thin_slices():
     assert len(document) < 1_500_000
 
 
+@pytest.mark.parametrize(
+    "name", ["Nocaret Unusual", "A^B^C^D^E^F^Nocaret", "Nocaret" * 20, JAPANESE + "=Nocaret"]
+)
+def test_logs_carry_no_patient_data(caplog, recwarn, capfd, name):
+    series = cases.series(PatientName=name, PatientBirthDate="Nocaret", PatientID="Nocaret" * 20)
+    with caplog.at_level("DEBUG"):
+        write(cases.green(series), series)
+        key_objects.write(series, cases.green(series), sent_at=cases.MADE_AT)
+    said = [caplog.text, *capfd.readouterr(), *(str(w.message) for w in recwarn)]
+    assert not [text for text in said if "Nocaret" in text]
+
+
 # --- Independent readers --------------------------------------------------------------------------
 
 
