@@ -113,7 +113,7 @@ def test_an_unlisted_file_is_refused_and_a_hidden_one_is_not(folder):
 
 
 def test_a_threshold_edited_by_hand_is_refused(folder):
-    edit(folder, lambda body: body["cuts"].update(haemorrhage=0.0))
+    edit(folder, lambda body: body["cuts"].update(haemorrhage=0.1))
     refused(folder, "altered")
 
 
