@@ -281,6 +281,11 @@ def _studies(session: Session, study_id: str | None = None) -> list[worklist.Stu
     ]
 
 
+def _rendered(series: Series) -> int:
+    """Slices that can be shown; none while they are being rendered, so that no page asks too early."""
+    return 0 if series.preview_pending else series.preview_slices
+
+
 def _series_record(series: Series, said: tables.Assessment | None) -> worklist.SeriesRecord:
     return worklist.SeriesRecord(
         id=series.id,
@@ -294,7 +299,7 @@ def _series_record(series: Series, said: tables.Assessment | None) -> worklist.S
         assessment=Assessment.from_json(said.content) if said else None,
         preliminary=said.preliminary if said else False,
         judged_at=said.created_at if said else None,
-        preview_slices=series.preview_slices,
+        preview_slices=_rendered(series),
     )
 
 
@@ -324,7 +329,7 @@ def _series_view(series: Series, session: Session) -> SeriesView:
             for other in (series, *earlier)
             for d in other.documents
         ),
-        slices=series.preview_slices,
+        slices=_rendered(series),
     )
 
 

@@ -34,6 +34,12 @@ function showFreshness(banner) {
   }
 }
 
+// --- pictures that are not there (any more) ---------------------------------------------------------
+
+// Errors of images do not bubble, hence the capture.
+document.addEventListener("error", (event) => event.target.classList?.add("missing"), true);
+document.addEventListener("load", (event) => event.target.classList?.remove("missing"), true);
+
 // --- the list by keyboard -------------------------------------------------------------------------
 
 function walkList(event) {
