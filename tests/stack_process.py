@@ -15,7 +15,7 @@ import httpx
 import psutil
 from data import ROOT
 
-UP = [sys.executable, "-c", "from orthanc_plugin.up import command; command()"]
+UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
 
 

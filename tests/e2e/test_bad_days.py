@@ -1,0 +1,162 @@
+"""Whatever is wrong with triage, Orthanc starts and stores images, and ``/triage/`` says what is wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from data import ROOT, SHARED, needs_shared_data
+from stack_process import UP, StackProcess, free_ports, wait_until
+
+from orthanc_plugin.stack import orthanc
+from orthanc_plugin.stack.credentials import Credentials
+from orthanc_plugin.stack.options import Options
+
+pytestmark = needs_shared_data
+IMAGES = SHARED / "real_studies" / "siemens_stroke_0019983" / "ct"
+NewStack = Callable[..., StackProcess]
+
+
+def stores_images(stack: StackProcess) -> bool:
+    stack.send(IMAGES)
+    return stack.get("/statistics")["CountInstances"] == len(list(IMAGES.iterdir()))
+
+
+def says(stack: StackProcess, *words: str) -> None:
+    """The page and the API give the reason, in words of the problem."""
+
+    def told() -> bool:
+        page = stack.http.get("/triage/").text
+        return all(word in page for word in words)
+
+    wait_until(told, 30, lambda: stack.http.get("/triage/").text)
+    answer = stack.http.get("/triage/api/v1/status")
+    assert answer.status_code == 503 or answer.json()["running"] is False
+
+
+def test_corrupt_store(new_stack: NewStack) -> None:
+    stack = new_stack()
+    store = stack.data / "orthanc" / "headct-triage"
+    store.mkdir(parents=True)
+    (store / "triage.sqlite").write_bytes(b"this is no database" * 1000)
+    stack.start(wait_for_triage=False)
+    assert stores_images(stack)
+    says(stack, "database")
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody can write below the folder, root included."""
+    if os.geteuid() != 0:
+        folder.chmod(0o500)
+        yield
+        folder.chmod(0o700)
+        return
+    bound = subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True, check=False)
+    if bound.returncode:
+        pytest.skip("root cannot mount here, and permissions do not bind root")
+    subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["empty", "after a good day"])
+def test_read_only_store(new_stack: NewStack, tmp_path: Path, existing: bool) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    stack = new_stack({"HeadCTTriage": {"Storage": str(store)}})
+    if existing:
+        stack.start()
+        stack.stop()
+    with read_only(store):
+        stack.start(wait_for_triage=False)
+        assert stores_images(stack)
+        says(stack, "not running")
+        stack.stop()
+
+
+def test_store_on_a_file(new_stack: NewStack, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    stack = new_stack({"HeadCTTriage": {"Storage": str(tmp_path / "file" / "store")}})
+    stack.start(wait_for_triage=False)
+    assert stores_images(stack)
+    says(stack, "not running", "Not a directory")
+
+
+def test_unknown_option(new_stack: NewStack) -> None:
+    stack = new_stack({"HeadCTTriage": {"Wokers": 2}})
+    stack.start(wait_for_triage=False)
+    assert stores_images(stack)
+    says(stack, "Wokers")
+
+
+def test_altered_bundle(new_stack: NewStack, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "bundle.json").write_text("{}")
+    stack = new_stack({"HeadCTTriage": {"Bundle": str(tmp_path / "bundle")}})
+    stack.start(wait_for_triage=False)
+    assert stores_images(stack)
+    says(stack, "bundle")
+
+
+def test_missing_virtual_environment(tmp_path: Path) -> None:
+    """A copy of the plugin without .venv beside it, in an Orthanc that knows of no other."""
+    for package in ("headct", "orthanc_plugin"):
+        shutil.copytree(ROOT / package, tmp_path / "copy" / package)
+    http_port, dicom_port, ohif_port = free_ports(3)
+    options = Options(tmp_path, http_port, dicom_port, ohif_port)
+    configuration = orthanc.configuration(options, Credentials("tester", "not-a-secret"))
+    configuration["PythonScript"] = str(tmp_path / "copy" / "orthanc_plugin" / "plugin.py")
+    del configuration["LuaScripts"]
+    (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [orthanc.find_executable(), tmp_path / "orthanc.json"], env=environment, stdout=log, stderr=log
+        )
+    url, auth = f"http://127.0.0.1:{http_port}", ("tester", "not-a-secret")
+    try:
+        with httpx.Client(base_url=url, auth=auth, trust_env=False) as http:
+
+            def page() -> str:
+                try:
+                    return http.get("/triage/").text
+                except httpx.TransportError:
+                    return ""
+
+            wait_until(
+                lambda: "virtual environment" in page(), 30, lambda: page() + (tmp_path / "log").read_text()
+            )
+            for image in IMAGES.iterdir():
+                assert http.post("/instances", content=image.read_bytes()).status_code == 200
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None:
+    stack = new_stack().start()
+    http, dicom, ohif = free_ports(3)
+    ports = ["--http-port", str(http), "--dicom-port", str(dicom), "--ohif-port", str(ohif)]
+    command = [*UP, "--data", str(stack.data), *ports]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "another `headct up`" in second.stderr
+    assert stack.api("status")["running"]
+
+
+def test_a_part_that_dies_ends_the_stack_with_a_message(new_stack: NewStack) -> None:
+    stack = new_stack().start()
+    stack.kill_orthanc()
+    time.sleep(0.5)
+    assert "Orthanc ended (status -9)" in (stack.data / "up.log").read_text()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(stack.ohif_url)

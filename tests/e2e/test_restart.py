@@ -1,0 +1,72 @@
+"""Nothing is lost and nothing doubled by restarts, kills and repeated sending."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from copies import copy_series
+from data import SHARED, needs_shared_data
+from stack_process import StackProcess, wait_until
+
+pytestmark = needs_shared_data
+SERIES = SHARED / "ct_ich" / "series"
+NewStack = Callable[..., StackProcess]
+
+
+def results(stack: StackProcess) -> dict[str, list[str]]:
+    return {modality: sorted(stack.documents(modality)) for modality in ("SR", "KO")}
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those that still run; a zombie does not."""
+    return [p for p in pids if psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_restart_doubles_nothing(new_stack: NewStack, tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    uids = [copy_series(SERIES / "CTICH-049", f, n, "restart") for n, f in enumerate(folders)]
+    stack = new_stack().start()
+    stack.send(*folders)
+    before = stack.wait_final(uids)
+    stack.wait_published()
+    first = results(stack)
+    assert {m: len(found) for m, found in first.items()} == {"SR": 2, "KO": 2}
+
+    stack.restart()
+    stack.send(*folders)
+    wait_until(lambda: bool(stack.worker_pids()), 30, lambda: "no worker after the restart")
+    assert stack.wait_final(uids) == before
+    stack.wait_published()
+    assert results(stack) == first
+
+
+def test_killed_in_the_middle_everything_is_done_once(new_stack: NewStack, tmp_path: Path) -> None:
+    folders = [tmp_path / str(n) for n in range(6)]
+    uids = [copy_series(SERIES / "CTICH-049", f, n, "kill") for n, f in enumerate(folders)]
+    stack = new_stack().start()
+    stack.send(*folders[:3])
+    wait_until(lambda: stack.api("status")["judging"] > 0, 60, lambda: "nothing is judged", pause=0.02)
+    stack.kill_workers()
+    stack.send(*folders[3:])
+    wait_until(lambda: stack.api("status")["judging"] > 0, 60, lambda: "nothing is judged", pause=0.02)
+    workers = stack.worker_pids()
+    stack.kill_orthanc()
+    wait_until(lambda: not alive(workers), 20, lambda: f"orphan workers {alive(workers)}")
+
+    stack.start()
+    final = stack.wait_final(uids, seconds=180)
+    assert {s["state"] for s in final.values()} == {"assessed"}
+    stack.wait_published()
+    assert {m: len(found) for m, found in results(stack).items()} == {"SR": 6, "KO": 6}
+
+
+def test_killing_headct_up_ends_its_children(new_stack: NewStack) -> None:
+    stack = new_stack().start()
+    assert stack.process is not None
+    family = [stack.process.pid, *(c.pid for c in psutil.Process(stack.process.pid).children(recursive=True))]
+    assert len(family) >= 4, "headct up, Orthanc, nginx, a worker"
+    os.kill(stack.process.pid, signal.SIGKILL)
+    stack.process.wait()
+    wait_until(lambda: not alive(family), 30, lambda: f"still running: {alive(family)}")
