@@ -211,11 +211,11 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
     kind, rows, columns = _recognise(stream)
     if (rows, columns) != (form.rows, form.columns):
         raise _unreadable("picture size differs from the header")
+    # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
+    if kind != "jpeg-2000" and b"\xff\xd9" not in stream[-16:]:
+        raise _unreadable("pixel data cut short")
     try:
         if kind == "jpeg":
-            # The JPEG decoder fills what is missing with grey and says nothing.
-            if b"\xff\xd9" not in stream[-16:]:
-                raise _unreadable("pixel data cut short")
             picture = imagecodecs.jpeg8_decode(stream)
         elif kind == "jpeg-ls":
             picture = imagecodecs.jpegls_decode(stream)

@@ -32,7 +32,7 @@ CODECS: dict[str, Callable[[NDArray[Any]], bytes]] = {
     JPEGLSLossless: lambda a: imagecodecs.jpegls_encode(a),
     JPEGLSNearLossless: lambda a: imagecodecs.jpegls_encode(a, level=2),
     JPEG2000Lossless: lambda a: imagecodecs.jpeg2k_encode(a, level=0, reversible=True, codecformat="j2k"),
-    JPEG2000: lambda a: imagecodecs.jpeg2k_encode(a, level=60, reversible=False, codecformat="j2k"),
+    JPEG2000: lambda a: imagecodecs.jpeg2k_encode(a, level=85, reversible=False, codecformat="j2k"),
 }
 NATIVE = (
     ImplicitVRLittleEndian,
