@@ -152,6 +152,21 @@ def test_a_whole_head_has_no_such_caution(bleeding, classifier):
     assert same(allowed, assess(bleeding, classifier).outcome.assessment)
 
 
+def test_thin_slices_are_judged_as_slabs_and_reported_as_slices(tmp_path, classifier):
+    hu = np.where(ball(SLABS, 20, row=10, column=30), BLOOD, whole_head(SLABS)).repeat(5, axis=0)
+    write_series(tmp_path, hu, height_mm=1.0, PatientAge="050Y")
+    result = assess(sorted(tmp_path.glob("*.dcm")), classifier)
+    found = result.outcome.assessment
+    assert len(result.series.hu) == SLABS
+    bleed = found.findings[0]
+    assert bleed.volume_ml == pytest.approx(4 / 3 * math.pi * 20**3 / 1000, rel=0.15)
+    assert len(bleed.slices) == 8 * 5
+    # The middle slice of the middle slabs.
+    assert found.key_slices[0].number in (67, 72)
+    for key in found.key_slices:
+        assert key.sop_instance_uid == result.series.sop_instance_uids[key.number]
+
+
 def test_children_are_assessed_with_a_caution(tmp_path, classifier):
     hu = whole_head(SLABS)
     write_series(tmp_path, hu, PatientAge="006M")
