@@ -1,0 +1,155 @@
+"""The page of a real Orthanc in a real browser: what the machine says is what the doctor sees."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from browser import Troubles, chromium, open_page
+from playwright.sync_api import Browser, Page, expect
+from stack_process import StackProcess, wait_until
+
+from headct.generator.kinds import trauma_study, write
+from headct.urgency import Urgency
+from headct.wording import urgency_words
+from orthanc_plugin.web import words
+from orthanc_plugin.web.page import urgency_sign
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def case(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A trauma study sent by C-STORE and fully judged, as the REST interface tells it."""
+    folder = tmp_path_factory.mktemp("trauma")
+    study = trauma_study("intracerebral", seed=7, salt="page")
+    for number, series in enumerate(study):
+        write(series, folder / str(number))
+    stack.send(*(folder / str(number) for number in range(len(study))))
+    uids = {series.header.series_uid for series in study}
+    stack.wait_final(uids)
+    stack.wait_published()
+    row = next(r for r in stack.rows() if uids & {s["series_instance_uid"] for s in r["series"]})
+    assessed = next(s for s in row["series"] if s["state"] == "assessed")
+    wait_until(lambda: stack.api(f"series/{assessed['id']}")["slices"] > 0, 60, lambda: "no previews")
+    return next(r for r in stack.rows() if r["id"] == row["id"])
+
+
+@pytest.fixture
+def page(browser: Browser, stack: StackProcess) -> Iterator[Page]:
+    """A page behind Orthanc's password; the test fails when the browser complained of anything."""
+    opened, troubles = _signed_in(browser, stack)
+    yield opened
+    opened.context.close()
+    assert troubles.seen == []
+
+
+def _signed_in(browser: Browser, stack: StackProcess, **options: Any) -> tuple[Page, Troubles]:
+    # Sent unasked: a browser's 401 before the password would count as a complaint.
+    login = {"username": stack.user, "password": stack.password, "send": "always"}
+    return open_page(browser, stack.url, http_credentials=login, **options)
+
+
+def test_without_a_password_there_is_nothing_to_see(browser: Browser, stack: StackProcess) -> None:
+    page, _ = open_page(browser, stack.url)
+    answer = page.request.get("/triage/")
+    assert answer.status == 401
+    page.context.close()
+
+
+def test_row_says_what_the_machine_said(page: Page, case: dict[str, Any]) -> None:
+    page.goto("/triage/")
+    row = page.locator(f"#case-{case['id']}")
+    urgency = Urgency[case["urgency"]]
+    expect(row.locator(".sign")).to_contain_text(urgency_sign(urgency, "en").title)
+    expect(row.locator(".sign")).to_contain_text(urgency_words(urgency, "en"), ignore_case=True)
+    for finding in case["findings"]:
+        expect(row.locator(".findings")).to_contain_text(finding["sentence"]["en"])
+    row.locator("details summary").click()
+    for series in case["series"]:
+        if series["reason"]:
+            expect(row.locator("details")).to_contain_text(series["reason"]["sentence"]["en"])
+
+
+def test_three_names_in_both_languages(browser: Browser, stack: StackProcess, case: dict[str, Any]) -> None:
+    name = case["patient_name"]
+    assert all(name.values()), "the study has a name of three component groups"
+    for language, locale in (("en", "en-US"), ("ja", "ja-JP")):
+        page, troubles = _signed_in(browser, stack, locale=locale)
+        page.goto("/triage/")
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        for group in name.values():
+            shown = page.locator(f"#case-{case['id']} h3")
+            expect(shown).to_contain_text(" ".join(part for part in group.split("^") if part))
+        page.context.close()
+        assert troubles.seen == []
+
+
+def test_previews_load_in_every_window(page: Page, stack: StackProcess, case: dict[str, Any]) -> None:
+    page.goto("/triage/")
+    page.locator(f"#case-{case['id']} .open").press("Enter")
+    image = page.locator(".stage img")
+    pictures = set()
+    for key in ("1", "2", "3"):
+        page.keyboard.press(key)
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        pictures.add(page.request.get(str(image.get_attribute("src"))).body())
+    assert len(pictures) == 3
+    first_key = page.locator(".keys a").first
+    first_key.click()
+    expect(page.locator(".caption")).to_contain_text(f"Slice {first_key.get_attribute('data-number')} of")
+    ohif = page.get_by_role("link", name="Open in OHIF").get_attribute("href")
+    assert str(ohif).endswith(case["study_instance_uid"])
+    assert page.request.get(str(ohif)).status == 200
+
+
+def test_heartbeat_and_clock_move(page: Page) -> None:
+    page.goto("/triage/")
+    expect(page.locator("#heart")).to_contain_text("Running")
+    clock = page.locator(".clock").inner_text()
+    expect(page.locator(".clock")).not_to_have_text(clock, timeout=6000)
+
+
+def test_judging_again_from_the_page(page: Page, stack: StackProcess, case: dict[str, Any]) -> None:
+    series = next(s for s in case["series"] if s["state"] == "assessed")
+    before = stack.api(f"series/{series['id']}")["assessment"]["judged_at"]
+    page.goto(f"/triage/studies/{case['id']}")
+    page.locator(f"#series-{series['id']} [data-rerun]").click()
+    expect(page.get_by_role("button", name=words.say("rerun_done", "en"))).to_be_visible()
+    stack.wait_final({series["series_instance_uid"]})
+    after = stack.api(f"series/{series['id']}")
+    assert after["state"] == "assessed"
+    assert after["assessment"]["urgency"] == series["urgency"]
+    assert after["assessment"]["judged_at"] >= before
+
+
+def test_a_foreign_page_cannot_change_anything(stack: StackProcess, case: dict[str, Any]) -> None:
+    address = f"/triage/api/v1/series/{case['series'][0]['id']}/rerun"
+    for headers in (
+        {"Content-Type": "text/plain", "X-Triage": "1"},
+        {"Content-Type": "application/json", "Origin": "http://evil.example"},
+        {"Content-Type": "application/json"},
+    ):
+        answer = stack.http.post(address, headers=headers, content=b"{}")
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "forbidden"
+
+
+def test_headers_reach_the_browser(stack: StackProcess) -> None:
+    answer = stack.http.get("/triage/")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    missing = stack.http.get("/triage/api/v1/nothing")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert stack.http.get("/triage/api/v1/openapi.json").json()["openapi"].startswith("3.1")
+
+
+def test_large_bodies_are_refused(stack: StackProcess, case: dict[str, Any]) -> None:
+    address = f"/triage/api/v1/series/{case['series'][0]['id']}/rerun"
+    headers = {"Content-Type": "application/json", "X-Triage": "1"}
+    answer = stack.http.post(address, headers=headers, content=b" " * (20 * 2**20 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
