@@ -59,8 +59,8 @@ _PLACES: dict[Location | None, _Pair] = {
 
 _CAUTIONS: dict[str, _Pair] = {
     "child": (
-        "a child: the network was trained almost only on adults",
-        "小児です（学習データはほぼ成人のみ）",
+        "a child: tested on few children only",
+        "小児です（小児での検証例はわずかです）",
     ),
     "age_unknown": ("age unknown: may be a child", "年齢不明（小児の可能性）"),
     "partial": ("preliminary: only part of the head has arrived", "暫定：頭部の一部のみ受信"),
