@@ -1,0 +1,94 @@
+"""Reading, eligibility and coverage of the real series; a seeded sample, the named ones always."""
+
+import random
+import time
+from dataclasses import fields, replace
+
+import pytest
+from data import SHARED, needs_shared_data
+
+from headct.anatomy import Levels, levels
+from headct.coverage import coverage
+from headct.eligibility import check_headers, check_pixels
+from headct.errors import NotAnalysedError
+from headct.reading import load_series, read_headers
+from headct.reasons import ReasonCode
+from headct.series import CTSeries
+
+pytestmark = needs_shared_data
+
+ALWAYS = (
+    "real_studies/toshiba_trauma/axial_brain",
+    "real_studies/siemens_stroke_0019983/ct",
+    "real_studies/siemens_stroke_0226308/ct",
+    "ct_ich/series/CTICH-085",  # a newborn
+    "ct_ich/series/CTICH-081",  # very thick skull, the top not shown
+    "ct_ich/series/CTICH-123",  # far down the neck
+    "phe_sich/series/PHESICH-0024",  # air above the head
+)
+
+
+def _folders() -> list[str]:
+    if not SHARED.is_dir():
+        return list(ALWAYS)
+    others = [
+        str(folder.relative_to(SHARED))
+        for source in ("ct_ich", "phe_sich")
+        for folder in sorted((SHARED / source / "series").iterdir())
+    ]
+    return [*ALWAYS, *random.Random(20).sample([o for o in others if o not in ALWAYS], 12)]
+
+
+def _part(series: CTSeries, measured: Levels, where: slice) -> bool:
+    piece = replace(series, hu=series.hu[where], slab_positions_mm=series.slab_positions_mm[where])
+    return coverage(piece, Levels(*(getattr(measured, f.name)[where] for f in fields(Levels)))).complete
+
+
+@pytest.mark.parametrize("folder", _folders())
+def test_heads_are_eligible_and_covered_and_their_halves_are_not(folder):
+    sources = sorted((SHARED / folder).iterdir())
+    headers = read_headers(sources)
+    check_headers(headers)
+    series = load_series(sources, headers)
+    measured = levels(series)
+    check_pixels(series, measured)
+    assert coverage(series, measured).complete
+    assert len(series.hu) == len(sources)
+    assert series.assumed == series.dropped == ()
+    count = len(series.hu)
+    for size in range(1, (count + 1) // 2 + 1):
+        assert not _part(series, measured, slice(0, size))
+        assert not _part(series, measured, slice(count - size, None))
+
+
+@pytest.mark.parametrize(
+    ("folder", "code"),
+    [
+        ("toshiba_trauma/axial_bone", ReasonCode.BONE_KERNEL),
+        ("toshiba_trauma/coronal", ReasonCode.NOT_AXIAL),
+        ("toshiba_trauma/localizer", ReasonCode.LOCALIZER),
+        ("siemens_stroke_0019983/mr", ReasonCode.NOT_CT),
+        ("siemens_stroke_0226308/mr", ReasonCode.NOT_CT),
+    ],
+)
+def test_the_ineligible_ones(folder, code):
+    with pytest.raises(NotAnalysedError) as error:
+        check_headers(read_headers(sorted((SHARED / "real_studies" / folder).iterdir())))
+    assert error.value.reason.code is code
+
+
+def test_a_real_bone_kernel_is_recognised_without_its_header():
+    series = load_series(sorted((SHARED / "real_studies/toshiba_trauma/axial_bone").iterdir()))
+    with pytest.raises(NotAnalysedError) as error:
+        check_pixels(series)
+    assert error.value.reason.code is ReasonCode.BONE_KERNEL
+
+
+def test_reading_is_quick():
+    sources = [p.read_bytes() for p in sorted((SHARED / ALWAYS[0]).iterdir())]
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        load_series(sources, read_headers(sources))
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.0  # about 0.1 s on two idle cores
