@@ -291,6 +291,11 @@ class FakeTriage:
     """Answers from memory; what it answers can be replaced."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget whatever a test replaced."""
+        self.__dict__.clear()
         self.current = StatusView(
             now=NOW,
             version="0.1.0",

@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, url_for
 
 from headct import wording
+from headct.assessment import FindingKind
 from headct.reasons import Language
 from headct.urgency import Urgency
 from orthanc_plugin.views import (
     AssessmentView,
     CaseState,
+    FindingView,
     SeriesState,
     SeriesSummary,
     SeriesView,
@@ -28,6 +30,7 @@ from orthanc_plugin.views import (
 from orthanc_plugin.web import words
 from orthanc_plugin.web.contract import Triage
 
+_ROW_FINDINGS = 3
 _PENDING = (SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING)
 _PENDING_WORDS = {
     SeriesState.ARRIVING: "arriving",
@@ -92,6 +95,24 @@ def series_tally(row: WorklistRow, language: Language) -> str:
     return f"{total}: {', '.join(parts)}" if language == "en" else f"{total}（{'・'.join(parts)}）"
 
 
+def telling(findings: tuple[FindingView, ...]) -> tuple[tuple[FindingView, ...], int]:
+    """The few findings for a row, in their order, and how many more there are.
+
+    Of each kind the first, then what there is room for.
+
+    A midline within the noise of its measure, or not measurable, is no news; the detail view has it.
+    """
+    news = [f for f in findings if f.kind is not FindingKind.MIDLINE_OFFSET or _is_shift(f)]
+    kinds = [f.kind for f in news]
+    first_of_kind = [kinds.index(f.kind) == at for at, f in enumerate(news)]
+    chosen = sorted(range(len(news)), key=lambda at: (not first_of_kind[at], at))[:_ROW_FINDINGS]
+    return tuple(news[at] for at in sorted(chosen)), len(news) - len(chosen)
+
+
+def _is_shift(finding: FindingView) -> bool:
+    return finding.offset_mm is not None and abs(finding.offset_mm) >= wording.MIDLINE_NOISE_MM
+
+
 def verdicts(row: WorklistRow, language: Language) -> str:
     """What the series of a discordant study say, worst first."""
     found = sorted({s.urgency for s in row.series if s.urgency is not None}, reverse=True)
@@ -147,6 +168,7 @@ def context() -> dict[str, Any]:
         "progress": lambda row: progress(row, language),
         "has_pending": lambda row: any(s.state in _PENDING for s in row.series),
         "has_failed": lambda row: any(s.state is SeriesState.FAILED for s in row.series),
+        "telling": telling,
         "verdicts": lambda row: verdicts(row, language),
         "series_tally": lambda row: series_tally(row, language),
         "rule": lambda name: wording.rule_words(name, language),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fake_triage import FakeTriage, orthanc_id, unavailable
+from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -30,14 +31,22 @@ RED = orthanc_id("red")
 RERUN = f"{API}/series/{RED}/rerun"
 
 
-@pytest.fixture
-def triage() -> FakeTriage:
-    return FakeTriage()
+@pytest.fixture(scope="module")
+def served() -> tuple[FakeTriage, Flask]:
+    triage = FakeTriage()
+    return triage, create_app(triage)
 
 
 @pytest.fixture
-def client(triage: FakeTriage) -> FlaskClient:
-    return create_app(triage).test_client()
+def triage(served: tuple[FakeTriage, Flask]) -> FakeTriage:
+    """As new for each test; making the application takes longer than any of them."""
+    served[0].reset()
+    return served[0]
+
+
+@pytest.fixture
+def client(served: tuple[FakeTriage, Flask], triage: FakeTriage) -> FlaskClient:
+    return served[1].test_client()
 
 
 @pytest.fixture

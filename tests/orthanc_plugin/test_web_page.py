@@ -1,37 +1,50 @@
 """The pages as sent: words, order, languages, nothing unescaped, every state."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fake_triage import NOW, FakeTriage, case, orthanc_id, summary, unavailable
+from fake_triage import DEEP, MIDLINE, NOW, RIM, FakeTriage, case, orthanc_id, summary, unavailable
+from flask import Flask
 from flask.testing import FlaskClient
 
 import orthanc_plugin.web
+from headct.assessment import Finding
 from headct.reasons import Language
 from headct.urgency import Urgency
 from orthanc_plugin.views import (
     CaseState,
+    FindingView,
     PatientNameView,
     SeriesState,
     UnavailableError,
     Words,
 )
 from orthanc_plugin.web import create_app, words
+from orthanc_plugin.web.page import telling
 
 WEB = Path(orthanc_plugin.web.__file__).parent
 
 
-@pytest.fixture
-def triage() -> FakeTriage:
-    return FakeTriage()
+@pytest.fixture(scope="module")
+def served() -> tuple[FakeTriage, Flask]:
+    triage = FakeTriage()
+    return triage, create_app(triage)
 
 
 @pytest.fixture
-def client(triage: FakeTriage) -> FlaskClient:
-    return create_app(triage).test_client()
+def triage(served: tuple[FakeTriage, Flask]) -> FakeTriage:
+    """As new for each test; making the application takes longer than any of them."""
+    served[0].reset()
+    return served[0]
+
+
+@pytest.fixture
+def client(served: tuple[FakeTriage, Flask], triage: FakeTriage) -> FlaskClient:
+    return served[1].test_client()
 
 
 class Page(HTMLParser):
@@ -127,6 +140,35 @@ def test_series_fold_into_the_row(client: FlaskClient) -> None:
     row = row_of(client, "black")
     assert "3 series: 1 assessed, 2 not analysed" in row
     assert "localizer" in row and "bone kernel" in row
+
+
+def test_a_row_shows_the_telling_findings(client: FlaskClient, triage: FakeTriage) -> None:
+    small = replace(RIM, volume_ml=0.4)
+    noise, shift = replace(MIDLINE, offset_mm=1.0), MIDLINE
+
+    def said(*findings: Finding) -> list[str]:
+        return [f.sentence.en.split(",")[0] for f in telling(tuple(FindingView.of(f) for f in findings))[0]]
+
+    deep, rim, midline = "deep bleed", "bleed near the inner table of the skull", "midline offset about 8 mm"
+    assert said() == []
+    assert said(noise) == said(replace(MIDLINE, offset_mm=None)) == []
+    assert said(DEEP, RIM, noise) == [deep, rim]
+    assert said(DEEP, RIM, small, small, small) == [deep, rim, rim]
+    assert said(DEEP, RIM, small, small, shift) == [deep, rim, f"{midline} towards the patient's right"]
+
+    many = (DEEP, *[small] * 8, noise)
+    triage.rows = (
+        case("many", "A^B", 1, summary("many", urgency=Urgency.RED), urgency=Urgency.RED, findings=many),
+    )
+    assert "and 6 more" in row_of(client, "many")
+    triage.rows = (
+        case(
+            "calm", "A^B", 1, summary("calm", urgency=Urgency.GREEN), urgency=Urgency.GREEN, findings=(noise,)
+        ),
+    )
+    assert "midline" not in row_of(client, "calm")
+    assert "This does not mean normal" in row_of(client, "calm")
+    assert "midline offset under 4 mm" in page(client, f"/triage/studies/{orthanc_id('calm')}?lang=en").text
 
 
 def test_unknown_series_behind_a_green(client: FlaskClient, triage: FakeTriage) -> None:
