@@ -28,9 +28,11 @@ Get = Callable[[str], Any]
 CHANGES = "changes"
 """Name of the log in the store."""
 BATCH = 200
+REMEMBERED = 1000
+"""Studies whose UID is remembered."""
 PAGE = 20
 """Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.5
 """Between two looks at the log while images pour in, and between two pages of the sweep."""
 POLL_SECONDS = 5.0
 """Looks at the log without being woken: events live in memory only."""
@@ -53,6 +55,7 @@ class Arrivals:
         self._woken = threading.Event()
         self._stopped = threading.Event()
         self._gone: list[str] = []
+        self._study_uids: dict[str, str] = {}
         self._next_sweep = 0.0
         self._thread: threading.Thread | None = None
         self.error: str | None = None
@@ -227,18 +230,28 @@ class Arrivals:
         modality = str(answer["MainDicomTags"].get("Modality", "")).strip().upper()
         if modality in WITHOUT_IMAGES:
             return None
-        study = self._get(f"/studies/{answer['ParentStudy']}")
-        if study is None:
+        study_uid = self._study_uid(answer["ParentStudy"])
+        if study_uid is None:
             return None
         return Seen(
             series_id=series_id,
             study_id=answer["ParentStudy"],
             series_instance_uid=answer["MainDicomTags"].get("SeriesInstanceUID", ""),
-            study_instance_uid=study["MainDicomTags"].get("StudyInstanceUID", ""),
+            study_instance_uid=study_uid,
             modality=modality,
             instance_count=len(answer["Instances"]),
             first_stored=stored,
         )
+
+    def _study_uid(self, study_id: str) -> str | None:
+        if study_id not in self._study_uids:
+            study = self._get(f"/studies/{study_id}")
+            if study is None:
+                return None
+            if len(self._study_uids) >= REMEMBERED:
+                self._study_uids.clear()
+            self._study_uids[study_id] = study["MainDicomTags"].get("StudyInstanceUID", "")
+        return self._study_uids[study_id]
 
 
 def _time(text: str) -> datetime | None:

@@ -93,9 +93,9 @@ class OrthancClient:
         method = "PUT" if present else "DELETE"
         self._request(method, f"/{level}/{identifier}/labels/{label}", missing_ok=True)
 
-    def send_on(self, modality: str, instance_ids: tuple[str, ...]) -> str:
-        """Have Orthanc send instances to one of its DICOM modalities; identifier of its job."""
-        body = {"Resources": list(instance_ids), "Synchronous": False}
+    def send_on(self, modality: str, instance_id: str) -> str:
+        """Have Orthanc send an instance to one of its DICOM modalities; identifier of its job."""
+        body = {"Resources": [instance_id], "Synchronous": False}
         answer = self._request("POST", f"/modalities/{modality}/store", json=body)
         assert answer is not None
         return str(answer.json()["ID"])

@@ -35,8 +35,16 @@ class Publication:
     """SOP instance UID and Orthanc's identifier of documents to be deleted."""
     keep: tuple[tuple[str, str], ...] = ()
     """The same of documents that are to be there."""
-    forward: tuple[str, ...] = ()
-    """Orthanc's identifiers of documents not forwarded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A document on its way to DICOM modalities."""
+
+    sop_instance_uid: str
+    orthanc_id: str
+    jobs: dict[str, str]
+    """Orthanc's job by modality."""
 
 
 def want(series: Series, now: datetime) -> None:
@@ -77,14 +85,17 @@ def publication(session: Session, series_id: str) -> Publication:
             if d.withdrawn_at is not None and d.removed_at is None
         ),
         keep=tuple((d.sop_instance_uid, d.orthanc_id or "") for d in live if d.sent_at is not None),
-        forward=tuple(d.orthanc_id for d in live if d.orthanc_id and d.forwarded_at is None),
     )
 
 
-def document_sent(session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime) -> None:
-    """Orthanc has the document."""
+def document_sent(
+    session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime, *, forward: bool = False
+) -> None:
+    """Orthanc has the document; ``forward`` when it is to go on to DICOM modalities."""
     document = session.get_one(Document, sop_instance_uid)
     document.orthanc_id, document.sent_at = orthanc_id, now
+    if forward and document.forwarded_at is None:
+        document.forward_not_before = now
 
 
 def document_lost(session: Session, sop_instance_uid: str) -> None:
@@ -97,10 +108,31 @@ def document_removed(session: Session, sop_instance_uid: str, now: datetime) -> 
     session.get_one(Document, sop_instance_uid).removed_at = now
 
 
-def documents_forwarded(session: Session, orthanc_ids: Iterable[str], now: datetime) -> None:
-    """A job that sends the documents on was handed to Orthanc."""
-    for document in session.scalars(select(Document).where(Document.orthanc_id.in_(list(orthanc_ids)))):
-        document.forwarded_at = now
+def next_forwarding(session: Session, now: datetime) -> Forwarding | None:
+    """The next document whose forwarding is to be looked at."""
+    document = session.scalar(
+        select(Document)
+        .where(Document.forward_not_before <= now, Document.withdrawn_at.is_(None))
+        .order_by(Document.forward_not_before)
+        .limit(1)
+    )
+    if document is None or document.orthanc_id is None:
+        return None
+    return Forwarding(document.sop_instance_uid, document.orthanc_id, dict(document.forward_jobs))
+
+
+def forwarding_goes_on(
+    session: Session, sop_instance_uid: str, jobs: dict[str, str], not_before: datetime
+) -> None:
+    """Jobs run, or are to be begun again: look later."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.forward_jobs, document.forward_not_before = jobs, not_before
+
+
+def forwarded(session: Session, sop_instance_uid: str, now: datetime) -> None:
+    """Every modality has the document."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.forward_not_before, document.forwarded_at = None, now
 
 
 def published(session: Session, series_id: str, wish: int, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """The store's wishes to Orthanc: documents, metadata, labels, forwarding. A repeat changes nothing."""
 
 import logging
+from datetime import timedelta
 
 from headct.urgency import Urgency
 from orthanc_plugin import outbox, store
@@ -14,6 +15,11 @@ log = logging.getLogger(__name__)
 
 OUR_LABELS = frozenset(label for u in Urgency for label in u.machine_labels()) | {PRELIMINARY_LABEL}
 """Labels we set and remove; ``triage-black`` is a person's and never touched."""
+
+FORWARD_LOOK_SECONDS = 5.0
+"""Between two looks at a job that forwards."""
+FORWARD_RETRY_SECONDS = 60.0
+"""Before a forwarding that failed is begun again."""
 
 
 class Publisher:
@@ -59,8 +65,6 @@ class Publisher:
             self._send(wanted)
             self._colour("series", series_id, wanted.series_labels)
         self._colour("studies", wanted.study_id, wanted.study_labels)
-        if there:
-            self._forward(series_id)
 
     def _remove(self, wanted: Publication) -> None:
         for uid, orthanc_id in wanted.remove:
@@ -76,7 +80,9 @@ class Publisher:
                 content = session.get_one(Document, uid).content
             orthanc_id = self._client.store(content)
             with self._database.writing() as session:
-                outbox.document_sent(session, uid, orthanc_id, store.utcnow())
+                outbox.document_sent(
+                    session, uid, orthanc_id, store.utcnow(), forward=bool(self._settings.forward_to)
+                )
 
     def _colour(self, level: str, identifier: str, labels: tuple[str, ...]) -> None:
         """Compare before writing: a write is an event, which would have us compare again."""
@@ -91,13 +97,29 @@ class Publisher:
                 if label not in present:
                     self._client.set_label(level, identifier, label, present=True)
 
-    def _forward(self, series_id: str) -> None:
-        if not self._settings.forward_to:
-            return
+    def forward_next(self) -> bool:
+        """Look after one document on its way to DICOM modalities; false when there is none.
+
+        Orthanc's own jobs send it. A job that failed is begun again for as long as it takes.
+        """
         with self._database.reading() as session:
-            waiting = outbox.publication(session, series_id).forward
-        if waiting:
-            for modality in self._settings.forward_to:
-                self._client.send_on(modality, waiting)
+            due = outbox.next_forwarding(session, store.utcnow())
+        if due is None:
+            return False
+        states = {name: self._client.job_state(job) for name, job in due.jobs.items()}
+        to_do = [name for name in self._settings.forward_to if states.get(name) != "Success"]
+        now = store.utcnow()
+        if not to_do:
             with self._database.writing() as session:
-                outbox.documents_forwarded(session, waiting, store.utcnow())
+                outbox.forwarded(session, due.sop_instance_uid, now)
+            return True
+        failed = [name for name in to_do if name in due.jobs and states[name] in {None, "Failure"}]
+        jobs = {name: job for name, job in due.jobs.items() if name not in failed}
+        pause = FORWARD_RETRY_SECONDS if failed else FORWARD_LOOK_SECONDS
+        if not failed:
+            for name in to_do:
+                if name not in jobs:
+                    jobs[name] = self._client.send_on(name, due.orthanc_id)
+        with self._database.writing() as session:
+            outbox.forwarding_goes_on(session, due.sop_instance_uid, jobs, now + timedelta(seconds=pause))
+        return True

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     """Judging processes on this machine; 0 when workers run elsewhere."""
     worker_threads: int = Field(default=2, ge=1, le=64)
     """Threads of one judging process."""
-    worker_niceness: int = Field(default=10, ge=0, le=19)
+    worker_niceness: int = Field(default=19, ge=0, le=19)
     """Priority given up by workers, so that receiving images always comes first."""
 
     quiet_seconds: float = Field(default=2.0, ge=0.5, le=60)

@@ -553,6 +553,7 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
         elif known_document.withdrawn_at is not None:
             known_document.withdrawn_at = known_document.removed_at = None
             known_document.sent_at = known_document.forwarded_at = None
+            known_document.forward_jobs = {}
     session.flush()
     session.expire(series, ["documents"])
     return known

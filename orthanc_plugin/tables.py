@@ -186,6 +186,10 @@ class Document(Base):
     orthanc_id: Mapped[str | None] = mapped_column(String(64))
     """Orthanc's identifier of the instance, once sent."""
     sent_at: Mapped[datetime | None]
+    forward_not_before: Mapped[datetime | None]
+    """When its forwarding is to be looked at; empty when it is not to be forwarded, or done."""
+    forward_jobs: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Orthanc's job for each DICOM modality it goes to."""
     forwarded_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     """Set when it is to be deleted from Orthanc; the bytes stay here."""

@@ -117,7 +117,11 @@ class Worker:
         if disk.is_low(self._settings):
             return False
         return (
-            self._publisher.publish_next() or self._judge_next() or self._render_next() or self._check_some()
+            self._publisher.publish_next()
+            or self._judge_next()
+            or self._render_next()
+            or self._publisher.forward_next()
+            or self._check_some()
         )
 
     def _judge_next(self) -> bool:

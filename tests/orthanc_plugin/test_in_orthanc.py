@@ -225,3 +225,19 @@ class TestAStudyArrives:
         one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1}, 90)
         one.stop()
         assert one.workers() == [] if one.process and psutil.pid_exists(one.process.pid) else True
+
+    def test_results_go_on_to_another_pacs_even_one_that_is_down(
+        self, orthanc: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = orthanc({"Workers": 0})
+        one = orthanc({"ForwardTo": ["pacs"]})
+        port = other.configuration["DicomPort"]
+        one.configuration["DicomModalities"] = {"pacs": ["PACS", "127.0.0.1", port]}
+        other.configuration["DicomAlwaysAllowStore"] = True
+        other.configuration["DicomAet"] = "PACS"
+        one.start_triage()
+        one.send(axial())
+        one.wait(lambda: one.results() == {"SR": 1, "KO": 1})
+        one.wait(lambda: "Failure" in one.http.get("/jobs?expand").text, 30)
+        other.start()
+        other.wait(lambda: other.results() == {"SR": 1, "KO": 1}, 90)

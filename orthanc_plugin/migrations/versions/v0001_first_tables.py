@@ -153,6 +153,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("orthanc_id", sa.String(length=64), nullable=True),
         sa.Column("sent_at", sa.DateTime(), nullable=True),
+        sa.Column("forward_not_before", sa.DateTime(), nullable=True),
+        sa.Column("forward_jobs", sa.JSON(), nullable=False),
         sa.Column("forwarded_at", sa.DateTime(), nullable=True),
         sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
         sa.Column("removed_at", sa.DateTime(), nullable=True),
