@@ -23,6 +23,10 @@ class InferenceError(HeadCTError):
     """A network's output cannot be used."""
 
 
+class ExportError(HeadCTError):
+    """An exported network is not its original: wrong size or wrong answers."""
+
+
 class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 

@@ -64,5 +64,4 @@ def components(
     labels, count = ndimage.label(probabilities >= SUPPORT * voxel_cut, _CONNECTED_26)
     slab, row, column = np.nonzero(labels)
     ml = probabilities[slab, row, column] * (volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0)
-    blood_ml: NDArray[np.float64] = np.bincount(labels[slab, row, column], ml, count + 1)
-    return labels, blood_ml
+    return labels, np.bincount(labels[slab, row, column], ml, count + 1).astype(np.float64)

@@ -226,7 +226,7 @@ def _with_folds(patients: list[Patient], folds: int) -> tuple[Patient, ...]:
     chosen = [p for p in patients if p.source in TRAINED_ON]
     order = np.random.default_rng(SPLIT_SEED).permutation(len(chosen))
     # Neighbours in volume go to different folds; the permutation decides among equals.
-    ranked = sorted((chosen[i] for i in order), key=lambda p: -(p.bleed_ml or 0.0))
+    ranked = sorted((chosen[i] for i in order), key=lambda p: (not p.bleeding, -(p.bleed_ml or 0.0)))
     fold_of = {p.patient: i % folds for i, p in enumerate(ranked)}
     return tuple(_replace(p, fold=fold_of.get(p.patient)) for p in patients)
 

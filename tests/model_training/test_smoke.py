@@ -1,0 +1,95 @@
+"""From data to bundle on a few made heads, in seconds: every step runs, little is learnt."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from headct.bundle import load_bundle
+from headct.classifier import Classifier
+from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
+from model_training.cli import main
+from model_training.dataset import Manifest, Patient, Sample, sample_path
+
+CONFIG = """
+widths = [4, 8]
+epochs = 2
+steps = 4
+batch = 4
+learning_rate = 3e-3
+[augmentation]
+window = [64, 64]
+"""
+
+
+def made_patient(number: int) -> tuple[Patient, Sample]:
+    """A ball of brain, every second with a bright lump of blood."""
+    random = np.random.default_rng(number)
+    r, c = np.indices((CROP_ROWS, CROP_COLUMNS))
+    hu = np.full((6, CROP_ROWS, CROP_COLUMNS), -1000, np.int16)
+    brain = np.hypot((r - 96) / 90, (c - 80) / 75) < 1
+    hu[:, brain] = 35 + random.normal(0, 3, (6, brain.sum()))
+    mask = np.zeros(hu.shape, bool)
+    if number % 2:
+        row, column = random.integers(70, 120, 2)
+        mask[2:4] = np.hypot(r - row, c - column) < 16
+        hu[mask] = 75
+    volume = HeadVolume(hu, (1.0, 1.0), np.full(6, 5.0), tuple((i,) for i in range(6)), np.eye(2, 3))
+    ml = float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum())
+    return Patient(f"P{number}", "made", bool(mask.any()), ml, False, number // 2 % 2), Sample(volume, mask)
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    made = [made_patient(n) for n in range(8)]
+    for patient, sample in made:
+        sample.write(sample_path(folder, patient))
+    external = Patient("X", "elsewhere", True, None, None, None)
+    made[1][1].write(sample_path(folder, external))
+    Manifest((*(p for p, _ in made), external), licences={"made": "none"}).write(folder)
+    (tmp_path / "config.toml").write_text(CONFIG)
+    return folder
+
+
+def command(*arguments):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.timeout(180)
+def test_data_to_bundle(data, tmp_path):
+    run, config = tmp_path / "run", tmp_path / "config.toml"
+    common = ("--data", data, "--run", run, "--config", config)
+    refused = CliRunner().invoke(
+        main, ["export", *map(str, common), "--version", "9", "--models", str(tmp_path)]
+    )
+    assert refused.exit_code == 2 and "headct-train evaluate" in refused.output
+
+    command("train", *common)
+    for name in ("fold-0", "fold-1", "final"):
+        losses = [float(line.split(",")[1]) for line in (run / name / "log.csv").read_text().split()[1:]]
+        assert len(losses) == 2 and np.isfinite(losses).all()
+    assert "area under the curve" in command("evaluate", *common)
+    figures = json.loads((run / "evaluation.json").read_text())
+    assert figures["patients"] == 8 and len(figures["scores"]) == 8
+    assert figures["external"]["sensitivity"]["of"] == 1
+    assert sum(sum(row.values()) for row in figures["colours"].values()) == 8
+
+    command(
+        "export", *common, "--models", tmp_path / "models", "--version", "0.0.1", "--precision", "float32"
+    )
+    bundle = load_bundle(tmp_path / "models" / "headct-bleed-0.0.1")
+    assert bundle.contents.figures["haemorrhage"] == figures["haemorrhage"]
+    assert bundle.contents.figures["export"]["largest_difference"] < 1e-3
+    card = (bundle.folder / "MODEL_CARD.md").read_text()
+    auc = figures["haemorrhage"]["out_of_fold"]["auc"]
+    assert f"{auc:.3f}" in card and "None" not in card and "nan" not in card
+    _, sample = made_patient(1)
+    probabilities = Classifier(bundle).predict(sample.volume)
+    assert (
+        probabilities.shape == sample.volume.hu.shape and 0 <= probabilities.min() <= probabilities.max() <= 1
+    )
