@@ -53,7 +53,7 @@ class HeadTraits:
         atrophy = old * rng.uniform(0.5, 1.0)
         # Unmyelinated white matter is darker, and the infant's brain as a whole holds more water.
         infant = float(np.clip(1 - age_years / 2, 0, 1))
-        grey = rng.normal(38.5, 1.2) - 4 * infant
+        grey = rng.normal(40.0, 1.5) - 4 * infant
         return HeadTraits(
             age_years=age_years,
             size=(0.68 + 0.32 * grown**0.35) * rng.normal(1, 0.025),
@@ -62,7 +62,7 @@ class HeadTraits:
             atrophy=atrophy,
             ventricles=(0.85 + 0.5 * atrophy + 0.1 * infant) * rng.uniform(0.9, 1.12),
             grey_hu=grey,
-            white_hu=grey - rng.uniform(8, 10) - 2 * infant - atrophy,
+            white_hu=grey - rng.uniform(7.5, 9.5) - 2 * infant - atrophy,
             pneumatisation=float(np.clip(grown * rng.uniform(0.7, 1.1), 0, 1)),
             calcified=bool(age_years > 15 and rng.random() < 0.7),
         )
@@ -95,7 +95,7 @@ class Head:
             capsule(m, (15, 4, -25), (56, 30, -30), 8), capsule(m, (50, 26, -28), (58, 30, -42), 11), 6
         )
         clivus = capsule(q, (0, -4, -21), (0, 10, -50), 6)
-        wings = capsule(m, (8, -24, -15), (56, -32, -4), 2.5)
+        wings = capsule(m, (8, -24, -15), (58, -30, -12), 2.5)
         base = np.minimum(np.minimum(petrous, clivus), wings)
         hollow = np.minimum(np.maximum(space, -base), canal)
         distance: Field = hollow * self.traits.size

@@ -137,7 +137,7 @@ def _ventricles(q: Points, v: float) -> Field:
 def _cisterns(q: Points, stem: Field, tent: Field, wide: float) -> Field:
     """Signed distance to the basal cisterns, those around the brainstem, the cisterna magna and the canal."""
     x, y, z = mirrored(q)
-    suprasellar = ellipsoid(q, (0, -7, -12), (11 * wide, 8 * wide, 5))
+    suprasellar = ellipsoid(q, (0, -7, -12), (12 * wide, 9 * wide, 7))
     prepontine = ellipsoid(q, (0, 3, -23), (11, 3.2 * wide, 13))
     quadrigeminal = ellipsoid(q, (0, 27, 0), (8, 3.0 * wide, 6))
     magna = ellipsoid(q, (0, 58, -44), (9 * wide, 7, 6))

@@ -98,8 +98,8 @@ def template(h: SeriesHeader) -> Dataset:
     meta.ImplementationVersionName = "HEADCT_GEN"
     ds = Dataset()
     ds.file_meta = meta
-    if h.charset.value:
-        ds.SpecificCharacterSet = list(h.charset.value)
+    if h.charset:
+        ds.SpecificCharacterSet = h.charset.split("\\")
     ds.SOPClassUID = sop_class
     _general(ds, h)
     ds.SliceThickness = f"{p.thickness_mm:g}"
@@ -155,7 +155,7 @@ def _general(ds: Dataset, h: SeriesHeader) -> None:
     ds.PatientBirthDate = f"{h.when.year - years:04d}0101" if years else f"{h.when.year:04d}0101"
     ds.PatientSex = h.patient.sex
     ds.PatientAge = f"{years:03d}Y" if years >= 2 else f"{int(h.patient.age_years * 12):03d}M"
-    if h.body_part == "PHANTOM":
+    if h.vendor.silent or h.body_part == "PHANTOM":  # otherwise the body part tells that it has no side
         ds.Laterality = ""
 
 

@@ -86,7 +86,9 @@ class SmoothNoise:
         kz, ky, kx = np.meshgrid(k, k, np.fft.rfftfreq(n, 1 / n), indexing="ij", sparse=True)
         radius = np.sqrt(kx * kx + ky * ky + kz * kz)
         band = np.exp(-(((radius - self._PERIODS) / 2.0) ** 2))
-        field = np.fft.irfftn(np.fft.rfftn(rng.standard_normal((n, n, n))) * band, s=(n, n, n))
+        field = np.fft.irfftn(
+            np.fft.rfftn(rng.standard_normal((n, n, n))) * band, s=(n, n, n), axes=(0, 1, 2)
+        )
         self._field: Field = (field / field.std()).astype(np.float32)
 
     def __call__(self, p: Points, wavelength_mm: float) -> Field:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from headct.generator.anatomy import AIR_HU, Head, HeadTraits
 from headct.generator.brain import Tissues, brain
-from headct.generator.fields import Field, Points, SmoothNoise, chosen, inside, pieces
+from headct.generator.fields import Field, Points, SmoothNoise, Triple, chosen, inside, pieces
 from headct.generator.lesions import (
     BLEEDS,
     BLOOD_HU,
@@ -62,17 +62,23 @@ class _Posed:
 
 
 def build_head(
-    seed: int, age_years: float, lesions: Sequence[Lesion] = (), *, contrast: bool = False
+    seed: int,
+    age_years: float,
+    lesions: Sequence[Lesion] = (),
+    *,
+    contrast: bool = False,
+    voxel_mm: Triple = VOXEL_MM,
 ) -> Volume:
     """The head of that seed and age with the lesions; the same seed gives the same head with other lesions.
 
+    `voxel_mm` is the volume's grid along x, y and z; the usual one suits routine slices of 512 x 512.
     Raises ValueError when a lesion does not fit.
     """
     rng = np.random.default_rng([seed, 1])
     traits = HeadTraits.drawn(rng, age_years)
     if any(lesion.kind is LesionKind.INTRAVENTRICULAR for lesion in lesions):
         traits = replace(traits, ventricles=max(traits.ventricles, _WIDENED))
-    posed = _posed(Head(traits, rng), _pose(rng))
+    posed = _posed(Head(traits, rng), _pose(rng), voxel_mm)
     noise = SmoothNoise(rng)
     grid, head = posed.grid, posed.head
 
@@ -117,9 +123,9 @@ def build_head(
     return Volume(grid, hu.reshape(grid.shape), fractions, shift)
 
 
-def _posed(head: Head, rotation: NDArray[np.float32]) -> _Posed:
+def _posed(head: Head, rotation: NDArray[np.float32], voxel_mm: Triple) -> _Posed:
     s = head.traits.size
-    grid = Grid.covering((-90 * s, -114 * s, -78 * s), (90 * s, 106 * s, 92 * s), VOXEL_MM)
+    grid = Grid.covering((-90 * s, -114 * s, -78 * s), (90 * s, 106 * s, 92 * s), voxel_mm)
     x, y, z = (c / s for c in grid.axes)
     dome = np.maximum(z - 8, 0)[:, None, None] / 90
     near = (x / 92) ** 2 + (y[:, None] / 118) ** 2 + dome**2 < 1

@@ -99,7 +99,7 @@ def _registry() -> dict[str, Kind]:
             "small epidural haematoma",
             (Lesion(k.EPIDURAL, 9, -1), Lesion(k.FRACTURE, side=-1)),
         ),
-        Kind("subdural", "acute subdural haematoma", (Lesion(k.SUBDURAL, 75, -1),), (45, 80)),
+        Kind("subdural", "acute subdural haematoma", (Lesion(k.SUBDURAL, 90, -1),), (45, 80)),
         Kind("subdural_small", "thin acute subdural haematoma", (Lesion(k.SUBDURAL, 14),), (45, 80)),
         Kind("subdural_old", "old subdural collection", (Lesion(k.SUBDURAL, 90, hu=20.0),), (70, 88)),
         Kind("subarachnoid", "subarachnoid haemorrhage", (Lesion(k.SUBARACHNOID, 22),), (40, 70)),

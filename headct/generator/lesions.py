@@ -91,8 +91,8 @@ def filling_order(lesion: Lesion, q: Points, depth: Field, noise: SmoothNoise) -
         case LesionKind.SUBDURAL:
             u = [(a - o) / r for a, o, r in zip((x, y, z), VAULT_CENTRE, VAULT_RADII, strict=True)]
             lateral = u[0] / np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2 + 1e-6)
-            spread = np.clip((lateral - 0.22) / 0.6, 1e-3, 1) ** 0.8 * np.clip((z + 22) / 20, 0.01, 1)
-            order = depth / spread * (1 + 0.08 * wobble)
+            spread = np.clip((lateral - 0.3) / 0.6, 1e-3, 1) * np.clip((z + 22) / 20, 0.01, 1)
+            order = (np.maximum(depth, 0) + 0.3) / spread * (1 + 0.08 * wobble)
         case LesionKind.INTRACEREBRAL | LesionKind.INFARCT:
             shape = (0.85, 1.25, 1.0) if lesion.kind is LesionKind.INTRACEREBRAL else (0.9, 1.45, 1.15)
             dx, dy, dz = ((a - c) / s for a, c, s in zip((x, y, z), site, shape, strict=True))
@@ -115,9 +115,14 @@ def fill(order: Field, room: Field, volume_ml: float, voxel_ml: float, edge_mm: 
     """
     if room.sum() * voxel_ml < volume_ml * 1.02:
         raise ValueError(f"no room for {volume_ml:g} ml")
-    low, high = float(order[room > 0].min()) - edge_mm, float(order[room > 0].max()) + edge_mm
+    # With sharp edges the level is a weighted quantile; soft ones move it by no more than their width.
+    some = room > 0
+    rising = np.argsort(order[some])
+    poured = np.cumsum(room[some][rising]) * voxel_ml
+    sharp = float(order[some][rising[np.searchsorted(poured, volume_ml)]])
+    low, high = sharp - edge_mm, sharp + edge_mm
     taken = room
-    for _ in range(24):
+    for _ in range(16):
         level = (low + high) / 2
         taken = room * np.clip(0.5 + (level - order) / np.float32(edge_mm), 0, 1)
         amount = float(taken.sum()) * voxel_ml

@@ -2,20 +2,20 @@
 
 import hashlib
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
 
-class CharacterSet(Enum):
+class CharacterSet(StrEnum):
     """Specific Character Set (0008,0005), PS3.3 C.12.1.1.2: the values met in Japan and China."""
 
-    NONE = ()
-    ISO_IR_13 = ("ISO_IR 13",)
-    IR13_IR87 = ("ISO 2022 IR 13", "ISO 2022 IR 87")
-    IR6_IR87 = ("", "ISO 2022 IR 87")
-    UTF8 = ("ISO_IR 192",)
-    GB18030 = ("GB18030",)
+    NONE = ""
+    ISO_IR_13 = "ISO_IR 13"
+    IR13_IR87 = "ISO 2022 IR 13\\ISO 2022 IR 87"
+    IR6_IR87 = "\\ISO 2022 IR 87"
+    UTF8 = "ISO_IR 192"
+    GB18030 = "GB18030"
 
 
 # Roman letters, half-width katakana, ideographs, hiragana.

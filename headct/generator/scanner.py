@@ -26,9 +26,10 @@ class Plane(StrEnum):
     CORONAL = "coronal"
 
 
+_HALF_DEPTH_MM = 90.0
 # Noise in the brain at 5 mm, and its correlation length, measured on real series: README of this package.
-NOISE_SD_HU = {Kernel.SOFT: 4.0, Kernel.BONE: 41.0}
-_NOISE_SIGMA_MM = {Kernel.SOFT: 0.47, Kernel.BONE: 0.10}
+NOISE_SD_HU = {Kernel.SOFT: 3.8, Kernel.BONE: 41.0}
+_NOISE_SIGMA_MM = {Kernel.SOFT: 0.52, Kernel.BONE: 0.10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def planned(grid: Grid, protocol: Protocol) -> list[SlicePlan]:
     start = middle - travel * reach / 2
     pixel = protocol.fov_mm / protocol.matrix
     begin, end = (f * reach for f in protocol.coverage)
+    # A tilted scan starts where the whole slice lies in the head, as the technician plans it.
+    begin += abs(np.tan(np.radians(protocol.tilt_deg))) * _HALF_DEPTH_MM
     plans: list[SlicePlan] = []
     at = begin
     while at <= end:
@@ -145,7 +148,7 @@ def _noise(rng: np.random.Generator, matrix: int, pixel_mm: float, kernel: Kerne
     sigma = _NOISE_SIGMA_MM[kernel] / pixel_mm
     white = rng.standard_normal((matrix, matrix), dtype=np.float32)
     fine = ndimage.gaussian_filter(white, sigma, mode="wrap", truncate=3) if sigma > 0.3 else white
-    fine = fine - 0.8 * ndimage.gaussian_filter(fine, 3.0 * max(sigma, 0.35), mode="wrap", truncate=2)
+    fine = fine - 0.6 * ndimage.gaussian_filter(fine, 3.0 * max(sigma, 0.35), mode="wrap", truncate=2)
     return np.asarray(fine / fine.std(), dtype=np.float32)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from headct.generator.anatomy import AIR_HU, Head
 from headct.generator.fields import Field, Points, Triple, capsule, ellipsoid, inside, mirrored, smooth_union
 
-_FAT_HU, _MUSCLE_HU, _SKIN_HU = -85.0, 55.0, 15.0
-_TABLE_HU, _DIPLOE_HU = 1250.0, 520.0
+_FAT_HU, _MUSCLE_HU, _SKIN_HU = -75.0, 55.0, 40.0
+_TABLE_HU, _DIPLOE_HU = 1350.0, 640.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ _BONES = (
 _ORBIT = _Egg((31, -62, -27), (19, 30, 18))
 _ANTRUM = _Egg((27, -58, -60), (14, 17, 16))
 _ETHMOID = _Box((0, -55, -28), (12, 26, 12))
-_NASAL = _Box((0, -56, -56), (13, 34, 17))
+_NASAL = _Box((0, -56, -56), (11, 34, 17))
 _SPHENOID = _Egg((0, -20, -29), (13, 13, 9), paired=False)
 _FRONTAL = _Egg((5, -87, -6), (14, 5, 10), paired=False)
 _WALLED = (_ORBIT, _ANTRUM, _ETHMOID, _SPHENOID, _FRONTAL)
@@ -108,7 +108,7 @@ def surroundings(head: Head, p: Points, cavity: Field, swelling: Field | None = 
     d = cavity / head.traits.size
     thickness = head.skull_thickness(p) / head.traits.size
     speckle, patches = head.fine(q, 5.0), head.coarse(q, 14.0)
-    skin: Field = d - thickness - 5.0
+    skin: Field = d - thickness - 6.0
     if swelling is not None:
         skin = skin - swelling
     if low < FACE_TOP_MM:
@@ -117,13 +117,13 @@ def surroundings(head: Head, p: Points, cavity: Field, swelling: Field | None = 
     # Fat under the skin, muscle deeper, at the temples and in the neck.
     hu: Field = _FAT_HU + 4 * speckle
     if low < FACE_TOP_MM:
-        muscle = np.clip(0.45 - 0.05 * skin + 0.6 * head.coarse((q[0], q[1], 0.4 * q[2]), 22.0), 0, 1)
+        muscle = np.clip(0.7 - 0.05 * skin + 0.6 * head.coarse((q[0], q[1], 0.4 * q[2]), 22.0), 0, 1)
         hu = hu + (_MUSCLE_HU - _FAT_HU) * muscle * np.clip((8 - q[2]) / 18, 0, 1)
     if swelling is not None:
         hu = np.where(swelling > 0.5, 45 + 12 * patches, hu)
-    hu = np.where(skin > -1.8, _SKIN_HU, hu)
+    hu = np.where(skin > -2.6, _SKIN_HU, hu)
 
-    bone = inside(np.maximum(-d, d - thickness), 1.5)
+    bone = inside(np.maximum(-d, d - thickness), 2.0)
     table = np.clip(1.3 - np.minimum(d, thickness - d) / 1.6, 0, 1)
     bone_hu = (_DIPLOE_HU + 160 * patches + 60 * speckle) * (1 - table) + _TABLE_HU * table
     outline = inside(skin, 1.5)
@@ -202,6 +202,6 @@ def _air(q: Points, speckle: Field, cavity: Field, reach: tuple[float, float]) -
             air = np.maximum(air, inside(honeycomb.distance(q)) * septa)
     if _met(_NASAL, reach):
         side = np.abs(q[0])
-        turbinates = np.clip(np.abs(np.sin(side * 0.55 + 0.5)) * 2 - 0.35, 0, 1) * (side > 1.2)
+        turbinates = np.clip(np.abs(np.sin(side * 0.5 + 0.3)) * 2.4 - 1.0, 0, 1) * (side > 1.2)
         air = np.maximum(air, inside(_NASAL.distance(q)) * turbinates)
     return air * inside(-cavity)
