@@ -81,9 +81,8 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     modalities = {text(h, "Modality") for h in headers} - {""}
     classes = {text(h, "SOPClassUID") for h in headers} - {""}
     if modalities - {"CT"} or any(not c.startswith(_CT_CLASSES) for c in classes):
-        raise _refused(
-            ReasonCode.NOT_CT, ", ".join(sorted(m for m in modalities if m != "CT" and m.isalpha()))
-        )
+        others = sorted(m for m in modalities - {"CT"} if re.fullmatch("[A-Z]{2,6}", m))
+        raise _refused(ReasonCode.NOT_CT, ", ".join(others))
     images = [h for h in headers if not is_localizer(h)]
     if not images:
         raise _refused(ReasonCode.LOCALIZER)

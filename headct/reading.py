@@ -38,9 +38,8 @@ def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
         header = _read(file, ["SOPClassUID", "SeriesInstanceUID", "Modality", "DirectoryRecordSequence"])
         if header is None or "DirectoryRecordSequence" in header:
             continue
-        groups.setdefault(text(header, "SeriesInstanceUID") or f"no-series-uid:{file.parent}", []).append(
-            file
-        )
+        uid = text(header, "SeriesInstanceUID") or f"no-series-uid:{file.parent}"
+        groups.setdefault(uid, []).append(file)
     return groups
 
 
@@ -58,6 +57,7 @@ def read_headers(sources: Sources) -> list[Dataset]:
         header = _read(source)
         if header is None:
             raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, f"damaged file {number} of {len(sources)}"))
+        header.buffer = None  # else each header keeps its whole file in memory
         headers.append(header)
     return headers
 
