@@ -6,7 +6,15 @@ Times are UTC. Demographics and DICOM dates are shown as written in the images, 
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from headct.assessment import Assessment, Finding, FindingKind, Location
 from headct.errors import HeadCTError

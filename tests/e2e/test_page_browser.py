@@ -155,11 +155,8 @@ def test_whole_row_opens_the_study(page: Page, server: Server) -> None:
 
 
 def shown(page: Page) -> str:
-    return (
-        str(page.locator(".stage img").evaluate("image => image.currentSrc"))
-        .split("/slices/")[1]
-        .split("&")[0]
-    )
+    """Slice and window that the viewer asks for."""
+    return str(page.locator(".stage img").evaluate("image => image.src")).split("/slices/")[1].split("&")[0]
 
 
 def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
@@ -210,7 +207,8 @@ def test_a_refresh_keeps_the_slice_until_the_assessment_changes(page: Page, serv
     again = assessment.model_copy(update={"judged_at": assessment.judged_at + timedelta(minutes=5)})
     changed = study.series[0].model_copy(update={"assessment": again})
     server.triage.study = lambda _: study.model_copy(update={"series": (changed,)})  # type: ignore[method-assign]
-    expect(page.locator(".caption")).to_have_text("Slice 15 of 32", timeout=6000)
+    slider = page.locator(".scroll input")
+    expect(slider).to_have_attribute("aria-valuetext", "Slice 15 of 32", timeout=6000)
     page.keyboard.press("ArrowUp")
     assert shown(page) == "16.png?window=brain"
 
