@@ -344,7 +344,8 @@ def record_waiting(
         return False
     if description is not None:
         _describe(series, description)
-    if judged and series.current is not None:
+    current = series.current
+    if current is not None and (judged or not current.preliminary):
         _withdraw_assessment(series, now)
         outbox.want(series, now)
     series.attempts = 0

@@ -267,6 +267,13 @@ def test_a_rerun_keeps_the_colour_until_the_new_one(session: Session, options: S
     assert outbox.publication(session, "s1").series_labels == ()
 
 
+def test_a_rerun_that_finds_a_part_only_withdraws_the_colour(session: Session, options: Settings) -> None:
+    assessed(session, options, urgency=Urgency.GREEN)
+    store.rerun(session, "s1", "doctor", after(10))
+    store.record_waiting(session, claimed(session, options, 10), None, after(11), options, judged=False)
+    assert outbox.publication(session, "s1").series_labels == ()
+
+
 def test_a_deleted_series_takes_its_documents_along(session: Session, options: Settings) -> None:
     assessed(session, options)
     for uid in outbox.publication(session, "s1").send:

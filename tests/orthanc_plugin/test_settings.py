@@ -1,0 +1,53 @@
+"""Options: their names, their defaults, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from headct.errors import SettingsError
+from orthanc_plugin.settings import from_orthanc
+
+
+def test_defaults_come_from_orthancs_own_options(tmp_path: Path) -> None:
+    made = from_orthanc({"StorageDirectory": str(tmp_path), "HttpPort": 8043})
+    assert made.storage == tmp_path / "headct-triage"
+    assert made.database_url == f"sqlite:///{tmp_path}/headct-triage/triage.sqlite"
+    assert made.orthanc_url == "http://127.0.0.1:8043"
+
+
+def test_names_are_camel_case_and_types_are_kept(tmp_path: Path) -> None:
+    section = {
+        "LongQuietSeconds": 90,
+        "ForwardTo": ["pacs"],
+        "People": {"ito": {"Name": "Ito^Aki=伊藤^亜紀", "Role": "reader"}},
+    }
+    made = from_orthanc({"StorageDirectory": str(tmp_path), "HeadCTTriage": section})
+    assert (made.long_quiet_seconds, made.forward_to) == (90, ("pacs",))
+    assert made.people["ito"].role == "reader"
+    assert made == made.model_validate(made.model_dump(mode="json", by_alias=True))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("LongQuiteSeconds", 60),
+        ("LongQuietSeconds", "soon"),
+        ("QuietSeconds", 61),
+        ("Workers", -1),
+        ("MinimumFreeGigabytes", 0),
+        ("Database", "sqlite://"),
+        ("Database", "nonsense"),
+        ("Storage", "relative/folder"),
+        ("People", {"ito": {"Name": "Ito", "Role": "king"}}),
+    ],
+)
+def test_wrong_and_unsafe_options_are_refused_by_name(tmp_path: Path, option: str, value: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_orthanc({"StorageDirectory": str(tmp_path), "HeadCTTriage": {option: value}})
+    assert option in str(caught.value) or "HeadCTTriage" in str(caught.value)
+
+
+def test_quiet_times_must_fit_each_other(tmp_path: Path) -> None:
+    section = {"QuietSeconds": 10, "LongQuietSeconds": 5}
+    with pytest.raises(SettingsError, match="LongQuietSeconds is shorter"):
+        from_orthanc({"StorageDirectory": str(tmp_path), "HeadCTTriage": section})
