@@ -15,8 +15,8 @@ _BRAIN_LEVEL = 0.8
 """Soft share of a slab through the brain proper; face, neck and shoulders stay below."""
 _SKULL = 0.5
 """Share of the skull around it: at least 0.7 even in a newborn, half after a large craniectomy."""
-_BASE_LEVEL = 0.65
-"""Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.85 to 1."""
+_BASE_LEVEL = 0.70
+"""Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.8 to 1."""
 _BASE_MM = 12.0
 """Height of skull base that must be seen, about two routine slices: one may be an artefact."""
 _VERTEX_SHARE = 0.45
