@@ -40,6 +40,7 @@ class Answer:
     urgency: str | None = None
     reason_code: str | None = None
     reason: str = ""
+    preliminary: bool = False
 
     @property
     def final(self) -> bool:
@@ -56,6 +57,7 @@ def answers_by_series(worklist: Mapping[str, Any]) -> dict[str, Answer]:
             urgency=series["urgency"],
             reason_code=series["reason"] and series["reason"]["code"],
             reason=series["reason"]["sentence"]["en"] if series["reason"] else "",
+            preliminary=series["preliminary"],
         )
         for number, row in enumerate([*worklist["rows"], *worklist["earlier"]])
         for series in row["series"]
@@ -101,12 +103,16 @@ class Scorecard:
         last = len(self.given)
         order = sorted(self.given, key=lambda u: self.answers[u].row if u in self.answers else last)
         verdicts = self.verdicts()
-        lines = [f"{'':>4} {'triage says':40} {'what was sent':58} verdict"]
+        lines = [("", "triage says", "what was sent", "verdict")]
         for uid in order:
             answer = self.answers.get(uid)
             place = f"{answer.row + 1}." if answer else "-"
-            lines.append(f"{place:>4} {_said(answer):40} {_sent(self.given[uid]):58} {verdicts[uid]}")
-        return "\n".join(lines)
+            lines.append((place, _said(answer), _sent(self.given[uid]), verdicts[uid]))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
 
     def summary(self) -> str:
         """The figures, and plainly which bleeds were missed."""
@@ -137,10 +143,11 @@ class Scorecard:
 def _said(answer: Answer | None) -> str:
     if answer is None:
         return "unknown"
-    if answer.urgency:
-        return answer.urgency
-    words = answer.state.replace("_", " ")
-    return f"{words}: {answer.reason}" if answer.reason else words
+    colour = f"{answer.urgency}{' (preliminary)' if answer.preliminary else ''}" if answer.urgency else ""
+    if answer.state == "assessed":
+        return colour
+    words = answer.state.replace("_", " ") + (f": {answer.reason}" if answer.reason else "")
+    return f"{colour}, {words}" if colour else words
 
 
 def _sent(given: Given) -> str:

@@ -89,9 +89,18 @@ def test_the_table_is_in_the_worklists_order() -> None:
     assert "GREEN" in lines[2]
 
 
+def test_a_preliminary_alert_on_half_a_head_shows_both() -> None:
+    half = truth("lower_half", ReasonCode.HEAD_NOT_COVERED)
+    reason = {"reason_code": "head_not_covered", "reason": "head not fully covered"}
+    made = card((half, Answer(0, "not_analysed", "RED", preliminary=True, **reason)))
+    assert "RED (preliminary), not analysed: head not fully covered" in made.table()
+    assert made.as_it_should_be
+
+
 def test_answers_from_the_worklists_json() -> None:
     def series(uid: str, **more: Any) -> dict[str, Any]:
-        return {"series_instance_uid": uid, "state": "assessed", "urgency": "RED", "reason": None, **more}
+        plain = {"state": "assessed", "urgency": "RED", "reason": None, "preliminary": False}
+        return {"series_instance_uid": uid, **plain, **more}
 
     reason = {"code": "localizer", "sentence": {"en": "localizer (scout) image", "ja": "..."}}
     refused = series("1.2", state="not_analysed", urgency=None, reason=reason)
