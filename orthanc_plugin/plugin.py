@@ -89,7 +89,7 @@ class Triage:
         elif uri.startswith(f"{ROUTE}/api/"):
             body = json.dumps({"code": "unavailable", "message": self.problem})
             output.SetHttpHeader("Content-Type", "application/json")
-            output.SendHttpStatus(503, body, len(body.encode()))
+            send_status(output, 503, body)
         else:
             output.SetHttpHeader("Cache-Control", "no-store")
             page = PAGE.format(reason=html.escape(self.problem))
@@ -104,6 +104,13 @@ def get(path: str) -> Any:
         if error.args and error.args[0] in UNKNOWN_RESOURCE:
             return None
         raise
+
+
+def send_status(output: Any, status: int, body: str) -> None:
+    """Answer with another status than 200."""
+    from orthanc_plugin import wsgi  # on the path only since `load`; needs the standard library alone
+
+    wsgi.send_status(output, status, body)
 
 
 def describe(error: BaseException) -> str:
@@ -156,7 +163,7 @@ def guarded(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 orthanc.LogError(f"Triage, {what}: {frames(error)}")
                 if what == "REST":
                     body = json.dumps({"code": "internal_error", "message": "Triage failed to answer."})
-                    arguments[0].SendHttpStatus(500, body, len(body))
+                    send_status(arguments[0], 500, body)
 
         return call
 
@@ -172,7 +179,7 @@ def on_request(output: Any, uri: str, **request: Any) -> None:
     if uri == ROUTE or uri.startswith(f"{ROUTE}/"):
         triage.answer(output, uri, request)
     else:
-        output.SendHttpStatus(404, "", 0)
+        send_status(output, 404, "")
 
 
 @guarded("event")

@@ -21,8 +21,8 @@ class Output(Protocol):
     def AnswerBuffer(self, body: bytes, mime: str) -> None:  # noqa: N802
         """Status 200 with a body."""
 
-    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # noqa: N802
-        """Another status; the body must be text."""
+    def SendHttpStatus(self, status: int, body: str, *size: int) -> None:  # noqa: N802
+        """Another status; the body must be text. Its size follows up to version 4.1 of the Python plugin."""
 
     def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
         """Add a header."""
@@ -67,7 +67,15 @@ def answer(app: WSGIApplication, request: Request, output: Output, *, authentica
         output.AnswerBuffer(body, mime)
     else:
         output.SetHttpHeader("Content-Type", mime)
-        output.SendHttpStatus(status, body.decode("utf-8"), len(body))
+        send_status(output, status, body.decode("utf-8"))
+
+
+def send_status(output: Output, status: int, body: str) -> None:
+    """Answer with another status than 200, whichever arguments this Python plugin wants for it."""
+    try:
+        output.SendHttpStatus(status, body)
+    except TypeError:
+        output.SendHttpStatus(status, body, len(body.encode()))
 
 
 def call(

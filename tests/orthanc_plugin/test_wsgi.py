@@ -3,10 +3,11 @@
 import base64
 from typing import Any
 
+import pytest
 from flask import Flask, Response, request
 from hypothesis import given, strategies
 
-from orthanc_plugin.wsgi import Request, answer, login
+from orthanc_plugin.wsgi import Request, answer, login, send_status
 
 app = Flask(__name__)
 
@@ -34,7 +35,7 @@ def moved() -> Response:
 
 
 class Output:
-    """Takes what Orthanc takes, with its types."""
+    """Takes what Orthanc takes, with its types; here as up to version 4.1 of the Python plugin."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -54,8 +55,15 @@ class Output:
         self.headers[name] = value
 
 
-def call(uri: str, *, authenticated: bool = True, **call: Any) -> Output:
-    output = Output()
+class NewerOutput(Output):
+    """As from version 4.2 on."""
+
+    def SendHttpStatus(self, status: int, body: str) -> None:  # type: ignore[override]
+        super().SendHttpStatus(status, body, len(body.encode()))
+
+
+def call(uri: str, *, authenticated: bool = True, kind: type[Output] = Output, **call: Any) -> Output:
+    output = kind()
     call = {"method": "GET", "groups": (), "get": {}, "headers": {}, **call}
     answer(app, Request.from_orthanc(uri, call), output, authenticated=authenticated)
     return output
@@ -87,9 +95,19 @@ def test_bytes_and_headers_come_back_once() -> None:
     assert output.headers == {"Content-Type": "image/png", "ETag": '"1"'}
 
 
-def test_other_statuses_keep_their_body_and_headers() -> None:
-    assert call("/triage/nothing").status == 404
-    assert call("/triage/moved").headers["Location"] == "/triage/"
+@pytest.mark.parametrize("kind", [Output, NewerOutput])
+def test_other_statuses_keep_their_body_and_headers(kind: type[Output]) -> None:
+    nothing = call("/triage/nothing", kind=kind)
+    assert nothing.status == 404
+    assert b"Not Found" in nothing.body
+    assert call("/triage/moved", kind=kind).headers["Location"] == "/triage/"
+
+
+@pytest.mark.parametrize("kind", [Output, NewerOutput])
+def test_a_sentence_in_japanese_is_sent_whole(kind: type[Output]) -> None:
+    output = kind()
+    send_status(output, 503, "停止しています")
+    assert (output.status, output.body.decode()) == (503, "停止しています")
 
 
 def test_a_login_counts_only_where_orthanc_checked_it() -> None:
