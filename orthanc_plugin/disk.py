@@ -8,7 +8,7 @@ from sqlalchemy import select
 from headct.urgency import Urgency
 from orthanc_plugin import store
 from orthanc_plugin.database import Database
-from orthanc_plugin.previews import Folder
+from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Assessment, Series
 from orthanc_plugin.views import SeriesState

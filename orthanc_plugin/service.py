@@ -15,7 +15,7 @@ from headct.reasons import ReasonCode
 from headct.urgency import Urgency
 from orthanc_plugin import disk, store, tables, worklist
 from orthanc_plugin.database import Database
-from orthanc_plugin.previews import Folder
+from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import (

@@ -34,6 +34,7 @@ from orthanc_plugin import disk, judging, outbox, previews, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.judging import Completeness
 from orthanc_plugin.orthanc_client import OrthancClient, OrthancError, TokenError
+from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.publishing import Publisher
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Claim
@@ -246,7 +247,7 @@ class Worker:
     def _render(self, series_id: str, generation: int, first: Sequence[int]) -> None:
         series = self._read(series_id, generation)
         if series is not None:
-            folder = previews.Folder.of(self._settings.previews_folder, series_id)
+            folder = Folder.of(self._settings.previews_folder, series_id)
             previews.render(series, folder, first)
 
     def _read(self, series_id: str, generation: int) -> CTSeries | None:
