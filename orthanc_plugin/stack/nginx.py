@@ -127,7 +127,7 @@ def write_configuration(options: Options, folder: Path, logs: Path) -> Path:
             logs=logs,
             # Started by root, nginx would read OHIF as a user who may not enter the folder it lies in.
             user=f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else "",
-            listen=f"[{options.listen}]" if ":" in options.listen else options.listen,
+            listen=options.listen,
             port=options.ohif_port,
             ohif=OHIF_FOLDER,
             orthanc=f"http://{LOOPBACK}:{options.http_port}",

@@ -47,7 +47,7 @@ class Options:
     @property
     def local_only(self) -> bool:
         """Whether only this machine may connect."""
-        return ipaddress.ip_address(self.listen).is_loopback
+        return ipaddress.IPv4Address(self.listen).is_loopback
 
     @property
     def orthanc_url(self) -> str:
@@ -66,11 +66,14 @@ class Options:
 
     @property
     def shown_host(self) -> str:
-        """The address to print: one that a browser on this machine can open."""
-        address = ipaddress.ip_address(self.listen)
-        if address.is_unspecified or self.local_only:
-            return "localhost"
-        return f"[{address}]" if address.version == 6 else str(address)
+        """The address for a browser: where we listen, or this machine's own when that is everywhere.
+
+        Not ``localhost``: that may lead a browser to another program's port on ``::1``.
+        """
+        address = ipaddress.IPv4Address(self.listen)
+        if address.is_unspecified:
+            return _own_address()
+        return str(address)
 
     def check(self) -> None:
         """Refuse what cannot work or is not safe; nothing has been started yet.
@@ -79,9 +82,9 @@ class Options:
             SettingsError: A bad address, a port given twice or already in use, or an open DICOM port.
         """
         try:
-            ipaddress.ip_address(self.listen)
+            ipaddress.IPv4Address(self.listen)  # Orthanc's HTTP server knows no other
         except ValueError as error:
-            raise SettingsError(f"{self.listen!r} is not an IP address") from error
+            raise SettingsError(f"{self.listen!r} is not an IPv4 address") from error
         ports = {"HTTP": self.http_port, "DICOM": self.dicom_port, "OHIF": self.ohif_port}
         if len(set(ports.values())) < len(ports):
             raise SettingsError("the HTTP, DICOM and OHIF ports must be three different numbers")
@@ -95,6 +98,16 @@ class Options:
                 raise SettingsError(
                     f"the {name} port {port} is in use by another program; nothing was started"
                 )
+
+
+def _own_address() -> str:
+    """The address this machine has on its network. Nothing is sent: a datagram socket only picks a route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of the range for documentation, RFC 5737
+        except OSError:
+            return LOOPBACK  # no network at all
+        return str(probe.getsockname()[0])
 
 
 def port_is_free(port: int) -> bool:

@@ -69,7 +69,10 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "HttpPort": options.http_port,
         "RemoteAccessAllowed": not options.local_only,
         # Known from Orthanc 1.12.10 on; older versions listen everywhere and refuse other machines' requests.
-        "HttpBindAddresses": [options.listen],
+        # Loopback always: the workers and nginx come that way.
+        "HttpBindAddresses": sorted(
+            {LOOPBACK, options.listen} if options.listen != "0.0.0.0" else {"0.0.0.0"}
+        ),
         "AuthenticationEnabled": True,
         "RegisteredUsers": {credentials.user: credentials.password},
         "DicomAet": "HEADCT",

@@ -13,7 +13,7 @@ import httpx
 from headct.errors import HeadCTError, SettingsError
 from orthanc_plugin.stack import nginx, orthanc
 from orthanc_plugin.stack.credentials import Credentials, load_or_create, write_private
-from orthanc_plugin.stack.options import LOOPBACK, Options
+from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Child, first_dead
 
 START_SECONDS = 60.0
@@ -91,8 +91,7 @@ def _only_one(options: Options) -> Iterator[None]:
 def _wait_until_up(stack: Stack) -> None:
     """Wait until Orthanc and nginx answer, with our password and not without it."""
     deadline = time.monotonic() + START_SECONDS
-    ohif = f"http://{LOOPBACK if stack.options.local_only else stack.options.shown_host}"
-    addresses = [f"{stack.options.orthanc_url}/system", f"{ohif}:{stack.options.ohif_port}/"]
+    addresses = [f"{stack.options.orthanc_url}/system", stack.options.ohif_url]
     with httpx.Client(auth=(stack.credentials.user, stack.credentials.password), trust_env=False) as client:
         while addresses:
             if dead := first_dead(stack.children):

@@ -122,7 +122,7 @@ class TestUp:
 
     def test_prints_where_and_how_and_keeps_it_private(self, stack: StackProcess) -> None:
         said = (stack.data / "up.log").read_text()
-        assert f"http://localhost:{stack.http_port}/triage/" in said
+        assert f"http://127.0.0.1:{stack.http_port}/triage/" in said
         assert stack.password in said
         for name in ("credentials", "orthanc.json"):
             assert (stack.data / name).stat().st_mode & 0o077 == 0
@@ -201,4 +201,4 @@ def test_demo_once() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Not to be analysed: 1 of 1 recognised" in done.stdout
     assert "Missed bleeds (" in done.stdout
-    assert f"http://localhost:{http}/triage/" in done.stdout
+    assert f"http://127.0.0.1:{http}/triage/" in done.stdout

@@ -38,7 +38,7 @@ def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> N
         expect(page.get_by_text("Copy, 7000")).to_be_visible(timeout=60_000)
         page.screenshot(path=SCREENSHOTS / "ohif-studies.png")
 
-        page.goto(stack.api("status")["ohif_url"].replace("localhost", "127.0.0.1") + study_uid)
+        page.goto(stack.api("status")["ohif_url"] + study_uid)
         report = page.get_by_role("button", name=re.compile("^SR Head CT triage"))
         expect(report).to_be_visible(timeout=60_000)
         expect(page.get_by_text("(1/33)")).to_be_visible()

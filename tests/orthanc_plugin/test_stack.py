@@ -48,8 +48,18 @@ class TestOptions:
         options(tmp_path, listen="0.0.0.0", calling_aes=(CallingAE("CT1", "192.0.2.10"),)).check()
 
     def test_listen_is_an_address(self, tmp_path: Path) -> None:
-        with pytest.raises(SettingsError, match="not an IP address"):
-            options(tmp_path, listen="everywhere").check()
+        for text in ("everywhere", "::1", ""):
+            with pytest.raises(SettingsError, match="not an IPv4 address"):
+                options(tmp_path, listen=text).check()
+
+    @pytest.mark.parametrize(("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("192.0.2.7", "192.0.2.7")])
+    def test_printed_address(self, tmp_path: Path, listen: str, host: str) -> None:
+        assert options(tmp_path, listen=listen, http_port=7).page_url == f"http://{host}:7/triage/"
+
+    def test_listening_everywhere_an_address_one_can_open_is_printed(self, tmp_path: Path) -> None:
+        host = options(tmp_path, listen="0.0.0.0").shown_host
+        with socket.socket() as own:
+            own.bind((host, 0))
 
     def test_calling_ae(self) -> None:
         assert CallingAE.parse("CT_1@192.0.2.10") == CallingAE("CT_1", "192.0.2.10")
@@ -125,6 +135,16 @@ class TestOrthancConfiguration:
         assert (sender["AET"], sender["Host"]) == ("CT1", "192.0.2.10")
         assert not sender["AllowFind"]
         assert not sender["AllowMove"]
+
+    @pytest.mark.parametrize(
+        ("listen", "bound"),
+        [("0.0.0.0", ["0.0.0.0"]), ("192.0.2.7", ["127.0.0.1", "192.0.2.7"]), ("127.0.0.1", ["127.0.0.1"])],
+    )
+    def test_workers_reach_orthanc_whatever_it_listens_on(
+        self, tmp_path: Path, listen: str, bound: list[str]
+    ) -> None:
+        made = orthanc.configuration(options(tmp_path, listen=listen), LOGIN)
+        assert made["HttpBindAddresses"] == bound
 
     def test_local_options_are_laid_over(self, tmp_path: Path) -> None:
         local = {"HeadCTTriage": {"Workers": 2}, "StableAge": 30}
