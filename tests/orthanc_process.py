@@ -137,9 +137,24 @@ class OrthancProcess:
         return found
 
     def colour(self, level: str, identifier: str) -> str | None:
-        """Our metadata of a series or study."""
-        answer = self.http.get(f"/{level}/{identifier}/metadata/HeadCTUrgency")
-        return answer.text if answer.status_code == 200 else None
+        """Our metadata of a series or study, once the labels say the same where Orthanc has labels."""
+        found: list[str | None] = []
+
+        def agree() -> bool:
+            answer = self.http.get(f"/{level}/{identifier}/metadata/HeadCTUrgency")
+            found[:] = [answer.text if answer.status_code == 200 else None]
+            wanted = set((found[0] or "").split(",")) - {""}
+            return self.labels(level, identifier) in (None, wanted)
+
+        self.wait(agree, 10)
+        return found[0]
+
+    def labels(self, level: str, identifier: str) -> set[str] | None:
+        """Labels of a series or study; ``None`` where this Orthanc has no labels."""
+        if "labels" not in self.http.get("/tools").json():
+            return None
+        answer = self.http.get(f"/{level}/{identifier}/labels")
+        return set(answer.json()) if answer.status_code == 200 else set()
 
     def wait(self, condition: Callable[[], Any], seconds: float = 60) -> None:
         """Wait until a condition holds; fail with the log when it does not."""

@@ -67,10 +67,10 @@ def test_eligible_series_are_assessed(stack: StackProcess, sent: dict[str, dict]
     full = stack.api(f"series/{sent[series]['id']}")
     assert full["assessment"]["urgency"] == sent[series]["urgency"]
     assert not full["assessment"]["preliminary"]
-    assert full["slices"] > 0
     preview = f"/triage/api/v1/series/{full['id']}/slices/0.png"
     wait_until(lambda: stack.http.get(preview).status_code == 200, 30, stack.log)
     assert stack.http.get(preview).content.startswith(b"\x89PNG")
+    assert stack.api(f"series/{full['id']}")["slices"] > 0
 
 
 def test_one_row_a_study(stack: StackProcess, sent: dict[str, dict]) -> None:
@@ -93,6 +93,9 @@ def test_results_in_the_pacs(stack: StackProcess, sent: dict[str, dict], series:
     for level, orthanc_id in (("series", one["id"]), ("studies", full["study_id"])):
         assert stack.http.get(f"/{level}/{orthanc_id}/metadata/HeadCTUrgency").text == labels
         assert stack.http.get(f"/{level}/{orthanc_id}/metadata/8310").text == labels
+        if "labels" in stack.get("/tools"):
+            path = f"/{level}/{orthanc_id}/labels"
+            wait_until(lambda path=path: set(stack.get(path)) == set(labels.split(",")), 10, stack.log)
 
     study_uid = stack.get(f"/studies/{full['study_id']}")["MainDicomTags"]["StudyInstanceUID"]
     for modality, reader in (("SR", structured_report.read), ("KO", key_objects.read)):
