@@ -1,6 +1,5 @@
 """Slices as DICOM images with the headers that scanners send (PS3.3 A.3 CT Image, A.4 MR Image)."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -189,7 +188,10 @@ def _decimal(value: float) -> str:
 
 def image(base: Dataset, h: SeriesHeader, index: int, plan: SlicePlan, hu: NDArray[np.int16]) -> Dataset:
     """One image of the series; `index` numbers it from 1 on, in acquisition order."""
-    ds = deepcopy(base)
+    ds = Dataset()
+    ds.update(base)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.update(base.file_meta)
     ds.SOPInstanceUID = derived_uid(h.series_uid, index)
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     moment = h.when + timedelta(minutes=h.number, seconds=0.5 * index)

@@ -281,7 +281,7 @@ def _localizer(volume: Volume, protocol: Protocol) -> Iterator[tuple[SlicePlan, 
         yield plan, hu.astype(np.int16)
 
 
-_head = lru_cache(maxsize=2)(build_head)
+_head = lru_cache(maxsize=4)(build_head)
 
 
 def _volume(kind: Kind, seed: int, age: float) -> Volume:

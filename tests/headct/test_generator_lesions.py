@@ -7,7 +7,7 @@ from headct.generator.head import build_head
 from headct.generator.lesions import BLEEDS, Lesion, LesionKind, fill
 from headct.generator.volume import Volume
 
-COARSE = (2.8, 2.8, 3.2)
+COARSE = (3.0, 3.0, 3.5)
 
 
 def head(*lesions: Lesion, seed: int = 3, age: float = 50.0) -> Volume:

@@ -59,9 +59,9 @@ def test_fate_when_the_header_is_silent(kind: str, tmp_path: Path) -> None:
     [
         {"tilt_deg": 18.0, "vendor": "toshiba"},
         {"thickness_mm": 8.0, "fine_base": True, "vendor": "siemens"},
-        {"thickness_mm": 1.0, "matrix": 256},
+        {"thickness_mm": 1.5, "matrix": 256},
         {"order": Order.SHUFFLED, "matrix": 256},
-        {"order": Order.HEAD_FIRST, "matrix": 768, "fov_mm": 240.0},
+        {"order": Order.HEAD_FIRST, "matrix": 768, "thickness_mm": 7.0, "fov_mm": 240.0},
         {"syntax": TransferSyntax.EXPLICIT_BIG, "matrix": 256},
     ],
 )
@@ -72,7 +72,7 @@ def test_scanner_variations_are_assessed(options: dict[str, object], tmp_path: P
 def test_equal_arguments_give_equal_bytes_and_a_salt_gives_new_ones(tmp_path: Path) -> None:
     few = {"matrix": 256, "coverage": (0.5, 0.6)}
     once, again, salted = (
-        [dcmread(p) for p in write(generate("normal", 4, salt=salt, **few), tmp_path / str(n))]
+        [dcmread(p) for p in write(generate("normal", 1, salt=salt, **few), tmp_path / str(n))]
         for n, salt in enumerate(("", "", "second"))
     )
     assert (tmp_path / "0" / "0001.dcm").read_bytes() == (tmp_path / "1" / "0001.dcm").read_bytes()
@@ -112,7 +112,7 @@ def test_gantry_tilt_agrees_with_the_orientation(tmp_path: Path) -> None:
 
 
 def test_a_trauma_study_is_one_study_of_one_head() -> None:
-    study = trauma_study("epidural", 2, matrix=256)
+    study = trauma_study("epidural", 1, matrix=256)
     headers = [next(made.images()) for made in study]
     assert len({h.StudyInstanceUID for h in headers}) == len({h.PatientID for h in headers}) == 1
     assert len({h.SeriesInstanceUID for h in headers}) == 4
@@ -179,7 +179,7 @@ def test_densities_and_noise_are_those_of_real_series(tmp_path: Path) -> None:
     trauma = measured(load_series(sorted((SHARED / "real_studies/toshiba_trauma/axial_brain").glob("*.dcm"))))
     others = [
         measured(load_series(sorted((SHARED / f"ct_ich/series/CTICH-{n}").glob("*.dcm"))))
-        for n in ("074", "127")
+        for n in ("074", "118")
     ]
     real = [trauma, *others]
     for s in ours:
