@@ -23,10 +23,8 @@ FINAL = {"assessed", "not_analysed", "failed"}
 class OrthancProcess:
     """May be stopped, killed and started again on the same data."""
 
-    def __init__(
-        self, folder: Path, options: dict[str, Any], *, script: Path | None = None, packages: bool = True
-    ) -> None:
-        """``options``: of the plugin. ``packages``: whether the virtual environment can be found."""
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        """``options``: of the plugin."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.http_port, dicom_port = free_ports(2)
@@ -39,11 +37,10 @@ class OrthancProcess:
             "AuthenticationEnabled": True,
             "RegisteredUsers": {"tester": "not-a-secret"},
             "Plugins": [str(PLUGIN)],
-            "PythonScript": str(script or ROOT / "orthanc_plugin" / "plugin.py"),
+            "PythonScript": str(ROOT / "orthanc_plugin" / "plugin.py"),
             "UserMetadata": {"HeadCTUrgency": 8310},
             "HeadCTTriage": options,
         }
-        self._packages = packages
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.http_port}",
@@ -56,10 +53,7 @@ class OrthancProcess:
         """Start and wait until Orthanc answers, which is before triage does."""
         path = self.folder / "orthanc.json"
         path.write_text(json.dumps(self.configuration))
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" or self._packages}
-        if self._packages:
-            search = [sysconfig.get_path("purelib"), str(ROOT), os.environ.get("PYTHONPATH", "")]
-            environment["PYTHONPATH"] = os.pathsep.join(p for p in search if p)
+        environment = {**os.environ, "PYTHONPATH": f"{sysconfig.get_path('purelib')}:{ROOT}"}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [str(ORTHANC), str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment

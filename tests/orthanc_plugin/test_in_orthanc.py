@@ -1,6 +1,5 @@
 """The plugin inside a real Orthanc: results on arrival, nothing twice, and never a stopped server."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -10,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from bundles import threshold_bundle
-from data import ROOT, SHARED, needs_shared_data
+from data import SHARED, needs_shared_data
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import dcmread
 
@@ -31,9 +30,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def orthanc(tmp_path: Path, bundle: Path) -> Iterator[Start]:
     made: list[OrthancProcess] = []
 
-    def make(options: dict[str, Any] | None = None, **how: Any) -> OrthancProcess:
+    def make(options: dict[str, Any] | None = None) -> OrthancProcess:
         chosen = {"Bundle": str(bundle), "LongQuietSeconds": 10, "SweepSeconds": 5, **(options or {})}
-        made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", chosen, **how))
+        made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", chosen))
         return made[-1]
 
     yield make
@@ -73,23 +72,6 @@ class TestWhenTriageCannotStart:
         assert one.http.get("/statistics").json()["CountInstances"] == 0
         one.send([BytesIO(_tiny()).getvalue()])
         assert one.http.get("/statistics").json()["CountInstances"] == 1
-
-    def test_no_virtual_environment(self, orthanc: Start, tmp_path: Path) -> None:
-        for name in ("orthanc_plugin", "headct"):
-            shutil.copytree(ROOT / name, tmp_path / "alone" / name)
-        script = tmp_path / "alone" / "orthanc_plugin" / "plugin.py"
-        self.check(orthanc(script=script, packages=False), "virtual environment")
-
-    def test_a_store_that_cannot_be_written(self, orthanc: Start) -> None:
-        self.check(orthanc({"Storage": "/proc/headct-triage"}), "/proc/headct-triage")
-
-    def test_a_damaged_store(self, orthanc: Start, tmp_path: Path) -> None:
-        (tmp_path / "store").mkdir()
-        (tmp_path / "store" / "triage.sqlite").write_bytes(b"this is no database " * 1000)
-        self.check(orthanc({"Storage": str(tmp_path / "store")}), "database")
-
-    def test_an_unknown_option(self, orthanc: Start) -> None:
-        self.check(orthanc({"QuiteSeconds": 3}), "QuiteSeconds")
 
     def test_an_interpreter_that_is_not_there(self, orthanc: Start) -> None:
         self.check(orthanc({"Python": "/nowhere/bin/python"}), "/nowhere/bin/python")
@@ -232,8 +214,17 @@ class TestAStudyArrives:
         one.wait(lambda: one.workers() and one.get("status")["judging"])
         one.workers()[0].kill()
         one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1}, 90)
+
+    def test_on_a_full_disk_it_stops_and_goes_on_when_there_is_room(self, orthanc: Start) -> None:
+        one = orthanc({"MinimumFreeGigabytes": 1_000_000}).start()
+        one.wait(lambda: "disk is nearly full" in one.http.get("/triage/api/v1/status").text, 30)
+        one.send(axial())
+        time.sleep(4)
+        assert one.rows() == []
         one.stop()
-        assert one.workers() == [] if one.process and psutil.pid_exists(one.process.pid) else True
+        one.configuration["HeadCTTriage"]["MinimumFreeGigabytes"] = 0.1
+        one.start_triage()
+        one.wait(lambda: one.rows() and one.settled() and one.results() == {"SR": 1, "KO": 1})
 
     def test_results_go_on_to_another_pacs_even_one_that_is_down(
         self, orthanc: Start, monkeypatch: pytest.MonkeyPatch
