@@ -30,5 +30,8 @@ def command(  # noqa: PLR0917
         raise click.UsageError("where to? OUT is missing")
     wanted = list(KINDS) if every else list(kinds) or ["normal"]
     for name in wanted:
-        paths = write(generate(name, seed, salt=salt), out / name)
+        try:
+            paths = write(generate(name, seed, salt=salt), out / name)
+        except OSError as error:
+            raise click.ClickException(str(error)) from error
         click.echo(f"{name}: {len(paths)} images in {out / name}")

@@ -400,8 +400,14 @@ def trauma_study(kind: str = "epidural", seed: int = 0, **options: Any) -> list[
 
 
 def write(series: GeneratedSeries, folder: Path) -> list[Path]:
-    """Write the images into `folder`, the truth beside it as `FOLDER.truth.json`; gives the images' paths."""
+    """Write the images into `folder`, the truth beside it as `FOLDER.truth.json`; gives the images' paths.
+
+    Raises FileExistsError when the folder holds something: a rest of an older series would become part of
+    this one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty")
     paths = []
     for ds in series.images():
         path = folder / f"{ds.InstanceNumber:04d}.dcm"

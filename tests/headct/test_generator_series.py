@@ -143,6 +143,9 @@ def test_command(tmp_path: Path) -> None:
     made = run(command, [str(tmp_path), "--kind", "few_slices", "--kind", "water_phantom", "--seed", "1"])
     assert made.exit_code == 0, made.output
     assert {p.name for p in tmp_path.iterdir() if p.is_dir()} == {"few_slices", "water_phantom"}
+    again = run(command, [str(tmp_path), "--kind", "few_slices"])
+    assert again.exit_code == 1
+    assert "not empty" in again.output
     assert run(command, []).exit_code == 2
     assert run(command, [str(tmp_path), "--kind", "cat"]).exit_code == 2
 
