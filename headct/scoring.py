@@ -9,8 +9,9 @@ from scipy import ndimage
 from headct.bundle import Cuts
 from headct.preprocessing import HeadVolume
 
-SUPPORT = 0.5
-"""A component reaches down to this share of the voxel cut: weak blood counts where it hangs together."""
+SUPPORT = 0.1
+"""A component reaches down to this probability: weak blood counts where it hangs together. The expected
+blood changes little with it, so the score needs no cut of its own."""
 HEAD_PIXEL_MM = 1.1
 """Crop pixel of an adult's head. Scores use it for every head, so that the spacing in the header, which
 may be a placeholder, is never a feature."""
@@ -41,7 +42,7 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) ->
         probabilities: bleed probability of each voxel, shape of ``volume.hu``.
         cuts: chosen out of fold; see :class:`headct.bundle.Cuts`.
     """
-    labels, blood_ml = components(volume, probabilities, cuts.voxel)
+    labels, blood_ml = components(volume, probabilities)
     scores = np.log10(blood_ml + SMALLEST_ML)
     flagging = scores >= cuts.haemorrhage
     flagging[0] = False
@@ -53,7 +54,7 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) ->
 
 
 def components(
-    volume: HeadVolume, probabilities: NDArray[np.float32], voxel_cut: float
+    volume: HeadVolume, probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.signedinteger], NDArray[np.float64]]:
     """Connected pieces of possible blood (26-connected).
 
@@ -61,7 +62,7 @@ def components(
         Label of each voxel, 0 for none, and the expected blood (sum of probability times volume) of each
         label in ml of an adult-sized head, 0 for label 0.
     """
-    labels, count = ndimage.label(probabilities >= SUPPORT * voxel_cut, _CONNECTED_26)
+    labels, count = ndimage.label(probabilities >= SUPPORT, _CONNECTED_26)
     slab, row, column = np.nonzero(labels)
     ml = probabilities[slab, row, column] * (volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0)
     return labels, np.bincount(labels[slab, row, column], ml, count + 1).astype(np.float64)

@@ -100,7 +100,7 @@ def evaluate(data: Path, run: Path, config: Path | None) -> None:
 def export(*, data: Path, run: Path, config: Path | None, models: Path, version: str, precision: str) -> None:
     """Convert the network on all patients, check it against its original, write the bundle."""
     from model_training.config import TrainingConfig
-    from model_training.export import Precision
+    from model_training.conversion import Precision
     from model_training.export import export as write
 
     bundle = write(

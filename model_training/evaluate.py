@@ -16,6 +16,7 @@ from headct.rubric import default_rubric
 from headct.scoring import score
 from headct.urgency import Urgency
 from model_training.config import TrainingConfig
+from model_training.conversion import Precision, convert, in_batches, runtime
 from model_training.dataset import Manifest, Patient, Sample, sample_path
 from model_training.statistics import auc_interval, cut_at_specificity, logistic, share
 from model_training.train import BLOOD_MAX_HU, stacked, trained
@@ -23,7 +24,9 @@ from model_training.train import BLOOD_MAX_HU, stacked, trained
 EVALUATION = "evaluation.json"
 VOXEL_CUTS: tuple[float, ...] = tuple(np.round(np.arange(0.1, 0.95, 0.05), 2).tolist())
 LARGE_ML = 5.0
-_ANY = -np.inf
+DICE_PLATEAU = 0.02
+"""Mean Dice hardly changes over a wide range of cuts; the highest within this of the best marks least
+blood that is not there, and volumes decide the colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,9 @@ class Judged:
     sample: Sample
     probabilities: NDArray[np.float32]
 
-    def score(self, cuts: Cuts) -> float:
-        """The patient's bleed score."""
-        return score(self.sample.volume, self.probabilities, cuts).score
+    def score(self) -> float:
+        """The patient's bleed score, which needs no cut."""
+        return score(self.sample.volume, self.probabilities, Cuts(0.5, 0.0)).score
 
     def urgency(self, mask: NDArray[np.bool_]) -> Urgency:
         """Colour by the rubric over a mask, true or predicted."""
@@ -57,21 +60,19 @@ def evaluate(data: Path, run: Path, config: TrainingConfig) -> dict[str, Any]:
 
     truth = np.array([j.patient.bleeding for j in judged])
     fold_of = np.array([j.patient.fold for j in judged])
-    voxel = _voxel_cut(judged)
-    scores = np.array([j.score(Cuts(voxel, _ANY)) for j in judged])
-    cuts = Cuts(voxel, cut_at_specificity(truth, scores, config.specificity))
+    scores = np.array([j.score() for j in judged])
+    cuts = _cuts(judged, truth, scores, config)
     # Nested: each fold is judged at cuts that its own patients had no part in choosing.
     nested = np.zeros(len(judged), bool)
+    colours = [Urgency.GREEN] * len(judged)
     for fold in folds:
-        own, others = fold_of == fold, fold_of != fold
-        fold_voxel = _voxel_cut([j for j, other in zip(judged, others, strict=True) if other])
-        fold_scores = np.array([j.score(Cuts(fold_voxel, _ANY)) for j in judged])
-        nested[own] = fold_scores[own] >= cut_at_specificity(
-            truth[others], fold_scores[others], config.specificity
-        )
-
+        others = np.flatnonzero(fold_of != fold)
+        fold_cuts = _cuts([judged[i] for i in others], truth[others], scores[others], config)
+        for i in np.flatnonzero(fold_of == fold):
+            nested[i] = scores[i] >= fold_cuts.haemorrhage
+            found = score(judged[i].sample.volume, judged[i].probabilities, fold_cuts)
+            colours[i] = judged[i].urgency(found.mask)
     true_colours = [j.urgency(j.sample.mask) for j in judged]
-    colours = [j.urgency(score(j.sample.volume, j.probabilities, cuts).mask) for j in judged]
     alert = np.array([c.alert for c in true_colours])
     result = {
         "manifest_sha256": manifest.sha256,
@@ -89,7 +90,7 @@ def evaluate(data: Path, run: Path, config: TrainingConfig) -> dict[str, Any]:
             "at_nested_cuts": _rates(judged, truth, nested),
             "at_shipped_cuts": _rates(judged, truth, scores >= cuts.haemorrhage),
             "doubtful_left_out": _without_doubtful(judged, truth, scores),
-            "mean_dice": float(np.mean([_dice(j, voxel) for j in judged if j.patient.bleeding])),
+            "mean_dice": float(np.mean([_dice(j, cuts.voxel) for j in judged if j.patient.bleeding])),
         },
         "alert": {
             "patients": int(alert.sum()),
@@ -123,16 +124,19 @@ def _judge(
         sample = Sample.read(sample_path(data, patient))
         path = kept / f"{patient.patient}.npy"
         if not path.exists():
-            network = network or trained(run / name, config)
-            np.save(path, network.predict_on_batch(stacked(sample.volume.hu))[..., 0].astype(np.float16))
+            network = network or runtime(convert(trained(run / name, config), Precision.FLOAT32))
+            np.save(path, in_batches(network, stacked(sample.volume.hu))[..., 0].astype(np.float16))
         judged.append(Judged(patient, sample, np.load(path).astype(np.float32)))
     return judged
 
 
-def _voxel_cut(judged: Sequence[Judged]) -> float:
-    """The cut with the best mean Dice over bleeding patients."""
+def _cuts(
+    judged: Sequence[Judged], truth: NDArray[np.bool_], scores: NDArray[np.float64], config: TrainingConfig
+) -> Cuts:
     bleeding = [j for j in judged if j.patient.bleeding]
-    return VOXEL_CUTS[int(np.argmax([np.mean([_dice(j, cut) for j in bleeding]) for cut in VOXEL_CUTS]))]
+    dice = np.array([np.mean([_dice(j, cut) for j in bleeding]) for cut in VOXEL_CUTS])
+    voxel = VOXEL_CUTS[int(np.flatnonzero(dice >= dice.max() - DICE_PLATEAU)[-1])]
+    return Cuts(voxel, cut_at_specificity(truth, scores, config.specificity))
 
 
 def _dice(judged: Judged, cut: float) -> float:
@@ -181,8 +185,8 @@ def _external(
     """Sensitivity where every patient bleeds, at the same cut; and how the final network's scores compare."""
     if not final:
         return None
-    scores = np.array([j.score(cuts) for j in final])
-    of_folds = np.array([[j.score(cuts) for j in judged] for judged in by_fold])
+    scores = np.array([j.score() for j in final])
+    of_folds = np.array([[j.score() for j in judged] for judged in by_fold])
     return {
         "source": final[0].patient.source,
         "sensitivity": share(scores >= cuts.haemorrhage).json(),

@@ -28,11 +28,10 @@ def model_card(contents: BundleContents, manifest: Manifest) -> str:
         *(f"- {source}: {licence}" for source, licence in sorted(manifest.licences.items())),
         f"- Manifest SHA-256: `{contents.data.manifest_sha256}`",
         "## Never shown, or hardly",
-        "Adults of other hospitals; scans after operation; chronic subdural haematoma and other isodense"
-        " blood beyond single patients (two patients with subdural, three with intraventricular, four with"
-        " subarachnoid blood); aneurysmal subarachnoid haemorrhage; tumours and contrast; slices other than"
-        " about 5 mm. No figure by type of bleed can be given. In this data sex, fracture and age alone tell"
-        " much of who bleeds, so part of any figure here may not be the brain's.",
+        "Adults of other hospitals; scans after operation; aneurysms; tumours and contrast; slices other than"
+        " about 5 mm. Subdural, intraventricular and subarachnoid blood and old, isodense collections are in a"
+        " handful of patients, so no figure by type of bleed can be given. In this data sex, fracture and age"
+        " alone tell much of who bleeds, so part of any figure here may not be the brain's.",
         "## Out of fold",
         f"Cross-validation by patient, {figures['patients']} patients; each judged by a network that never"
         " saw it. Cuts at these rates were chosen without the patients they are applied to.",
@@ -62,7 +61,7 @@ def model_card(contents: BundleContents, manifest: Manifest) -> str:
         *_external(figures["external"]),
         "## Cuts and export",
         f"Voxel {contents.cuts.voxel:.2f}; haemorrhage score {contents.cuts.haemorrhage:.3f}"
-        " (decimal logarithm of ml of an adult-sized head).",
+        " (decimal logarithm of ml of an adult-sized head). The figures above are of float32 networks.",
         _export(figures["export"]),
         "## Licence",
         contents.licence,

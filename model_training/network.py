@@ -47,7 +47,6 @@ def bleed_network(
     widths: Sequence[int],
     rows: int = CROP_ROWS,
     columns: int = CROP_COLUMNS,
-    batch: int | None = None,
 ) -> Any:
     """A U-Net (Ronneberger, MICCAI 2015) whose first level is at half resolution.
 
@@ -57,12 +56,11 @@ def bleed_network(
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
         rows: rows of the input.
         columns: columns of the input.
-        batch: fixed number of slabs, for export.
 
     Returns:
         A ``keras.Model``: float32 (n, rows, columns, 3) to probabilities (n, rows, columns, 1).
     """
-    inputs = keras.Input((rows, columns, 2 * CONTEXT + 1), batch_size=batch, name="hounsfield")
+    inputs = keras.Input((rows, columns, 2 * CONTEXT + 1), name="hounsfield")
     x = PixelShuffle(-2)(Windows()(inputs))
     x = _block(x, widths[0])
     skips = []

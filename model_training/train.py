@@ -62,9 +62,9 @@ def train(data: Path, run: Path, config: TrainingConfig, fold: int | None) -> Pa
     return folder
 
 
-def trained(folder: Path, config: TrainingConfig, batch: int | None = None) -> Any:
+def trained(folder: Path, config: TrainingConfig) -> Any:
     """The network of a finished run, for whole crops."""
-    network = bleed_network(config.widths, batch=batch)
+    network = bleed_network(config.widths)
     network.load_weights(folder / WEIGHTS)
     return network
 
