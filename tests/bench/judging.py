@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from headct.assessment import Timings
-from headct.bundle import default_bundle
+from headct.bundle import default_bundle, load_bundle
 from headct.classifier import Classifier
 from headct.pipeline import assess
 
@@ -22,7 +22,7 @@ def judging(folder: Path) -> list[tuple[str, str]]:
     """Rows of the report: median seconds of each step, and of the baseline."""
     files = sorted(folder.iterdir())
     sources = [f.read_bytes() for f in files]
-    classifier = Classifier(default_bundle())
+    classifier = Classifier(load_bundle(default_bundle()))
     timings = []
     for _ in range(REPEATS + 1):
         assessment = assess(sources, classifier).outcome.assessment
