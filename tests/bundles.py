@@ -13,7 +13,7 @@ def contents(**changes: object) -> BundleContents:
     values: dict[str, object] = {
         "name": "threshold",
         "version": "1.0",
-        "cuts": Cuts(voxel=0.5, haemorrhage=0.0),
+        "cuts": Cuts(voxel=0.5, haemorrhage=0.15),
         "haemorrhage": Calibration(slope=1.0, intercept=-1.0),
         "alert": Calibration(slope=1.0, intercept=-3.0),
         "rubric_version": "1",

@@ -15,11 +15,11 @@ from model_training.dataset import Manifest, Patient, Sample, sample_path
 CONFIG = """
 widths = [4, 8]
 epochs = 2
-steps = 4
+steps = 12
 batch = 4
-learning_rate = 3e-3
+learning_rate = 5e-3
 [augmentation]
-window = [64, 64]
+window = [128, 128]
 """
 
 
