@@ -17,10 +17,15 @@ _SKULL = 0.5
 """Share of the skull around it: at least 0.7 even in a newborn, half after a large craniectomy."""
 _BASE_LEVEL = 0.70
 """Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.8 to 1."""
+_BLANK_LEVEL = 0.1
+"""Soft share below which a slab shows no head at all: blank pictures stand for nothing. Necks have 0.25."""
 _BASE_MM = 12.0
 """Height of skull base that must be seen, about two routine slices: one may be an artefact."""
 _VERTEX_SHARE = 0.45
 """Brain area left at the top, as a share of the widest: routine scans stop a slice or two short."""
+_AIR_SHARE = 0.02
+"""Less brain than this share of the widest is none: air above the head, or a blank picture. The top is then
+judged below it, where a head that was cut off still shows its full width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,9 @@ def coverage(series: CTSeries, measured: Levels | None = None) -> Coverage:
     widest = int(np.argmax(brain))
     if brain[widest] == 0.0:
         return Coverage(skull_base=False, vertex=False)
-    below = at.soft[:widest] < _BASE_LEVEL
+    below = (at.soft[:widest] < _BASE_LEVEL) & (at.soft[:widest] > _BLANK_LEVEL)
+    share = at.brain / brain[widest]
     return Coverage(
         skull_base=float(series.slab_heights_mm[:widest][below].sum()) >= _BASE_MM,
-        vertex=bool(at.brain[-1] < _VERTEX_SHARE * brain[widest]),
+        vertex=bool(share[share > _AIR_SHARE][-1] < _VERTEX_SHARE),
     )

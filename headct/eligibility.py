@@ -28,10 +28,8 @@ CHILD_YEARS = 18.0
 
 _AXIAL = math.cos(math.radians(45.0))
 """Slices whose normal is nearer to the body axis than to any other; gantries tilt up to 30 degrees."""
-_CT_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.2",  # CT, and its enhanced kinds below it
-    "1.2.840.10008.5.1.4.1.1.7",  # secondary capture, how some systems store reformats
-)
+_CT_CLASSES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.[27](\.\d+)*")
+"""CT and secondary capture (how some systems store reformats), and the kinds below them."""
 
 _BONE_KERNELS = re.compile(
     r"""^(?:
@@ -58,6 +56,9 @@ _PHANTOM_PLACES = (
 )  # fmt: skip
 
 # Measured limits; in brackets the range over 107 real head series of three sources and makers.
+_BLANK_LEVEL, _BLANK_SHARE = 0.3, 0.6
+"""Soft tissue (at least 0.76) and area (at least 0.87 of what lies both below and above) of a slab between
+brain: less is a picture that is blank, in part or in whole."""
 _UNIFORM_HU = 3.0
 """Texture below this is one material (brain 5.0 to 12)."""
 _WATER_HU, _WATER_TEXTURE_HU = 10.0, 6.0
@@ -66,6 +67,11 @@ _LUNG_SHARE = 0.25
 """Air inside the outline, in a third of the slabs (head at most 0.13 in any)."""
 _BODY_CM2 = 450.0
 """Area of a trunk (head at most 305, with a pixel spacing half as large again as the true one)."""
+_TINY_CM2 = 30.0
+"""Below the head of a premature newborn (a newborn's: 90): with such a scale every bleed is a speck."""
+_TALL_MM = 150.0
+"""Above any brain (at most 95 between its lowest and highest full slab): at such steps the crop to the head
+would be cut short."""
 _SKULL_SHARE, _SKULL_MM = 0.75, 10.0
 """A skull closed this far, over this height (median 0.89 in a newborn, 1.0 in adults)."""
 _BONE_NOISE_HU, _BONE_CORRELATION = 12.0, 0.25
@@ -80,7 +86,7 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     """
     modalities = {text(h, "Modality") for h in headers} - {""}
     classes = {text(h, "SOPClassUID") for h in headers} - {""}
-    if modalities - {"CT"} or any(not c.startswith(_CT_CLASSES) for c in classes):
+    if modalities - {"CT"} or not all(map(_CT_CLASSES.fullmatch, classes)):
         others = sorted(m for m in modalities - {"CT"} if re.fullmatch("[A-Z]{2,6}", m))
         raise _refused(ReasonCode.NOT_CT, ", ".join(others))
     images = [h for h in headers if not is_localizer(h)]
@@ -113,11 +119,14 @@ def check_pixels(series: CTSeries, measured: Levels | None = None) -> None:
         raise _refused(ReasonCode.NOT_A_HEAD, "lungs")
     if "pixel_spacing" not in series.assumed and at.head_cm2.max() > _BODY_CM2:
         raise _refused(ReasonCode.NOT_A_HEAD, "too large")
+    if "pixel_spacing" not in series.assumed and 0 < at.head_cm2.max() < _TINY_CM2:
+        raise _refused(ReasonCode.NOT_A_HEAD, "too small")
     noise, correlation = _noise(series, solid)
     if noise > _BONE_NOISE_HU and correlation < _BONE_CORRELATION:
         raise _refused(ReasonCode.BONE_KERNEL, f"noise {noise:.0f} HU")
     if series.slab_heights_mm[solid & (at.skull >= _SKULL_SHARE)].sum() < _SKULL_MM:
         raise _refused(ReasonCode.NOT_A_HEAD, "no brain within a skull")
+    _check_brain(series, at)
 
 
 def cautions(series: CTSeries) -> tuple[str, ...]:
@@ -163,6 +172,18 @@ def _check_names(header: Dataset) -> None:
         raise _refused(ReasonCode.CONTRAST)
     if any(_PHANTOM.search(text(header, place).upper()) for place in _PHANTOM_PLACES):
         raise _refused(ReasonCode.PHANTOM)
+
+
+def _check_brain(series: CTSeries, at: Levels) -> None:
+    """Nothing may be hidden between the lowest and the highest slab full of brain."""
+    full = np.flatnonzero((at.soft > 0.8) & (at.skull >= _SKULL_SHARE))
+    brain = slice(full[0], full[-1] + 1)
+    area = at.head_cm2[brain]
+    least = np.minimum(np.maximum.accumulate(area), np.maximum.accumulate(area[::-1])[::-1])
+    if (at.soft[brain] < _BLANK_LEVEL).any() or (area < _BLANK_SHARE * least).any():
+        raise _refused(ReasonCode.UNREADABLE, "blank pictures among the slices")
+    if series.slab_heights_mm[brain].sum() > _TALL_MM:
+        raise _refused(ReasonCode.INCONSISTENT_GEOMETRY, "slices too far apart for a head")
 
 
 def _date(value: str) -> date | None:

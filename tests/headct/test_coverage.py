@@ -65,6 +65,14 @@ def test_air_above_the_head(whole):
     assert coverage(taller).complete
 
 
+@pytest.mark.parametrize("value", [-1024, -2000, 3000])
+def test_blank_pictures_are_no_end_of_a_head(whole, value):
+    below, above = whole.hu.copy(), whole.hu.copy()
+    below[:10], above[18:] = value, value
+    assert not coverage(replace(whole, hu=below)).skull_base
+    assert not coverage(replace(whole, hu=above)).vertex
+
+
 def test_nothing_to_see(whole):
     assert not coverage(replace(whole, hu=np.full_like(whole.hu, -1000))).complete
     assert not coverage(replace(whole, hu=np.full_like(whole.hu, 40))).complete

@@ -71,6 +71,8 @@ def test_a_head_is_eligible():
         ({"PatientName": "PHANTOM^Daily"}, ReasonCode.PHANTOM),
         ({"StudyDescription": "Water phantom QA"}, ReasonCode.PHANTOM),
         ({"NumberOfFrames": 40}, ReasonCode.UNREADABLE),
+        ({"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.4"}, ReasonCode.NOT_CT),
+        ({"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.20"}, ReasonCode.NOT_CT),
     ],
 )
 def test_what_headers_say_plainly(changes, code):
@@ -124,6 +126,25 @@ def test_a_few_localizers_beside_the_head_are_no_reason():
 def test_too_few():
     refused(headers()[:7], ReasonCode.TOO_FEW_SLICES)
     pixels_refused(HEAD[:14], ReasonCode.TOO_FEW_SLICES, gaps_mm=2.5)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(32, None), slice(0, 30)])
+def test_blank_pictures_hide_a_bleed(rows):
+    volume = HEAD.copy()
+    volume[16:19, rows] = -1024
+    pixels_refused(volume, ReasonCode.UNREADABLE)
+
+
+@pytest.mark.parametrize(("blank", "gap"), [(slice(80, 81), 1.0), (slice(160, 168), 0.5)])
+def test_blank_thin_slices_show_in_their_slab(blank, gap):
+    volume = np.repeat(HEAD, round(5 / gap), axis=0)
+    volume[blank] = -1024
+    pixels_refused(volume, ReasonCode.UNREADABLE, gaps_mm=gap)
+
+
+def test_a_scale_that_no_head_has():
+    pixels_refused(HEAD, ReasonCode.NOT_A_HEAD, pixel_mm=(0.3, 0.3))
+    pixels_refused(HEAD, ReasonCode.INCONSISTENT_GEOMETRY, gaps_mm=20.0)
 
 
 def test_bone_kernel_by_its_noise_alone():
