@@ -88,11 +88,10 @@ class PixelFormat:
         signed = number(header, "PixelRepresentation") == 1
         slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
         known = intercept is not None and slope is not None and slope != 0
-        if not known:
+        slope = slope or 1.0
+        if intercept is None:
             # Unsigned CT is stored with air at 0, signed CT in Hounsfield units, by every maker's habit.
-            slope, intercept = 1.0, (0.0 if signed else -1024.0)
-        assert slope is not None
-        assert intercept is not None
+            intercept = 0.0 if signed else -1024.0
         return cls(
             rows=int(rows),
             columns=int(columns),
@@ -157,7 +156,8 @@ def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16
     if form.slope == 1.0 and form.intercept.is_integer() and form.bits_stored <= 16:
         hu = stored + np.int32(np.clip(form.intercept, -1e6, 1e6))
     else:
-        hu = np.rint(stored * form.slope + form.intercept)
+        with np.errstate(over="ignore"):  # an impossible rescale ends at the limits below
+            hu = np.rint(stored * form.slope + form.intercept)
     hu = np.clip(hu, AIR_HU, HIGHEST_HU).astype(np.int16)
     if form.padding is not None:
         hu[(stored >= form.padding[0]) & (stored <= form.padding[1])] = AIR_HU
@@ -208,9 +208,11 @@ def _run_length(stream: bytes, form: PixelFormat) -> Pixels:
 
 def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
     """JPEG lossless and lossy, JPEG-LS, JPEG 2000."""
-    kind, rows, columns = _recognise(stream)
+    kind, rows, columns, components = _recognise(stream)
     if (rows, columns) != (form.rows, form.columns):
         raise _unreadable("picture size differs from the header")
+    if components != 1:
+        raise _unreadable("colour picture")
     # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
     if kind != "jpeg-2000" and b"\xff\xd9" not in stream[-16:]:
         raise _unreadable("pixel data cut short")
@@ -228,8 +230,8 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
     return picture
 
 
-def _recognise(stream: bytes) -> tuple[str, int, int]:
-    """Kind, rows and columns of a compressed picture, from its own header.
+def _recognise(stream: bytes) -> tuple[str, int, int, int]:
+    """Kind, rows, columns and components of a compressed picture, from its own header.
 
     Sources: ITU-T T.81 B.2.2 and T.87 C.2.2 (frame header), T.800 A.5.1 (SIZ), I.5.1 (JP2 signature).
     """
@@ -237,9 +239,10 @@ def _recognise(stream: bytes) -> tuple[str, int, int]:
     start = stream.find(b"\xff\x4f\xff\x51", 0, 4096) if boxed else 0
     if start >= 0 and stream[start : start + 4] == b"\xff\x4f\xff\x51":
         x1, y1, x0, y0 = (int.from_bytes(stream[start + k : start + k + 4], "big") for k in (8, 12, 16, 20))
-        return "jpeg-2000", y1 - y0, x1 - x0
+        components = int.from_bytes(stream[start + 40 : start + 42], "big")
+        return "jpeg-2000", y1 - y0, x1 - x0, components
     at = 2 if stream[:2] == b"\xff\xd8" else len(stream)
-    while at + 9 <= len(stream):
+    while at + 10 <= len(stream):
         if stream[at] != 0xFF:
             break
         marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4], "big")
@@ -249,6 +252,6 @@ def _recognise(stream: bytes) -> tuple[str, int, int]:
         if marker in _JPEG_LOSSLESS_AND_LOSSY or marker == _JPEG_LS:
             rows = int.from_bytes(stream[at + 5 : at + 7], "big")
             columns = int.from_bytes(stream[at + 7 : at + 9], "big")
-            return ("jpeg-ls" if marker == _JPEG_LS else "jpeg"), rows, columns
+            return ("jpeg-ls" if marker == _JPEG_LS else "jpeg"), rows, columns, stream[at + 9]
         at += 2 + max(length, 2)
     raise _unreadable("unsupported compression")

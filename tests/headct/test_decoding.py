@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -20,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from headct.decoding import AIR_HU, PixelFormat, decode, hounsfield
+from headct.decoding import AIR_HU, HIGHEST_HU, PixelFormat, decode, hounsfield
 from headct.errors import NotAnalysedError
 from headct.reasons import ReasonCode
 
@@ -135,6 +136,21 @@ def test_a_useless_slope_is_assumed_and_said(value):
     assert np.array_equal(hounsfield(stored, form), PICTURE[0].clip(AIR_HU))
 
 
+def test_a_stated_intercept_is_kept_when_the_slope_is_absent():
+    ds = write(PICTURE)[0]
+    del ds.RescaleSlope
+    ds.RescaleIntercept = -1000
+    assert not PixelFormat.of(ds).rescale_known
+    assert np.array_equal(read(ds), (PICTURE[0] + 24).clip(AIR_HU))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_impossible_rescale_overflows_quietly():
+    ds = write(PICTURE)[0]
+    ds.RescaleSlope, ds.RescaleIntercept = "1e308", "-1e308"
+    assert set(np.unique(read(ds))) <= {AIR_HU, HIGHEST_HU}
+
+
 def test_padding_becomes_air_but_never_tissue():
     picture = PICTURE.copy()
     picture[0, :4] = -2000
@@ -199,6 +215,15 @@ def test_an_enormous_picture_is_refused_before_memory_is_taken():
     stream[at + 5 : at + 9] = b"\xff\xff\xff\xff"
     ds.PixelData = encapsulate([bytes(stream)])
     refused(ds, "size differs")
+
+
+@pytest.mark.parametrize("codec", ["jpeg8", "jpegls", "jpeg2k"])
+def test_pictures_of_several_components_are_refused_before_they_are_unpacked(codec, monkeypatch):
+    encoded = getattr(imagecodecs, f"{codec}_encode")(np.zeros((64, 64, 3), np.uint8))
+    ds = write(PICTURE, syntax=JPEGLosslessSV1)[0]
+    ds.PixelData = encapsulate([encoded])
+    monkeypatch.setattr(imagecodecs, f"{codec}_decode", None)
+    refused(ds, "colour picture")
 
 
 def test_deflated_files_keep_their_pixels():
