@@ -31,6 +31,8 @@ _SHIFT_MM = 10.0
 """How far a slice may lie beside the line through the others."""
 _AXIAL = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_HEAD_MM = 180.0
+"""Usual height of a head scan, for slices that say nothing of their places."""
 _DEFAULT_FIELD_MM = 230.0
 """Field of view of a head CT, assumed where the header gives no scale at all."""
 
@@ -99,6 +101,14 @@ class _Plane:
     shape: tuple[float | None, float | None]
     stray: str
 
+    def like(self, other: "_Plane") -> bool:
+        """Parallel, the same way up, of the same size."""
+        return (
+            float(self.rows_to @ other.rows_to) > _PARALLEL
+            and float(self.columns_to @ other.columns_to) > _PARALLEL
+            and self.shape == other.shape
+        )
+
 
 def orientation(header: Dataset) -> tuple[Vector, Vector] | None:
     """Unit vectors in which the column index and the row index grow; ``None`` when absent or impossible."""
@@ -146,7 +156,7 @@ def stack(headers: Sequence[Dataset]) -> Stack:
         rows_to, columns_to = directions or default
         shape = number(header, "Rows"), number(header, "Columns")
         planes.append(_Plane(rows_to, columns_to, shape, stray))
-    members, dropped = _dominant(planes)
+    members, dropped = _members(planes)
     first = planes[members[0]]
     spacing, spacing_known = _spacing(headers, members)
     along, known = _positions(headers, members, first)
@@ -197,26 +207,17 @@ def _normal(rows_to: Vector, columns_to: Vector) -> Vector:
     return normal if largest > 0 else -normal
 
 
-def _dominant(planes: Sequence[_Plane]) -> tuple[list[int], tuple[str, ...]]:
-    """Numbers of the largest set of like planes, and what was dropped beside it."""
-    best: list[int] = []
-    left = list(range(len(planes)))
-    while left:
-        p = planes[left[0]]
-        alike = [
-            i
-            for i in left
-            if float(planes[i].rows_to @ p.rows_to) > _PARALLEL
-            and float(planes[i].columns_to @ p.columns_to) > _PARALLEL
-            and planes[i].shape == p.shape
-            and planes[i].stray == p.stray
-        ]
-        best = max(best, alike, key=len)
-        left = [i for i in left if i not in set(alike)]
-    rest = [planes[i].stray for i in sorted(set(range(len(planes))) - set(best))]
-    if not all(rest):
+def _members(planes: Sequence[_Plane]) -> tuple[list[int], tuple[str, ...]]:
+    """Numbers of the images that make the stack, and what was dropped beside them.
+
+    Strays make a stack only where there is nothing else: captured reformats often lack their orientation.
+    """
+    kind = next(k for k in ("", "screen capture", "localizer") if any(p.stray == k for p in planes))
+    found = [i for i, p in enumerate(planes) if p.stray == kind]
+    if not all(planes[i].like(planes[found[0]]) for i in found):
         raise _inconsistent("mixed orientations or sizes")
-    return best, tuple(f"{rest.count(kind)} {kind}" for kind in sorted(set(rest)))
+    rest = [p.stray for p in planes if p.stray != kind]
+    return found, tuple(f"{rest.count(k)} {k}" for k in sorted(set(rest)))
 
 
 def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[float, float], bool]:
@@ -247,7 +248,9 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane
         _refuse_shifts(along, np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1))
         return along, True
     header = headers[members[0]]
-    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or SLAB_MM
+    # Without any step, no more than a head's height: taller, the crop to the head would cut it short.
+    usual = min(SLAB_MM, _HEAD_MM / len(members))
+    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or usual
     for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
         places = [p for i in members if (p := number(headers[i], keyword)) is not None]
         if len(set(places)) == len(members) and np.ptp(places) * mm < MAX_EXTENT_MM:

@@ -38,7 +38,9 @@ def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
         header = _read(file, ["SOPClassUID", "SeriesInstanceUID", "Modality", "DirectoryRecordSequence"])
         if header is None or "DirectoryRecordSequence" in header:
             continue
-        uid = text(header, "SeriesInstanceUID") or f"no-series-uid:{file.parent}"
+        # A folder's name may hold bytes that are no text, which no output takes.
+        folder = str(file.parent).encode("utf-8", "replace").decode()
+        uid = text(header, "SeriesInstanceUID") or f"no-series-uid:{folder}"
         groups.setdefault(uid, []).append(file)
     return groups
 

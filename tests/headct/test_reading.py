@@ -1,5 +1,6 @@
 """Grouping, sorting, orientation, gaps, duplicates, strays and slabs, on a synthetic head."""
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -148,6 +149,32 @@ def test_strays_are_left_out_and_named():
     assert series.dropped == ("1 localizer", "1 screen capture")
 
 
+def test_more_localizers_than_slices_do_not_push_the_head_out():
+    scouts = write(HEAD[:1])[0]
+    scouts.ImageType, scouts.ImageOrientationPatient = ["LOCALIZER"], [1, 0, 0, 0, 0, -1]
+    series = load_series([*[file_bytes(scouts)] * 20, *files(HEAD)])
+    assert np.array_equal(series.hu, HEAD.clip(-1024))
+    assert series.dropped == ("20 localizer",)
+
+
+def test_captures_without_orientation_make_a_stack_of_their_own():
+    datasets = write(HEAD)
+    for ds in datasets:
+        ds.SOPClassUID = SecondaryCaptureImageStorage
+        del ds.ImageOrientationPatient
+    series = load_series([file_bytes(ds) for ds in datasets])
+    assert np.array_equal(series.hu, HEAD.clip(-1024))
+
+
+def test_thin_slices_that_say_nothing_of_their_places_are_no_taller_than_a_head():
+    thin = np.repeat(head(), 6, axis=0)
+    datasets = write(thin)
+    for ds in datasets:
+        del ds.ImagePositionPatient, ds.SliceThickness
+    series = load_series([file_bytes(ds) for ds in datasets])
+    assert np.ptp(series.slice_positions_mm) == pytest.approx(180, rel=0.02)
+
+
 def test_mixed_orientations_are_refused():
     datasets = write(HEAD)
     datasets[2].ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
@@ -253,6 +280,16 @@ def test_group_series(tmp_path: Path):
         f"no-series-uid:{disc}": 1,
     }
     assert group_series([disc / "IM0"]) == {"2.25.77": [disc / "IM0"]}
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    lost = write(HEAD[:1])[0]
+    del lost.SeriesInstanceUID
+    (folder / "IM0").write_bytes(file_bytes(lost))
+    (uid,) = group_series([tmp_path])
+    assert uid.encode("utf-8").endswith(b"caf?")
 
 
 def test_many_thin_slices_are_never_all_in_memory(tmp_path: Path):
