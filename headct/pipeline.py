@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headct import eligibility
 from headct.anatomy import levels
-from headct.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
+from headct.assessment import Assessment, Finding, FindingKind, KeySlice, Outcome, State, Timings
 from headct.classifier import Classifier
 from headct.coverage import Coverage, coverage
 from headct.errors import NotAnalysedError
@@ -112,7 +112,7 @@ def _judge(
 
     contents = classifier.bundle.contents
     bleeding = score(volume, probabilities, contents.cuts)
-    findings = measure(volume, bleeding.mask, rubric.limits)
+    findings = _with_bleed(measure(volume, bleeding.mask, rubric.limits), volume, bleeding.mask)
     judgement = rubric.judge(findings)
     return Assessment(
         urgency=judgement.urgency,
@@ -126,6 +126,18 @@ def _judge(
         cautions=(() if known.coverage.complete else ("partial",)) + eligibility.cautions(series),
         timings=Timings(read, decode, prepare, infer, clock.lap()),
     )
+
+
+def _with_bleed(
+    findings: tuple[Finding, ...], volume: HeadVolume, mask: NDArray[np.bool_]
+) -> tuple[Finding, ...]:
+    """A flagged patient always has a bleed among the findings, without figures where it is too small or too
+    dense to be measured: the haemorrhage cut decides that there is one, the measure only how large it is.
+    """
+    if not mask.any() or any(f.kind is not FindingKind.MIDLINE_OFFSET for f in findings):
+        return findings
+    slices = sorted({n for slab in np.flatnonzero(mask.any(axis=(1, 2))) for n in volume.slabs[slab]})
+    return (Finding(FindingKind.HAEMORRHAGE, slices=tuple(slices)), *findings)
 
 
 def _key_slices(

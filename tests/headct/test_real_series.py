@@ -1,7 +1,6 @@
 """Reading, eligibility and coverage of the real series; a seeded sample, the named ones always."""
 
 import random
-import time
 from dataclasses import fields, replace
 
 import pytest
@@ -82,13 +81,3 @@ def test_a_real_bone_kernel_is_recognised_without_its_header():
     with pytest.raises(NotAnalysedError) as error:
         check_pixels(series)
     assert error.value.reason.code is ReasonCode.BONE_KERNEL
-
-
-def test_reading_is_quick():
-    sources = [p.read_bytes() for p in sorted((SHARED / ALWAYS[0]).iterdir())]
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        load_series(sources, read_headers(sources))
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0  # about 0.1 s on two idle cores
