@@ -26,6 +26,9 @@ MAX_IMAGES = 6000
 MAX_VOXELS = 2**27
 """Voxels kept after averaging to slabs (256 MB)."""
 
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""How a file without preamble starts. Others are not parsed: a disc image full of zeros would take hours."""
+
 
 def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """DICOM files under files and folders, by SeriesInstanceUID.
@@ -168,8 +171,12 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
 def _read(source: DicomSource, tags: list[str] | None = None) -> Dataset | None:
     """Header of a DICOM file, ``None`` when it is none; files without preamble or meta header are taken."""
     try:
-        data = BytesIO(source) if isinstance(source, bytes) else source
-        header = dcmread(data, stop_before_pixels=True, force=True, specific_tags=tags)
+        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            start = file.read(132)
+            if start[128:] != b"DICM" and start[:2] not in _FIRST_GROUPS:
+                return None
+            file.seek(0)
+            header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
         known = any(k in header for k in ("SOPClassUID", "Modality", "SeriesInstanceUID", "SOPInstanceUID"))
     except Exception:  # the parser meets arbitrary bytes; its errors have no common root
         return None
