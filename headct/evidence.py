@@ -55,12 +55,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def evidence(series: CTSeries) -> list[Dataset]:
     """One small dataset a slice, in slice order: its references, and patient and study on the first.
 
-    :raises ReportError: the images name no study or no series, so no result could be filed with them.
+    :raises ReportError: the images name no study or no series, so no result could be filed with them, or an
+        image has no name that could be referred to.
     """
     first = series.headers[0]
     study, own_series = headers.text(first, "StudyInstanceUID"), headers.text(first, "SeriesInstanceUID")
     if not (study and own_series):
         raise ReportError("the images have no study or series UID")
+    if any(not uid or "\\" in uid for uid in (study, own_series, *series.sop_instance_uids)):
+        raise ReportError("a UID of the images is none")
     items = []
     for header, sop_instance_uid in zip(series.headers, series.sop_instance_uids, strict=True):
         item = Dataset()

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import report_cases as cases
@@ -39,6 +40,18 @@ def test_a_missing_attribute_never_stops_a_report(keyword):
             evidence(cases.series(2, **{keyword: None}))
     elif keyword != "SOPInstanceUID":
         assert len(evidence(cases.series(2, **{keyword: None}))) == 2
+
+
+@pytest.mark.parametrize("uid", ["1.2\\3", ""])
+def test_what_cannot_be_referred_to_gets_no_report(uid):
+    whole = cases.series(2)
+    for damaged in (
+        cases.series(2, StudyInstanceUID=uid),
+        cases.series(2, SeriesInstanceUID=uid),
+        replace(whole, sop_instance_uids=(whole.sop_instance_uids[0], uid)),
+    ):
+        with pytest.raises(ReportError):
+            evidence(damaged)
 
 
 def test_the_headers_stay_as_they_are():
