@@ -48,7 +48,8 @@ demo: setup
 	$(BIN)/python -m orthanc_plugin.demo $(if $(ONCE),--once)
 
 test: setup-test
-	$(BIN)/pytest
+	# Most end-to-end tests wait for servers: several files at once, each with servers of its own.
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 lint: setup-test
 	$(BIN)/ruff check .

@@ -115,7 +115,7 @@ class StackProcess:
     def worker_pids(self) -> list[int]:
         """Process numbers of the workers."""
         found = psutil.Process(self.orthanc_pid).children(recursive=True)
-        return [p.pid for p in found if "orthanc_plugin.worker" in " ".join(p.cmdline())]
+        return [p.pid for p in found if "orthanc_plugin.worker" in _command(p)]
 
     def log(self) -> str:
         """The end of what Orthanc and ``headct up`` wrote."""
@@ -213,6 +213,14 @@ class StackProcess:
         answer = self.http.get(f"/instances/{instance}/file")
         answer.raise_for_status()
         return answer.content
+
+
+def _command(process: psutil.Process) -> str:
+    """Its command line; nothing of a process that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie counts as one
+        return ""
 
 
 def _files(folder: Path) -> list[Path]:

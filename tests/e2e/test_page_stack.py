@@ -11,8 +11,9 @@ from stack_process import StackProcess, wait_until
 from headct.generator.kinds import trauma_study, write
 from headct.urgency import Urgency
 from headct.wording import urgency_words
+from orthanc_plugin.views import WorklistRow
 from orthanc_plugin.web import words
-from orthanc_plugin.web.page import urgency_sign
+from orthanc_plugin.web.page import telling, urgency_sign
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +67,9 @@ def test_row_says_what_the_machine_said(page: Page, case: dict[str, Any]) -> Non
     urgency = Urgency[case["urgency"]]
     expect(row.locator(".sign")).to_contain_text(urgency_sign(urgency, "en").title)
     expect(row.locator(".sign")).to_contain_text(urgency_words(urgency, "en"), ignore_case=True)
-    for finding in case["findings"]:
-        expect(row.locator(".findings")).to_contain_text(finding["sentence"]["en"])
+    told, _ = telling(WorklistRow.model_validate(case).findings)
+    for finding in told:
+        expect(row.locator(".findings")).to_contain_text(finding.sentence.en)
     row.locator("details summary").click()
     for series in case["series"]:
         if series["reason"]:
