@@ -53,7 +53,6 @@ KEY_SLICE = own("key-slice", "Key slice")
 SLICE_INVOLVED = Code("121112", "DCM", "Source of Measurement")
 
 # Observers and algorithm, as read back
-OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
 DEVICE_OBSERVER_UID = Code("121012", "DCM", "Device Observer UID")
 DEVICE_OBSERVER_NAME = Code("121013", "DCM", "Device Observer Name")
 PERSON_OBSERVER_NAME = Code("121008", "DCM", "Person Observer Name")

@@ -172,11 +172,6 @@ def default_rubric() -> Rubric:
     return Rubric.load(Path(__file__).with_name("rubric.toml"))
 
 
-def judge(findings: tuple[Finding, ...], rubric: Rubric | None = None) -> Judgement:
-    """Judge by ``rubric``, or by the one that ships."""
-    return (rubric or default_rubric()).judge(findings)
-
-
 def _total_ml(findings: list[Finding]) -> float:
     return sum(f.volume_ml or 0.0 for f in findings)
 

@@ -12,7 +12,7 @@ from headct.assessment import FindingKind
 from headct.measurement import measure
 from headct.preprocessing import head_volume, resample
 from headct.reading import load_series
-from headct.rubric import judge
+from headct.rubric import default_rubric
 from headct.urgency import Urgency
 
 pytestmark = needs_shared_data
@@ -45,13 +45,13 @@ def offset(findings):
 
 
 def test_colours_of_the_true_masks(patients):
-    colours = Counter(judge(findings).urgency for _, findings in patients.values())
+    colours = Counter(default_rubric().judge(findings).urgency for _, findings in patients.values())
     assert colours[Urgency.GREEN] == 37
     # Two patients lie within 0.4 mm of the thickness or the midline that makes RED.
     assert colours[Urgency.RED] in range(11, 15)
     assert colours[Urgency.BLACK] == 0
     for row, findings in patients.values():
-        assert (judge(findings).urgency > Urgency.GREEN) == (row["any_ich"] == "1")
+        assert (default_rubric().judge(findings).urgency > Urgency.GREEN) == (row["any_ich"] == "1")
 
 
 def test_volumes_are_those_of_the_table(patients):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import headct.rubric
 from headct.assessment import Finding, FindingKind, Location
 from headct.errors import RubricError
-from headct.rubric import Rubric, Rule, default_rubric, judge
+from headct.rubric import Rubric, Rule, default_rubric
 from headct.urgency import Urgency
 
 SHIPPED = Path(headct.rubric.__file__).with_name("rubric.toml")
@@ -67,13 +67,13 @@ DEEP = Location.DEEP
     ],
 )
 def test_the_table(findings, urgency, worst):
-    judgement = judge(findings)
+    judgement = default_rubric().judge(findings)
     assert judgement.urgency is urgency
     assert (judgement.rules[0] if judgement.rules else None) == worst
 
 
 def test_rules_are_given_worst_first():
-    judgement = judge((bleed(120.0, 40.0, DEEP), midline(12.0)))
+    judgement = default_rubric().judge((bleed(120.0, 40.0, DEEP), midline(12.0)))
     assert judgement.rules == (
         Rule.TOTAL_BLACK,
         Rule.THICKNESS,
@@ -98,7 +98,7 @@ cases = st.lists(collections, max_size=6)
 
 @given(cases, collections)
 def test_another_bleed_never_lowers_the_urgency(found, more):
-    assert judge((*found, more)).urgency >= judge(tuple(found)).urgency
+    assert default_rubric().judge((*found, more)).urgency >= default_rubric().judge(tuple(found)).urgency
 
 
 @given(cases.filter(bool), st.data())
@@ -110,21 +110,23 @@ def test_a_larger_bleed_never_lowers_the_urgency(found, data):
         volume_ml=found[which].volume_ml + data.draw(st.floats(0, 100)),
         thickness_mm=found[which].thickness_mm + data.draw(st.floats(0, 30)),
     )
-    assert judge(tuple(larger)).urgency >= judge(tuple(found)).urgency
+    assert default_rubric().judge(tuple(larger)).urgency >= default_rubric().judge(tuple(found)).urgency
 
 
 @given(cases, st.floats(-30, 30), st.floats(0, 20))
 def test_the_midline_only_raises(found, offset, more):
-    plain = judge(tuple(found)).urgency
-    with_offset = judge((*found, midline(offset))).urgency
-    further = judge((*found, midline(offset + more if offset >= 0 else offset - more))).urgency
+    plain = default_rubric().judge(tuple(found)).urgency
+    with_offset = default_rubric().judge((*found, midline(offset))).urgency
+    further = (
+        default_rubric().judge((*found, midline(offset + more if offset >= 0 else offset - more))).urgency
+    )
     assert plain <= with_offset <= further
-    assert judge((*found, midline(None))).urgency == plain
+    assert default_rubric().judge((*found, midline(None))).urgency == plain
 
 
 @given(cases)
 def test_green_exactly_when_nothing_was_found(found):
-    assert (judge(tuple(found)).urgency is GREEN) == (not found)
+    assert (default_rubric().judge(tuple(found)).urgency is GREEN) == (not found)
 
 
 def test_a_hospital_can_pass_its_own_file(tmp_path):
@@ -135,8 +137,8 @@ def test_a_hospital_can_pass_its_own_file(tmp_path):
     )
     rubric = Rubric.load(own)
     assert rubric.version == "hospital-3"
-    assert judge((bleed(1.0, 9.0),), rubric).urgency is YELLOW
-    assert judge((bleed(1.0, 9.0),)).urgency is RED
+    assert rubric.judge((bleed(1.0, 9.0),)).urgency is YELLOW
+    assert default_rubric().judge((bleed(1.0, 9.0),)).urgency is RED
 
 
 def test_every_value_that_ships_has_its_source():
