@@ -153,7 +153,7 @@ class Outcome:
             raise ValueError(f"state {self.state} does not fit its content")
 
     def to_json(self) -> dict[str, Any]:
-        """The object printed by ``headct assess --json`` (DESIGN contract)."""
+        """The object printed by ``headct assess --json``."""
         a = self.assessment.to_json() if self.assessment else {}
         return {
             "series_instance_uid": self.series_instance_uid,

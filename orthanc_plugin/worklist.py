@@ -1,4 +1,4 @@
-"""The worklist: one row a study, in the order of work (DESIGN section 2, *Case* and *Order*)."""
+"""The worklist: one row a study, in the order of work."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

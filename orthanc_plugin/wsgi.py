@@ -12,7 +12,7 @@ from wsgiref.types import WSGIApplication
 HEADERS_OF_THE_SERVER = frozenset({"content-length", "connection", "keep-alive", "transfer-encoding", "date"})
 """Set by Orthanc's own HTTP server."""
 MAX_BODY = 20 * 2**20
-"""Bytes; DESIGN section 4."""
+"""Bytes of a request; no route needs nearly as many."""
 
 
 class Output(Protocol):
