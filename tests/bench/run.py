@@ -60,7 +60,7 @@ def main() -> None:
             *(f"| {what} | {value} |" for what, value in rows),
         ]
     )
-    report = ROOT / "reports" / f"bench-{now:%Y-%m-%d}.md"
+    report = ROOT / "reports" / f"bench-{now:%Y-%m-%d-%H%M}.md"
     report.parent.mkdir(exist_ok=True)
     report.write_text(text + "\n")
     print(text)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from copies import copy_files
 from data import SHARED, needs_shared_data
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
@@ -34,9 +35,10 @@ def test_damaged_files_through_orthanc_each_get_a_state(new_stack: NewStack) -> 
     stack = new_stack({"HeadCTTriage": {"LongQuietSeconds": 5}}).start()
     source = SHARED / "real_studies" / "siemens_stroke_0019983" / "ct"
     files = [f.read_bytes() for f in sorted(source.iterdir())[:6]]
-    for _, damaged in mutants(files, seed=5, count=6):
-        for content in damaged:
-            stack.http.post("/instances", content=content)
+    for number in range(6):
+        for _, damaged in mutants(copy_files(files, number), seed=number, count=1):
+            for content in damaged:
+                stack.http.post("/instances", content=content)
     series = stack.get("/series?expand")
     uids = [
         s["MainDicomTags"].get("SeriesInstanceUID", "")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from copies import copy_files
 from data import ROOT, SHARED
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
@@ -84,14 +85,15 @@ def damaged_files(count: int, seed: int) -> str:
 def damaged_files_through_orthanc(count: int, seed: int) -> str:
     """Mutated files through the real server: each series it accepted gets a state, each refusal a reason."""
     with tempfile.TemporaryDirectory() as folder, StackProcess(Path(folder)) as stack:
-        sent = accepted = 0
-        number = 0
+        sent = accepted = number = 0
+        sources = sources_to_damage()
         while sent < count:
-            for files in sources_to_damage():
-                for _, damaged in mutants(files, seed + number, 1):
-                    for content in damaged:
-                        accepted += stack.http.post("/instances", content=content).status_code == 200
-                    sent += sum(content not in files for content in damaged)
+            # A series of its own each, else the second damage would meet the first one's images.
+            files = copy_files(sources[number % len(sources)], number)
+            for _, damaged in mutants(files, seed + number, 1):
+                for content in damaged:
+                    accepted += stack.http.post("/instances", content=content).status_code == 200
+                sent += sum(content not in files for content in damaged)
             number += 1
         listed = [
             s for s in stack.get("/series?expand") if s["MainDicomTags"].get("Modality") not in {"SR", "KO"}
@@ -184,7 +186,7 @@ def main() -> int:
             failures += 1
         lines.append(f"- {name}: {verdict} in {time.monotonic() - start:.0f} s. {said}")
         print(lines[-1], flush=True)
-    report = ROOT / "reports" / f"soak-{now:%Y-%m-%d}.md"
+    report = ROOT / "reports" / f"soak-{now:%Y-%m-%d-%H%M}.md"
     report.parent.mkdir(exist_ok=True)
     report.write_text("\n".join(lines) + "\n")
     return bool(failures)
