@@ -42,10 +42,10 @@ def main(*, once: bool, http_port: int, dicom_port: int, ohif_port: int, kinds: 
         with stop_on_signals(), running(options) as stack:
             click.echo(describe(stack))
             card = show(stack, kinds)
-            click.echo(f"\nWorklist   {options.page_url}")
-            click.echo(f"User       {stack.credentials.user}   Password   {stack.credentials.password}")
             if once:
                 sys.exit(0 if card.as_it_should_be else 1)
+            click.echo(f"\nWorklist   {options.page_url}")
+            click.echo(f"User       {stack.credentials.user}   Password   {stack.credentials.password}")
             click.echo("Ctrl-C ends it.")
             raise StackError(ended_message(watch(stack.children)))
     except Stopped:

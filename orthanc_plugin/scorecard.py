@@ -136,6 +136,7 @@ class Scorecard:
             for kind in (Verdict.NOT_RECOGNISED, Verdict.REFUSED, Verdict.FAILED, Verdict.UNFINISHED)
             if names[kind]
         ]
+        lines.append("Verdicts are on blood alone: not on how bad it is, nor on infarcts and fractures.")
         lines.append("Generated heads test the plumbing; they say nothing of how well real bleeds are found.")
         return "\n".join(lines)
 
