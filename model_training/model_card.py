@@ -29,7 +29,7 @@ def model_card(contents: BundleContents, manifest: Manifest) -> str:
         f"- Manifest SHA-256: `{contents.data.manifest_sha256}`",
         "## Never shown, or hardly",
         "Adults of other hospitals; scans after operation; aneurysms; tumours and contrast; slices other than"
-        " about 5 mm. Subdural, intraventricular and subarachnoid blood and old, isodense collections are in a"
+        " about 5 mm. Subdural, intraventricular and subarachnoid blood and old collections are in a"
         " handful of patients, so no figure by type of bleed can be given. In this data sex, fracture and age"
         " alone tell much of who bleeds, so part of any figure here may not be the brain's.",
         "## Out of fold",

@@ -19,6 +19,8 @@ from model_training.network import CONTEXT, bleed_network
 
 BLOOD_MAX_HU = 100
 """Mask voxels denser than this lie in bone, where the marking is not to be trusted: they get no weight."""
+BLOODY_SHARE = 0.4
+"""Share of the slabs drawn that hold blood; in whole stacks it is a tenth, and one false alarm is enough."""
 
 WEIGHTS = "network.weights.h5"
 _log = logging.getLogger(__name__)
@@ -115,13 +117,15 @@ def _batches(
 def _slabs(
     samples: Sequence[Sample], patients: Sequence[Patient], random: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.float32], ...]]:
-    """Endless draws, with and without blood in turn; first the patient, then the slab, so none dominates."""
+    """Endless draws, BLOODY_SHARE of them with blood; first the patient, then the slab, so none dominates."""
     bloody = [np.flatnonzero(s.mask.any(axis=(1, 2))) for s in samples]
     bleeding = [i for i, slabs in enumerate(bloody) if len(slabs)]
     bleed_free = [i for i, p in enumerate(patients) if not p.bleeding]
     while True:
-        i = random.choice(bleeding)
-        yield _slab(samples[i], int(random.choice(bloody[i])))
+        if random.random() < BLOODY_SHARE:
+            i = random.choice(bleeding)
+            yield _slab(samples[i], int(random.choice(bloody[i])))
+            continue
         # A third of the slabs without blood come from bleeding patients, so that blood is what differs.
         i = random.choice(bleeding if random.random() < 1 / 3 else bleed_free)
         clear = np.setdiff1d(np.arange(len(samples[i].mask)), bloody[i])
