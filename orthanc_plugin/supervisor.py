@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 HOST = socket.gethostname()
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 5.0
-BACK_OFF = (1.0, 60.0)
+BACK_OFF = (1.0, 15.0)
 """First and longest pause before a worker that ended is started again."""
 START_SECONDS = 20.0
 """What a worker may take to load its network."""
