@@ -89,6 +89,8 @@ def show(stack: Stack, kinds: tuple[str, ...]) -> Scorecard:
         auth=(stack.credentials.user, stack.credentials.password),
         timeout=30,
         trust_env=False,
+        # Orthanc closes idle connections at about the pace we ask; a question sent just then would be lost.
+        limits=httpx.Limits(max_keepalive_connections=0),
     ) as client:
         answers = _wait(stack, client, given)
     card = Scorecard(given, answers)
@@ -138,7 +140,10 @@ def _wait(stack: Stack, client: httpx.Client, given: dict[str, Given]) -> dict[s
 
 
 def _worklist(client: httpx.Client) -> dict[str, Any]:
-    response = client.get("/triage/api/v1/worklist")
+    try:
+        response = client.get("/triage/api/v1/worklist")
+    except httpx.TransportError as error:
+        raise StackError(f"the worklist does not answer: {error}") from error
     if response.status_code != httpx.codes.OK:
         raise StackError(f"the worklist answers {response.status_code}: {response.text[:300]}")
     answer: dict[str, Any] = response.json()
