@@ -16,6 +16,7 @@ import httpx
 
 from headct.errors import HeadCTError
 from headct.generator.kinds import KINDS, GeneratedSeries, generate, trauma_study, write
+from orthanc_plugin.orthanc_client import LIMITS
 from orthanc_plugin.scorecard import Answer, Given, Scorecard, answers_by_series
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.processes import Stopped, first_dead, stop_on_signals, watch
@@ -89,8 +90,7 @@ def show(stack: Stack, kinds: tuple[str, ...]) -> Scorecard:
         auth=(stack.credentials.user, stack.credentials.password),
         timeout=30,
         trust_env=False,
-        # Orthanc closes idle connections at about the pace we ask; a question sent just then would be lost.
-        limits=httpx.Limits(max_keepalive_connections=0),
+        limits=LIMITS,
     ) as client:
         answers = _wait(stack, client, given)
     card = Scorecard(given, answers)

@@ -10,6 +10,8 @@ from headct.errors import HeadCTError
 METADATA = "8310"
 """``HeadCTUrgency``: user metadata have numbers from 1024 on, and a number needs no registration."""
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+LIMITS = httpx.Limits(keepalive_expiry=0.5)
+"""Orthanc closes a connection after one idle second; a request sent at that moment would be lost."""
 
 
 class OrthancError(HeadCTError):
@@ -26,7 +28,12 @@ class OrthancClient:
     def __init__(self, url: str, token: str) -> None:
         # Orthanc's own certificate names the hospital's host, not the loopback address we use.
         self._http = httpx.Client(
-            base_url=url, headers={"Authorization": token}, timeout=TIMEOUT, verify=False, trust_env=False
+            base_url=url,
+            headers={"Authorization": token},
+            timeout=TIMEOUT,
+            limits=LIMITS,
+            verify=False,
+            trust_env=False,
         )
         self._labels: bool | None = None
 
