@@ -35,19 +35,25 @@ def main() -> None:
     parser.add_argument("--only", choices=["judging", "latency", "rate", "load"], action="append")
     chosen = parser.parse_args().only or ["judging", "latency", "rate", "load"]
     rows: list[tuple[str, str]] = []
+
+    def add(measured: list[tuple[str, str]]) -> None:
+        for what, value in measured:
+            print(f"{what}: {value}", flush=True)
+        rows.extend(measured)
+
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         source, kind = series_to_measure(work)
         if "judging" in chosen:
-            rows += judging(source)
+            add(judging(source))
         if "rate" in chosen:
-            rows += store_rate(source, work)
+            add(store_rate(source, work))
         if {"latency", "load"} & set(chosen):
             with StackProcess(work / "stack") as stack:
                 if "latency" in chosen:
-                    rows += latency(stack, source, work)
+                    add(latency(stack, source, work))
                 if "load" in chosen:
-                    rows += load(stack, source, work)
+                    add(load(stack, source, work))
     now = datetime.now(UTC)
     text = "\n".join(
         [
@@ -63,7 +69,7 @@ def main() -> None:
     report = ROOT / "reports" / f"bench-{now:%Y-%m-%d-%H%M}.md"
     report.parent.mkdir(exist_ok=True)
     report.write_text(text + "\n")
-    print(text)
+    print(f"Written to {report.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def latency(stack: StackProcess, source: Path, work: Path) -> Rows:
     for number in range(20):
         uid = copy_series(source, work / f"alone{number}", number, "b")
         stack.send(work / f"alone{number}")
-        alone.append(_reports_after(stack, {uid: time.monotonic()})[0])
+        sent_at = time.monotonic()
+        alone.append(_reports(stack, [uid])[uid] - sent_at)
     folders = [work / f"together{n}" for n in range(20)]
     uids = [copy_series(source, folder, n, "t") for n, folder in enumerate(folders)]
     sent: dict[str, float] = {}
@@ -29,10 +31,11 @@ def latency(stack: StackProcess, source: Path, work: Path) -> Rows:
         stack.send(folder)
         sent[uid] = time.monotonic()
 
-    watching = ThreadPoolExecutor(1).submit(_reports_after, stack, sent, len(uids))
+    watching = ThreadPoolExecutor(1).submit(_reports, stack, uids)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(send, uids, folders))
-    together = watching.result()
+    stored = watching.result()
+    together = [stored[uid] - sent[uid] for uid in uids]
     return [
         ("last image to report, idle: median", f"{statistics.median(alone):.2f} s"),
         ("last image to report, idle: 95th percentile", f"{np.percentile(alone, 95):.2f} s"),
@@ -41,23 +44,22 @@ def latency(stack: StackProcess, source: Path, work: Path) -> Rows:
     ]
 
 
-def _reports_after(stack: StackProcess, sent: dict[str, float], count: int = 1) -> list[float]:
-    """Seconds from each series' sending to its report being in Orthanc."""
+def _reports(stack: StackProcess, uids: Sequence[str]) -> dict[str, float]:
+    """Wait for the report of each series; when it was first seen in Orthanc."""
     seen: dict[str, float] = {}
     known: set[str] = set()
     deadline = time.monotonic() + 300
-    while len(seen) < count:
-        assert time.monotonic() < deadline, f"{count - len(seen)} reports missing"
+    while set(uids) - set(seen):
+        assert time.monotonic() < deadline, f"{len(uids) - len(seen)} reports missing"
         for instance in set(stack.documents("SR")) - known:
             now = time.monotonic()
             known.add(instance)
             evidence = stack.get(f"/instances/{instance}/simplified-tags")
             for study in evidence["CurrentRequestedProcedureEvidenceSequence"]:
                 for series in study["ReferencedSeriesSequence"]:
-                    if series["SeriesInstanceUID"] in sent or count > 1:
-                        seen.setdefault(series["SeriesInstanceUID"], now)
-        time.sleep(0.03)
-    return [seen[uid] - when for uid, when in sent.items()]
+                    seen.setdefault(series["SeriesInstanceUID"], now)
+        time.sleep(0.05)
+    return seen
 
 
 def store_rate(source: Path, work: Path) -> Rows:
@@ -65,10 +67,11 @@ def store_rate(source: Path, work: Path) -> Rows:
     folders = [work / f"rate{n}" for n in range(12)]
     on: list[float] = []
     off: list[float] = []
-    with (
-        StackProcess(work / "on") as with_triage,
-        StackProcess(work / "off", {"HeadCTTriage": {"Workers": 0}, "PythonScript": ""}) as without,
-    ):
+    plain = {"Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"]}
+    with StackProcess(work / "on") as with_triage, ExitStack() as ends:
+        without = StackProcess(work / "off", plain)
+        ends.callback(without.stop)
+        without.start(wait_for_triage=False)
         for turn in range(4):
             for stack, rates in ((with_triage, on), (without, off)):
                 for n, folder in enumerate(folders):
