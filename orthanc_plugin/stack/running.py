@@ -42,9 +42,12 @@ def running(options: Options) -> Iterator[Stack]:
         StackError: A part did not come up.
     """
     options.check()
-    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     logs = options.data / "logs"
-    logs.mkdir(exist_ok=True)
+    try:
+        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logs.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
     with _only_one(options):
         credentials = load_or_create(options.data)
         # Written before anything starts, so that every mistake in a setting shows with nothing to clean up.
