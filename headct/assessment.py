@@ -94,6 +94,11 @@ class Assessment:
     """Codes of visible cautions, such as ``child``; words in :mod:`headct.wording`."""
     timings: Timings = field(default_factory=Timings)
 
+    @property
+    def judged_by(self) -> str:
+        """Bundle and rubric: what decides, beside the images, what is said. Part of every result's UID."""
+        return f"{self.bundle.digest}+rubric-{self.rubric_version}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; :meth:`from_json` reads them back."""
         data = asdict(self)

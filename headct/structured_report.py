@@ -79,9 +79,9 @@ def write(
     report = Comprehensive3DSR(
         evidence=documents.unnamed(slices),
         content=measurement_report(assessment, slices, identity, language),
-        series_instance_uid=result_uid(identity, bundle.digest, "sr-series"),
+        series_instance_uid=result_uid(identity, assessment.judged_by, "sr-series"),
         series_number=documents.series_number(SERIES_NUMBER, series),
-        sop_instance_uid=result_uid(identity, bundle.digest, "sr"),
+        sop_instance_uid=result_uid(identity, assessment.judged_by, "sr"),
         instance_number=1,
         is_complete=True,
         previous_versions=[reference(_report(predecessor))] if predecessor else None,

@@ -179,8 +179,8 @@ def _documents(
     settings: Settings,
     sent_at: datetime,
 ) -> tuple[NewDocument, ...]:
-    identity, bundle = case_identity(series), assessment.bundle.digest
-    uid = result_uid(identity, bundle, "sr")
+    identity, judged_by = case_identity(series), assessment.judged_by
+    uid = result_uid(identity, judged_by, "sr")
     earlier = predecessor(uid)
     report = structured_report.write(
         series, assessment, sent_at=sent_at, predecessor=earlier, language=settings.report_language
@@ -195,5 +195,5 @@ def _documents(
     ]
     if settings.key_objects:
         key = key_objects.write(series, assessment, sent_at=sent_at, language=settings.report_language)
-        written.append(NewDocument(result_uid(identity, bundle, "ko"), DocumentKind.KEY_OBJECTS, key))
+        written.append(NewDocument(result_uid(identity, judged_by, "ko"), DocumentKind.KEY_OBJECTS, key))
     return tuple(written)

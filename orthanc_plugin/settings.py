@@ -1,7 +1,7 @@
 """Typed options, read from the section ``HeadCTTriage`` of Orthanc's configuration."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_pascal
@@ -12,17 +12,6 @@ from headct.errors import SettingsError
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Person(BaseModel):
-    """Who stands behind a login of Orthanc."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
-
-    name: Annotated[str, Field(min_length=1, max_length=194, pattern=r"^[^\\]+$")]
-    """DICOM person name, ``Family^Given`` with up to three component groups."""
-    organisation: str = ""
-    role: Literal["viewer", "reader", "administrator"] = "viewer"
 
 
 class Settings(BaseModel):
@@ -80,8 +69,6 @@ class Settings(BaseModel):
     """Render slices as PNG for the worklist page."""
     ohif_url: str = ""
     """OHIF viewer opened from the worklist page; the study's UID is appended."""
-    people: dict[str, Person] = Field(default_factory=dict)
-    """Orthanc login to person; logins not listed only look."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -504,7 +504,7 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
         .where(
             tables.Assessment.series_id == series.id,
             tables.Assessment.case_identity == judgement.case_identity,
-            tables.Assessment.bundle_digest == said.bundle.digest,
+            tables.Assessment.judged_by == said.judged_by,
             tables.Assessment.preliminary == judgement.preliminary,
         )
         .order_by(tables.Assessment.id.desc())
@@ -519,7 +519,7 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
             generation=series.generation,
             case_identity=judgement.case_identity,
             pixel_digest=judgement.pixel_digest,
-            bundle_digest=said.bundle.digest,
+            judged_by=said.judged_by,
             urgency=said.urgency,
             content=said.to_json(),
             preliminary=judgement.preliminary,

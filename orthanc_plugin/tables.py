@@ -144,7 +144,8 @@ class Assessment(Base):
     case_identity: Mapped[str]
     """Digest over patient, study, series, images and pixels: the same images give the same."""
     pixel_digest: Mapped[str]
-    bundle_digest: Mapped[str]
+    judged_by: Mapped[str]
+    """Bundle and rubric, :attr:`headct.assessment.Assessment.judged_by`."""
     urgency: Mapped[Urgency]
     content: Mapped[dict[str, Any]]
     """:meth:`headct.assessment.Assessment.to_json`."""

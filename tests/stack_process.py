@@ -15,6 +15,8 @@ import httpx
 import psutil
 from data import ROOT
 
+from orthanc_plugin.orthanc_client import LIMITS
+
 UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
 
@@ -44,7 +46,11 @@ class StackProcess:
         self.ohif_url = f"http://127.0.0.1:{self.ohif_port}"
         self.user, self.password = "tester", "not-a-secret"
         self.http = httpx.Client(
-            base_url=self.url, auth=(self.user, self.password), timeout=60, trust_env=False
+            base_url=self.url,
+            auth=(self.user, self.password),
+            timeout=60,
+            trust_env=False,
+            limits=LIMITS,
         )
         self.process: subprocess.Popen[bytes] | None = None
         self._arguments = list(arguments)

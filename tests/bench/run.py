@@ -33,7 +33,9 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["judging", "latency", "rate", "load"], action="append")
-    chosen = parser.parse_args().only or ["judging", "latency", "rate", "load"]
+    parser.add_argument("--series", type=int, default=200, help="series of the load")
+    options = parser.parse_args()
+    chosen = options.only or ["judging", "latency", "rate", "load"]
     rows: list[tuple[str, str]] = []
 
     def add(measured: list[tuple[str, str]]) -> None:
@@ -53,7 +55,7 @@ def main() -> None:
                 if "latency" in chosen:
                     add(latency(stack, source, work))
                 if "load" in chosen:
-                    add(load(stack, source, work))
+                    add(load(stack, source, work, options.series))
     now = datetime.now(UTC)
     text = "\n".join(
         [

@@ -90,8 +90,8 @@ def test_figures_are_rounded_to_a_tenth():
 def test_uids_come_from_what_was_judged():
     found = dataset(write())
     identity = case_identity(SERIES)
-    assert found.SOPInstanceUID == result_uid(identity, cases.BUNDLE.digest, "sr")
-    assert found.SeriesInstanceUID == result_uid(identity, cases.BUNDLE.digest, "sr-series")
+    assert found.SOPInstanceUID == result_uid(identity, BLEEDING.judged_by, "sr")
+    assert found.SeriesInstanceUID == result_uid(identity, BLEEDING.judged_by, "sr-series")
     # What was said of the case plays no part: a repeat of the judgement is the same object.
     assert dataset(write(GREEN)).SOPInstanceUID == found.SOPInstanceUID
 

@@ -118,7 +118,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("case_identity", sa.String(), nullable=False),
         sa.Column("pixel_digest", sa.String(), nullable=False),
-        sa.Column("bundle_digest", sa.String(), nullable=False),
+        sa.Column("judged_by", sa.String(), nullable=False),
         sa.Column("urgency", sa.String(8), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("preliminary", sa.Boolean(), nullable=False),
