@@ -180,7 +180,10 @@ def flip_pixel_bytes(rng: random.Random, files: Files) -> Files:
 
 
 def swap_pixels(rng: random.Random, files: Files) -> Files:
-    donor = pydicom.dcmread(BytesIO(rng.choice(files)), force=True).get("PixelData", b"")
+    try:
+        donor = pydicom.dcmread(BytesIO(rng.choice(files)), force=True).get("PixelData", b"")
+    except Exception:  # damaged beyond reading by an earlier operation; pydicom's errors have no common root
+        return list(files)
     return _edited(rng, files, lambda ds: setattr(ds, "PixelData", donor))
 
 
