@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from contextlib import suppress
 from dataclasses import replace
@@ -85,6 +86,11 @@ def test_figures_are_rounded_to_a_tenth():
     finding = Finding(FindingKind.HAEMORRHAGE, (1,), 33.3333, 12.25001, offset_mm=None)
     found = structured_report.read(write(replace(BLEEDING, findings=(finding,))))
     assert (found.findings[0].volume_ml, found.findings[0].thickness_mm) == (33.3, 12.3)
+
+
+def test_another_rubric_is_another_report():
+    other = dataclasses.replace(BLEEDING, rubric_version=BLEEDING.rubric_version + "-hospital")
+    assert dataset(write(other)).SOPInstanceUID != dataset(write()).SOPInstanceUID
 
 
 def test_uids_come_from_what_was_judged():
