@@ -41,13 +41,13 @@ def main() -> None:
 @click.option("--out", type=_FOLDER, required=True, help="Where samples and manifest go.")
 def dataset(ct_ich: Path | None, phe_sich: Path | None, out: Path) -> None:
     """Prepare head volumes and masks, and freeze the split by patient."""
-    from model_training.dataset import prepare
+    from model_training.datasets.preparation import prepare
 
     sources = {name: path for name, path in (("ct_ich", ct_ich), ("phe_sich", phe_sich)) if path}
     if not sources:
         raise click.UsageError("name at least one source of data")
     manifest = prepare(sources, out)
-    click.echo(f"{len(manifest.training)} patients to train on, {len(manifest.external)} to measure on")
+    click.echo(f"{len(manifest.in_folds)} patients to train on, {len(manifest.external)} to measure on")
     click.echo(f"manifest {manifest.sha256}")
 
 
@@ -59,10 +59,10 @@ def dataset(ct_ich: Path | None, phe_sich: Path | None, out: Path) -> None:
 def train(data: Path, run: Path, config: Path | None, fold: int | None) -> None:
     """Train a network for each fold and one on all patients. Stopped runs go on where they were."""
     from model_training.config import TrainingConfig
-    from model_training.dataset import Manifest
+    from model_training.datasets.manifest import Manifest
     from model_training.train import train as train_one
 
-    folds = sorted({p.fold for p in Manifest.read(data).training if p.fold is not None})
+    folds = sorted({p.fold for p in Manifest.read(data).in_folds if p.fold is not None})
     wanted = [*folds, None] if fold is None else [None if fold == -1 else fold]
     for number in wanted:
         click.echo(f"{train_one(data, run, TrainingConfig.read(config), number)}")
@@ -75,7 +75,7 @@ def train(data: Path, run: Path, config: Path | None, fold: int | None) -> None:
 def evaluate(data: Path, run: Path, config: Path | None) -> None:
     """Judge every patient out of fold; choose cuts and calibrations; write evaluation.json."""
     from model_training.config import TrainingConfig
-    from model_training.evaluate import evaluate as judge
+    from model_training.evaluation.evaluate import evaluate as judge
 
     result = judge(data, run, TrainingConfig.read(config))
     area, rates = result["haemorrhage"]["out_of_fold"], result["haemorrhage"]["at_nested_cuts"]

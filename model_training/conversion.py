@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from headct.classifier import LiteRTRuntime
 from headct.errors import ExportError
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
-from model_training.network import CONTEXT
+from model_training.networks.bleed import CONTEXT
 
 BATCH = 1
 """Slabs one call takes; a slab's layers then stay in the caches, and no batch is padded."""

@@ -18,10 +18,11 @@ from headct.bundle import (
 from headct.errors import UnusableInputError
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, check, convert
-from model_training.dataset import Manifest, Sample, sample_path
-from model_training.evaluate import EVALUATION
+from model_training.datasets.manifest import Manifest
+from model_training.datasets.sample import Sample, sample_path
+from model_training.evaluation.evaluate import EVALUATION
 from model_training.model_card import model_card
-from model_training.network import CONTEXT
+from model_training.networks.bleed import CONTEXT
 from model_training.train import stacked, trained
 
 NAME = "headct-bleed"
@@ -51,7 +52,7 @@ def export(
     cuts = Cuts(**figures["cuts"])
     network = trained(run / "final", config)
     exported = convert(network, precision)
-    most_blood = sorted(manifest.training, key=lambda p: -(p.bleed_ml or 0.0))[:CHECKED_PATIENTS]
+    most_blood = sorted(manifest.in_folds, key=lambda p: -(p.bleed_ml or 0.0))[:CHECKED_PATIENTS]
     slabs = np.concatenate([stacked(Sample.read(sample_path(data, p)).volume.hu) for p in most_blood])
     agreement = check(exported, network, slabs, cuts.voxel, precision)
     contents = BundleContents(
@@ -61,7 +62,7 @@ def export(
         haemorrhage=Calibration(**figures["calibration"]["haemorrhage"]),
         alert=Calibration(**figures["calibration"]["alert"]),
         rubric_version=figures["rubric"],
-        data=TrainingData(manifest.sha256, len(manifest.training), tuple(figures["sources"])),
+        data=TrainingData(manifest.sha256, len(manifest.in_folds), tuple(figures["sources"])),
         licence=LICENCE,
         input=InputContract(context=CONTEXT),
         figures={

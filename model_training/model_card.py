@@ -5,15 +5,15 @@ from typing import Any
 
 from headct.bundle import BundleContents
 from headct.urgency import Urgency
-from model_training.dataset import Manifest
+from model_training.datasets.manifest import Manifest
 
 
 def model_card(contents: BundleContents, manifest: Manifest) -> str:
     """Markdown text of the card. The patient is the unit of every figure; intervals are 95 %."""
     figures = contents.figures
-    bleeding = [p for p in manifest.training if p.bleeding]
+    bleeding = [p for p in manifest.in_folds if p.bleeding]
     small = sum((p.bleed_ml or 0.0) < 5 for p in bleeding)
-    young = sum(bool(p.under_18) for p in manifest.training)
+    young = sum(bool(p.under_18) for p in manifest.in_folds)
     haemorrhage, alert = figures["haemorrhage"], figures["alert"]
     at = haemorrhage["at_nested_cuts"]
     sections = [
@@ -23,7 +23,7 @@ def model_card(contents: BundleContents, manifest: Manifest) -> str:
         "## Data",
         f"Trained on {contents.data.patients} patients of {', '.join(contents.data.sources)}:"
         f" {len(bleeding)} with haemorrhage ({small} of under 5 ml) and"
-        f" {len(manifest.training) - len(bleeding)} without; {young} are under 18. One hospital, head trauma,"
+        f" {len(manifest.in_folds) - len(bleeding)} without; {young} are under 18. One hospital, head trauma,"
         " mostly epidural bleeds and contusions.",
         *(f"- {source}: {licence}" for source, licence in sorted(manifest.licences.items())),
         f"- Manifest SHA-256: `{contents.data.manifest_sha256}`",

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from model_training.augmentation import augment
 from model_training.config import TrainingConfig
-from model_training.dataset import Manifest, Patient, Sample, sample_path
-from model_training.network import CONTEXT, bleed_network
+from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.sample import Sample, sample_path
+from model_training.networks.bleed import CONTEXT, bleed_network
 
 BLOOD_MAX_HU = 100
 """Mask voxels denser than this lie in bone, where the marking is not to be trusted: they get no weight."""
@@ -39,7 +40,7 @@ def train(data: Path, run: Path, config: TrainingConfig, fold: int | None) -> Pa
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Manifest.read(data)
-    patients = [p for p in manifest.training if p.fold != fold]
+    patients = [p for p in manifest.in_folds if p.fold != fold]
     settings = {"manifest": manifest.sha256, "fold": fold, "patients": len(patients), **asdict(config)}
     (folder / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     seed = config.seed + 100 * (fold + 1 if fold is not None else 0)

@@ -6,13 +6,13 @@ from data import SHARED, needs_shared_data
 
 from headct.errors import UnusableInputError
 from headct.preprocessing import HeadVolume
-from model_training.dataset import Manifest, Patient, Sample, _ct_ich, _with_folds, prepare
+from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.preparation import _ct_ich, _with_folds, prepare
+from model_training.datasets.sample import Sample
 
 
 def patients(count=40) -> list[Patient]:
-    return [
-        Patient(f"P{i}", "ct_ich", i < 16, float(i if i < 16 else 0), i % 2 == 0, None) for i in range(count)
-    ]
+    return [Patient(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
 
 
 def test_folds_are_even_by_patient_in_bleeds_and_volume():
@@ -28,9 +28,9 @@ def test_folds_are_frozen():
 
 
 def test_external_patients_are_in_no_fold():
-    dealt = _with_folds([*patients(), Patient("X", "phe_sich", True, None, None, None)], 4)
+    dealt = _with_folds([*patients(), Patient("X", "phe_sich", True, split="external")], 4)
     manifest = Manifest(dealt)
-    assert [p.patient for p in manifest.external] == ["X"] and len(manifest.training) == 40
+    assert [p.patient for p in manifest.external] == ["X"] and len(manifest.in_folds) == 40
 
 
 def test_manifest_round_trip_and_refusal_of_a_changed_one(tmp_path):

@@ -10,7 +10,8 @@ from headct.bundle import load_bundle
 from headct.classifier import Classifier
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
 from model_training.cli import main
-from model_training.dataset import Manifest, Patient, Sample, sample_path
+from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.sample import Sample, sample_path
 
 CONFIG = """
 widths = [4, 8]
@@ -37,7 +38,16 @@ def made_patient(number: int) -> tuple[Patient, Sample]:
         hu[mask] = 75
     volume = HeadVolume(hu, (1.0, 1.0), np.full(6, 5.0), tuple((i,) for i in range(6)), np.eye(2, 3))
     ml = float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum())
-    return Patient(f"P{number}", "made", bool(mask.any()), ml, False, number // 2 % 2), Sample(volume, mask)
+    patient = Patient(
+        f"P{number}",
+        "made",
+        bool(mask.any()),
+        bleed_ml=ml,
+        age_years=40.0,
+        split="train",
+        fold=number // 2 % 2,
+    )
+    return patient, Sample(volume, mask)
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def data(tmp_path):
     made = [made_patient(n) for n in range(8)]
     for patient, sample in made:
         sample.write(sample_path(folder, patient))
-    external = Patient("X", "elsewhere", True, None, None, None)
+    external = Patient("X", "elsewhere", True, masked=False, split="external")
     made[1][1].write(sample_path(folder, external))
     Manifest((*(p for p, _ in made), external), licences={"made": "none"}).write(folder)
     (tmp_path / "config.toml").write_text(CONFIG)

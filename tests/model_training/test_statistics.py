@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_training.statistics import auc, auc_interval, cut_at_specificity, logistic, share
+from model_training.evaluation.statistics import auc, auc_interval, cut_at_specificity, logistic, share
 
 scores = st.lists(st.floats(-3, 3), min_size=1, max_size=20)
 

@@ -1,26 +1,20 @@
 """Public data to one form: head volumes with bleed masks, and a manifest that is frozen and hashed."""
 
 import csv
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from headct.errors import UnusableInputError
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume, head_volume, resample
+from headct.preprocessing import head_volume, resample
 from headct.reading import load_series
 from headct.series import CTSeries
-
-MANIFEST = "manifest.json"
-FOLDS = 4
-SPLIT_SEED = 2020
+from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, Manifest, Patient
+from model_training.datasets.sample import Sample, sample_path
 
 LICENCES = {
     "ct_ich": "CC BY 4.0; Hssayeni et al., Intracranial Hemorrhage Segmentation Using a Deep Convolutional"
@@ -36,107 +30,6 @@ DOUBTFUL = {
     "CTICH-085": "newborn",
 }
 """Patients of ct_ich whose label is open to question or who are unlike the rest; reported apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """One patient's series in the manifest."""
-
-    patient: str
-    source: str
-    bleeding: bool
-    bleed_ml: float | None
-    """True volume where masks exist and the pixel spacing can be trusted."""
-    under_18: bool | None
-    fold: int | None
-    """Held out in this fold; ``None`` for patients that are only measured on."""
-    doubtful: str = ""
-    pixel_digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Who is in the data, in which fold, and from where."""
-
-    patients: tuple[Patient, ...]
-    crop: tuple[int, int] = (CROP_ROWS, CROP_COLUMNS)
-    split_seed: int = SPLIT_SEED
-    licences: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the whole manifest."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-    @property
-    def training(self) -> tuple[Patient, ...]:
-        """Patients that are in a fold."""
-        return tuple(p for p in self.patients if p.fold is not None)
-
-    @property
-    def external(self) -> tuple[Patient, ...]:
-        """Patients that are only measured on."""
-        return tuple(p for p in self.patients if p.fold is None)
-
-    def write(self, folder: Path) -> None:
-        """Write ``manifest.json``; :meth:`read` reads it back."""
-        body = {"sha256": self.sha256, **asdict(self)}
-        (folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read ``manifest.json``.
-
-        Raises:
-            UnusableInputError: there is none, or it was changed by hand.
-        """
-        try:
-            body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UnusableInputError(f"{folder} holds no prepared data: run headct-train dataset") from error
-        digest = body.pop("sha256")
-        patients = tuple(Patient(**p) for p in body.pop("patients"))
-        manifest = cls(patients=patients, **{**body, "crop": tuple(body["crop"])})
-        if manifest.sha256 != digest:
-            raise UnusableInputError(f"{folder / MANIFEST} does not have the hash that was recorded in it")
-        return manifest
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A patient's head volume and, where there is one, the true bleed mask on the same grid."""
-
-    volume: HeadVolume
-    mask: NDArray[np.bool_]
-    """Shape of ``volume.hu``; all false for bleed-free patients and where no mask exists."""
-
-    def write(self, path: Path) -> None:
-        """Write a compressed ``.npz``; :meth:`read` reads it back."""
-        volume = self.volume
-        np.savez_compressed(
-            path,
-            hu=volume.hu,
-            mask=self.mask,
-            pixel_mm=np.array(volume.pixel_mm),
-            heights=volume.slab_heights_mm,
-            to_source=volume.to_source,
-            slabs=np.array([len(s) for s in volume.slabs]),
-            slices=np.array([n for s in volume.slabs for n in s]),
-        )
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what :meth:`write` wrote."""
-        with np.load(path) as data:
-            ends = np.cumsum(data["slabs"])[:-1]
-            volume = HeadVolume(
-                hu=data["hu"],
-                pixel_mm=(float(data["pixel_mm"][0]), float(data["pixel_mm"][1])),
-                slab_heights_mm=data["heights"],
-                slabs=tuple(tuple(int(n) for n in part) for part in np.split(data["slices"], ends)),
-                to_source=data["to_source"],
-            )
-            return cls(volume, data["mask"])
 
 
 Masks = Callable[[CTSeries], NDArray[np.bool_]]
@@ -169,11 +62,6 @@ def prepare(sources: dict[str, Path], folder: Path, folds: int = FOLDS) -> Manif
     return manifest
 
 
-def sample_path(folder: Path, patient: Patient) -> Path:
-    """Where a patient's sample lies."""
-    return folder / f"{patient.patient}.npz"
-
-
 def _ct_ich(root: Path) -> Iterator[tuple[Patient, Masks]]:
     with (root / "slices.csv").open(encoding="utf-8") as file:
         files = {(row["patient"], int(row["slice"])): row["mask"] for row in csv.DictReader(file)}
@@ -186,8 +74,9 @@ def _ct_ich(root: Path) -> Iterator[tuple[Patient, Masks]]:
             source="ct_ich",
             bleeding=row["any_ich"] == "1",
             bleed_ml=float(row["bleed_ml"]),
-            under_18=float(row["age_years"]) < 18,
-            fold=None,
+            age_years=float(row["age_years"]),
+            sex=row["sex"][:1],
+            labels={k: row[k] == "1" for k in ("ivh", "iph", "sah", "edh", "sdh", "fracture")},
             doubtful=DOUBTFUL.get(name, ""),
         )
 
@@ -209,7 +98,7 @@ def _phe_sich(root: Path) -> Iterator[tuple[Patient, Masks]]:
     with (root / "slices.csv").open(encoding="utf-8") as file:
         names = sorted({row["patient"] for row in csv.DictReader(file)})
     for name in names:
-        patient = Patient(name, "phe_sich", bleeding=True, bleed_ml=None, under_18=None, fold=None)
+        patient = Patient(name, "phe_sich", bleeding=True, masked=False, split=EXTERNAL)
         yield patient, lambda series: np.zeros(series.hu.shape, bool)
 
 

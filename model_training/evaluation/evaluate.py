@@ -17,8 +17,9 @@ from headct.scoring import score
 from headct.urgency import Urgency
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert, in_batches, runtime
-from model_training.dataset import Manifest, Patient, Sample, sample_path
-from model_training.statistics import auc_interval, cut_at_specificity, logistic, share
+from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.sample import Sample, sample_path
+from model_training.evaluation.statistics import auc_interval, cut_at_specificity, logistic, share
 from model_training.train import BLOOD_MAX_HU, stacked, trained
 
 EVALUATION = "evaluation.json"
@@ -50,11 +51,11 @@ class Judged:
 def evaluate(data: Path, run: Path, config: TrainingConfig) -> dict[str, Any]:
     """Judge every patient out of fold, choose cuts and calibrations, and write ``evaluation.json``."""
     manifest = Manifest.read(data)
-    folds = sorted({p.fold for p in manifest.training if p.fold is not None})
+    folds = sorted({p.fold for p in manifest.in_folds if p.fold is not None})
     judged, external_by_fold = [], []
     for fold in folds:
         name = f"fold-{fold}"
-        judged += _judge(data, run, name, config, [p for p in manifest.training if p.fold == fold])
+        judged += _judge(data, run, name, config, [p for p in manifest.in_folds if p.fold == fold])
         external_by_fold.append(_judge(data, run, name, config, manifest.external))
     external = _judge(data, run, "final", config, manifest.external)
 

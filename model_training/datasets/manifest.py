@@ -1,0 +1,126 @@
+"""Who is in the data, from where, under which licence, in which part of the split, and who was left out."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from headct.errors import UnusableInputError
+from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.urgency import Urgency
+
+MANIFEST = "manifest.json"
+FOLDS = 5
+SPLIT_SEED = 2020
+
+TRAIN, VALIDATION, TEST, EXTERNAL = "train", "validation", "test", "external"
+SPECIALIST, PROVISIONAL = "specialist", "provisional"
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One patient's series in the manifest: after selection there is one of each patient."""
+
+    patient: str
+    source: str
+    bleeding: bool
+    series: str = ""
+    """SeriesInstanceUID."""
+    study: str = ""
+    """StudyInstanceUID."""
+    labels: dict[str, bool] = field(default_factory=dict)
+    """What the source's readers saw: ivh, iph, sah, edh, sdh, fracture...; absent where nobody looked."""
+    masked: bool = True
+    """True where every pixel with blood is marked, so also where there is none; a bleeding patient without
+    masks can be measured on, not learnt from."""
+    bleed_ml: float | None = None
+    """True volume where masks exist and the pixel spacing can be trusted."""
+    urgency: str | None = None
+    """Name of the :class:`headct.urgency.Urgency` that counts for training."""
+    urgency_by: str | None = None
+    """``SPECIALIST``, or ``PROVISIONAL`` for the rubric over measured findings."""
+    age_years: float | None = None
+    sex: str | None = None
+    """``M``, ``F`` or ``O``, as in DICOM."""
+    slices: int = 0
+    pixel_mm: float | None = None
+    """In-plane spacing as the header has it: for the no-brain baseline alone, never an input."""
+    doubtful: str = ""
+    """Why the label is open to question; reported apart."""
+    exclusion: str = ""
+    """Why the series is in no part of the split and no sample was written; empty for those in use."""
+    split: str | None = None
+    """``TRAIN``, ``VALIDATION``, ``TEST``, or ``EXTERNAL`` for sources that are only measured on."""
+    fold: int | None = None
+    """Held out in this fold of the cross-validation; ``None`` for external and excluded patients."""
+    pixel_digest: str = ""
+
+    @property
+    def under_18(self) -> bool | None:
+        """Whether a child; ``None`` where the age is unknown."""
+        return None if self.age_years is None else self.age_years < 18
+
+    @property
+    def colour(self) -> Urgency | None:
+        """The urgency as the domain's type."""
+        return None if self.urgency is None else Urgency[self.urgency]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everybody who was found, those in use and those left out with the reason."""
+
+    patients: tuple[Patient, ...]
+    crop: tuple[int, int] = (CROP_ROWS, CROP_COLUMNS)
+    split_seed: int = SPLIT_SEED
+    licences: dict[str, str] = field(default_factory=dict)
+    rubric: str = ""
+    """Version of the rubric behind provisional urgencies."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole manifest."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def in_folds(self) -> tuple[Patient, ...]:
+        """Patients of the cross-validation."""
+        return tuple(p for p in self.patients if p.fold is not None)
+
+    @property
+    def external(self) -> tuple[Patient, ...]:
+        """Patients that are only measured on."""
+        return self.part(EXTERNAL)
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Numbers of the folds."""
+        return tuple(sorted({p.fold for p in self.patients if p.fold is not None}))
+
+    def part(self, *splits: str) -> tuple[Patient, ...]:
+        """Patients in these parts of the split."""
+        return tuple(p for p in self.patients if p.split in splits)
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json``; :meth:`read` reads it back."""
+        body = {"sha256": self.sha256, **asdict(self)}
+        (folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read ``manifest.json``.
+
+        Raises:
+            UnusableInputError: there is none, or it was changed by hand.
+        """
+        try:
+            body: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UnusableInputError(f"{folder} holds no prepared data: run headct-train dataset") from error
+        digest = body.pop("sha256")
+        patients = tuple(Patient(**p) for p in body.pop("patients"))
+        manifest = cls(patients=patients, **{**body, "crop": tuple(body["crop"])})
+        if manifest.sha256 != digest:
+            raise UnusableInputError(f"{folder / MANIFEST} does not have the hash that was recorded in it")
+        return manifest

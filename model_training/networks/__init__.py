@@ -1,0 +1,1 @@
+"""Networks one can train, one file an architecture."""
