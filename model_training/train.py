@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,7 @@ from model_training.config import TrainingConfig
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.networks.bleed import CONTEXT, bleed_network
-
-BLOOD_MAX_HU = 100
-"""Mask voxels denser than this lie in bone, where the marking is not to be trusted: they get no weight."""
-BLOODY_SHARE = 0.4
-"""Share of the slabs drawn that hold blood; in whole stacks it is a tenth, and one false alarm is enough."""
+from model_training.sampling import slabs
 
 WEIGHTS = "network.weights.h5"
 _log = logging.getLogger(__name__)
@@ -100,8 +96,8 @@ def _batches(
     samples: Sequence[Sample], patients: Sequence[Patient], config: TrainingConfig, seed: int
 ) -> Any:
     rows, columns = samples[0].volume.hu.shape[1:]
-    slabs = tf.data.Dataset.from_generator(
-        lambda: _slabs(samples, patients, np.random.default_rng(seed)),
+    drawn = tf.data.Dataset.from_generator(
+        lambda: slabs(samples, patients, np.random.default_rng(seed)),
         output_signature=(
             tf.TensorSpec((rows, columns, 2 * CONTEXT + 1), tf.float32),
             tf.TensorSpec((rows, columns, 1), tf.float32),
@@ -109,39 +105,9 @@ def _batches(
         ),
     )
     return (
-        slabs.batch(config.batch, drop_remainder=True)
+        drawn.batch(config.batch, drop_remainder=True)
         .map(lambda hu, mask, weight: augment(hu, mask, weight, config.augmentation))
         .prefetch(2)
-    )
-
-
-def _slabs(
-    samples: Sequence[Sample], patients: Sequence[Patient], random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.float32], ...]]:
-    """Endless draws, BLOODY_SHARE of them with blood; first the patient, then the slab, so none dominates."""
-    bloody = [np.flatnonzero(s.mask.any(axis=(1, 2))) for s in samples]
-    bleeding = [i for i, slabs in enumerate(bloody) if len(slabs)]
-    bleed_free = [i for i, p in enumerate(patients) if not p.bleeding]
-    while True:
-        if random.random() < BLOODY_SHARE:
-            i = random.choice(bleeding)
-            yield _slab(samples[i], int(random.choice(bloody[i])))
-            continue
-        # A third of the slabs without blood come from bleeding patients, so that blood is what differs.
-        i = random.choice(bleeding if random.random() < 1 / 3 else bleed_free)
-        clear = np.setdiff1d(np.arange(len(samples[i].mask)), bloody[i])
-        yield _slab(samples[i], int(random.choice(clear)))
-
-
-def _slab(sample: Sample, slab: int) -> tuple[NDArray[np.float32], ...]:
-    hu = sample.volume.hu
-    index = np.clip(np.arange(slab - CONTEXT, slab + CONTEXT + 1), 0, len(hu) - 1)
-    mask = sample.mask[slab, :, :, None]
-    weight = 1.0 - (mask & (hu[slab, :, :, None] > BLOOD_MAX_HU))
-    return (
-        np.moveaxis(hu[index], 0, -1).astype(np.float32),
-        mask.astype(np.float32),
-        weight.astype(np.float32),
     )
 
 
