@@ -1,0 +1,226 @@
+"""An ``evaluation.json`` as ``headct-train evaluate`` writes it, of made-up scores: for tests of its readers.
+
+Every figure is ``{"value", "low", "high"}`` with a 95 % interval, ``value`` is ``None`` where nobody counts;
+shares of patients have ``"count"`` (mean over seeds, may be fractional) and ``"of"`` besides.
+
+    from tests.model_training.evaluation_example import evaluation_example
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+
+COLOURS = ("GREEN", "YELLOW", "RED", "BLACK")
+SEEDS = (1, 2, 3)
+
+
+def figure(value: float | None, half: float = 0.06) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "low": 0.0, "high": 1.0}
+    return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half)}
+
+
+def share(count: float, of: int) -> dict[str, Any]:
+    return {**figure(count / of if of else None, 0.1), "count": count, "of": of}
+
+
+def task(truth: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """Figures of one question, haemorrhage or alert; ``scores`` has shape (seeds, patients)."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    areas = [float(roc_auc_score(truth, s)) for s in scores]
+    curves = [roc_curve(truth, s) for s in scores]
+    recalls = [precision_recall_curve(truth, s) for s in scores]
+    rates = {
+        "sensitivity": share(positives - 1.667, positives),
+        "specificity": share(negatives - 4.333, negatives),
+        "sensitivity_5_ml_and_more": share(positives - 5.333, positives - 5),
+        "sensitivity_under_5_ml": share(3.667, 5),
+        "under_18": {"sensitivity": share(5.0, 5), "specificity": share(9.333, 11)},
+        "doubtful": {"sensitivity": share(2.0, 3), "specificity": share(0.0, 0)},
+    }
+    return {
+        "positives": positives,
+        "negatives": negatives,
+        "auc": figure(float(np.mean(areas))),
+        "auc_per_seed": areas,
+        "average_precision": figure(0.94),
+        "auc_without_doubtful": {**figure(float(np.mean(areas))), "left_out": 4},
+        "roc": [
+            {"seed": seed, "fpr": c[0].tolist(), "tpr": c[1].tolist()}
+            for seed, c in zip(SEEDS, curves, strict=True)
+        ],
+        "precision_recall": [
+            {"seed": seed, "precision": c[0].tolist(), "recall": c[1].tolist()}
+            for seed, c in zip(SEEDS, recalls, strict=True)
+        ],
+        "at_nested_cuts": rates,
+        "at_shipped_cuts_in_sample": rates,
+        "at_prevalence": [
+            {
+                "prevalence": p,
+                "ppv": figure(0.94 * p / (0.94 * p + 0.12 * (1 - p))),
+                "npv": figure(0.88 * (1 - p) / (0.88 * (1 - p) + 0.06 * p), 0.02),
+                "false_alarms_per_100": {"value": 12.0 * (1 - p), "low": 5.0, "high": 21.0},
+            }
+            for p in (0.05, 0.10, 0.20)
+        ],
+        "reliability": {
+            "brier": figure(0.09, 0.03),
+            "slope": {"value": 0.93, "low": 0.6, "high": 1.5},
+            "intercept": {"value": -0.04, "low": -0.7, "high": 0.6},
+            # Patients in bins of equal size by nested probability, the seeds taken together.
+            "bins": [
+                {"predicted": p, "observed": share(round(13 * p, 2), 13)}
+                for p in (0.05, 0.15, 0.4, 0.8, 0.97)
+            ],
+        },
+    }
+
+
+def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]:
+    """The whole of ``evaluation.json``; the same on every call."""
+    random = np.random.default_rng(5)
+    bleeds = np.arange(patients) < bleeding
+    ml = np.where(bleeds, np.exp(random.normal(2.0, 1.4, patients)), 0.0)
+    true = [
+        COLOURS[0] if not b else COLOURS[1 if v < 10 else 2 if v < 100 else 3]
+        for b, v in zip(bleeds, ml, strict=True)
+    ]
+    alert = np.array([c in ("RED", "BLACK") for c in true])
+    # Decimal logarithm of ml: about -3 where the network sees nothing.
+    scores = np.log10(ml + 0.05) + random.normal(0, 0.45, (len(SEEDS), patients))
+    cut = float(np.quantile(scores[:, ~bleeds], 0.88))
+    flagged = scores >= cut
+    colours = np.where(flagged, np.where(scores >= 1.0, "RED", "YELLOW"), "GREEN")
+    table = {
+        a: {
+            b: sum(float(np.mean(colours[:, i] == b)) for i in range(patients) if true[i] == a)
+            for b in COLOURS
+        }
+        for a in COLOURS
+    }
+    agree = sum(table[c][c] for c in COLOURS)
+    names = [f"PATIENT-{n:03d}" for n in range(patients)]
+    child = [n % 4 == 0 for n in range(patients)]
+    haemorrhage, alerts = task(bleeds, scores), task(alert, scores)
+
+    def row(name: str, auc: float) -> dict[str, Any]:
+        return {
+            "name": name,
+            "auc": figure(auc),
+            "accuracy": share(patients * 0.84, patients),
+            "sensitivity": share(alert.sum() * 0.8, int(alert.sum())),
+            "specificity": share((~alert).sum() * 0.86, int((~alert).sum())),
+        }
+
+    def baseline(features: list[str], auc: float) -> dict[str, Any]:
+        area = {"auc": figure(auc, 0.1), "main_minus_baseline": {"value": 0.15, "low": 0.04, "high": 0.27}}
+        return {"features": features, "haemorrhage": area, "alert": area}
+
+    plain = ["age", "sex", "slices", "pixel size"]
+    moved = {
+        name: {"before": [float(v) for v in 1 / (1 + np.exp(-3 * scores[:, i]))], "after": [0.05, 0.08, 0.04]}
+        for i, name in enumerate(names)
+    }
+    return {
+        "manifest_sha256": "0" * 64,
+        "rubric": "1",
+        "config": {"seeds": list(SEEDS), "widths": [24, 48, 96, 128], "epochs": 36, "specificity": 0.85},
+        "seeds": list(SEEDS),
+        "folds": 5,
+        "patients": patients,
+        "bleeding": bleeding,
+        "sources": ["ct_ich"],
+        "cuts": {"voxel": 0.6, "haemorrhage": cut},
+        "calibration": {
+            "haemorrhage": {"slope": 2.3, "intercept": 0.4},
+            "alert": {"slope": 1.8, "intercept": -1.4},
+        },
+        "haemorrhage": haemorrhage,
+        "alert": alerts,
+        "colours": {
+            "table": table,
+            "agreement": share(agree, patients),
+            "weighted_kappa": figure(0.82, 0.1),
+        },
+        "volumes": {
+            "patients": bleeding,
+            "mean_dice": figure(0.55),
+            "dice_5_ml_and_more": figure(0.66),
+            # Found minus true; low and high are the limits of agreement, bias the middle between them.
+            "error_ml": {"median": figure(0.0), "bias": -1.2, "low": -14.0, "high": 11.6},
+            "points": [
+                {
+                    "patient": names[i],
+                    "true_ml": float(ml[i]),
+                    "found_ml": [float(ml[i]) * s for s in (0.8, 0.9, 1.1)],
+                }
+                for i in range(bleeding)
+            ],
+        },
+        "external": {
+            "source": "phe_sich",
+            "patients": 40,
+            "sensitivity": share(38, 40),
+            "sensitivity_of_fold_networks": [
+                {"seed": seed, "fold": fold, **share(37, 40)} for seed in SEEDS for fold in range(5)
+            ],
+            "mean_sensitivity_of_fold_networks": share(37.0, 40),
+            "final_minus_fold_score_median": 0.04,
+        },
+        "baselines": {
+            "no_brain": baseline(plain, 0.78),
+            "no_brain_with_fracture": baseline([*plain, "fracture"], 0.86),
+            "no_brain_with_scalp": baseline([*plain, "scalp"], 0.80),
+            "no_brain_with_fracture_and_scalp": baseline([*plain, "fracture", "scalp"], 0.87),
+        },
+        "alert_table": [
+            row("AlexNet, split by image", 0.97),
+            row("AlexNet, split by patient", 0.70),
+            row("main network, by score", alerts["auc"]["value"]),
+            {**row("main network, by colour", alerts["auc"]["value"]), "auc": None},
+            row("no_brain", 0.74),
+            row("no_brain_with_fracture", 0.8),
+            row("no_brain_with_scalp", 0.75),
+            row("no_brain_with_fracture_and_scalp", 0.8),
+        ],
+        "cheating": {
+            "erased": {
+                "patients": {name: moved[name] for name in names[:bleeding]},
+                "median_probability_before": figure(0.97),
+                "median_probability_after": figure(0.08),
+                "below_cut": share(25.333, bleeding),
+                "below_cut_before": share(1.667, bleeding),
+                "auc_after": figure(0.55, 0.12),
+                # The same operator at a bleed's place in patients without one.
+                "control": {
+                    "median_change_of_probability": figure(0.0, 0.01),
+                    "newly_flagged": share(0.333, patients - bleeding),
+                },
+            },
+            "outside_blanked": {
+                "auc_before": haemorrhage["auc"],
+                "auc": haemorrhage["auc"],
+                "difference": {"value": -0.004, "low": -0.02, "high": 0.01},
+                "within_interval": True,
+                "sensitivity": share(25.0, bleeding),
+                "specificity": share(32.0, patients - bleeding),
+                "least_blood_kept": 0.99,
+            },
+        },
+        "scores": {
+            names[i]: {
+                "bleeding": bool(bleeds[i]),
+                "bleed_ml": float(ml[i]),
+                "scores": [float(s) for s in scores[:, i]],
+                "flagged": [bool(f) for f in flagged[:, i]],
+                "rubric_colour": true[i],
+                "colours": [str(c) for c in colours[:, i]],
+                "under_18": child[i],
+                "doubtful": "old bleed" if i == 2 else "",
+                "fold": i % 5,
+            }
+            for i in range(patients)
+        },
+    }
