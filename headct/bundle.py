@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from headct.assessment import BundleIdentity
 from headct.errors import BundleError
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.urgency_head import UrgencyHead
 
 FORMAT = 1
 BUNDLE_JSON = "bundle.json"
@@ -74,6 +75,9 @@ class TrainingData:
     manifest_sha256: str
     patients: int
     sources: tuple[str, ...]
+    pixel_digests: tuple[str, ...] = ()
+    """SHA-256 of the pixels of everybody trained on, as :attr:`headct.series.CTSeries.pixel_digest`: a
+    comparison of bundles leaves them out. Empty in bundles from before this was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class BundleContents:
     """Measured performance, as the model card gives it."""
     network: str = "network.tflite"
     """File name of the network."""
+    urgency_head: UrgencyHead | None = None
+    """Learned from specialists' labels; without one the rubric alone gives the urgency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +265,15 @@ def _to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, An
         "cuts": asdict(contents.cuts),
         "calibration": {"haemorrhage": asdict(contents.haemorrhage), "alert": asdict(contents.alert)},
         "rubric": contents.rubric_version,
-        "data": {**asdict(contents.data), "sources": list(contents.data.sources)},
+        "data": {
+            **asdict(contents.data),
+            "sources": list(contents.data.sources),
+            "pixel_digests": sorted(contents.data.pixel_digests),
+        },
         "figures": dict(contents.figures),
         "licence": contents.licence,
         "files": dict(files),
+        **({"urgency_head": contents.urgency_head.to_json()} if contents.urgency_head else {}),
     }
 
 
@@ -296,9 +307,14 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
                 ),
                 patients=_checked(body["data"]["patients"], int, lambda n: n > 0),
                 sources=tuple(_checked(s, str, bool) for s in body["data"]["sources"]),
+                pixel_digests=tuple(
+                    _checked(digest, str, lambda h: bool(_SHA256.match(h)))
+                    for digest in body["data"].get("pixel_digests", ())
+                ),
             ),
             figures=_get(body, "figures", folder),
             licence=_checked(body["licence"], str, bool),
+            urgency_head=UrgencyHead.from_json(body["urgency_head"]) if "urgency_head" in body else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(

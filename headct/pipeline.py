@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from headct import eligibility
 from headct.anatomy import levels
-from headct.assessment import Assessment, Finding, FindingKind, KeySlice, Outcome, State, Timings
+from headct.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
 from headct.classifier import Classifier
+from headct.conclusion import conclude
 from headct.coverage import Coverage, coverage
 from headct.errors import NotAnalysedError
 from headct.headers import text
-from headct.measurement import measure
 from headct.preprocessing import HeadVolume, head_volume
 from headct.reading import load_series, read_headers
 from headct.reasons import Reason, ReasonCode
 from headct.rubric import Rubric, default_rubric
-from headct.scoring import score
 from headct.series import CTSeries, Sources
+from headct.urgency_head import LEARNED
 
 MAX_KEY_SLICES = 5
 MAX_KEY_SLICES_UNFLAGGED = 3
@@ -110,34 +110,21 @@ def _judge(
     probabilities = classifier.predict(volume)
     infer = clock.lap()
 
-    contents = classifier.bundle.contents
-    bleeding = score(volume, probabilities, contents.cuts)
-    findings = _with_bleed(measure(volume, bleeding.mask, rubric.limits), volume, bleeding.mask)
-    judgement = rubric.judge(findings)
+    found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
+    partial = () if known.coverage.complete else ("partial",)
+    learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
     return Assessment(
-        urgency=judgement.urgency,
-        alert_probability=contents.alert(bleeding.score),
-        haemorrhage_probability=contents.haemorrhage(bleeding.score),
-        findings=findings,
-        key_slices=_key_slices(series, volume, bleeding.mask, probabilities, findings),
+        urgency=found.urgency,
+        alert_probability=found.alert_probability,
+        haemorrhage_probability=found.haemorrhage_probability,
+        findings=found.findings,
+        key_slices=_key_slices(series, volume, found.bleeding.mask, probabilities, found.findings),
         bundle=classifier.bundle.identity,
         rubric_version=rubric.version,
-        rules=judgement.rules,
-        cautions=(() if known.coverage.complete else ("partial",)) + eligibility.cautions(series),
+        rules=found.by_rubric.rules,
+        cautions=partial + learned + eligibility.cautions(series),
         timings=Timings(read, decode, prepare, infer, clock.lap()),
     )
-
-
-def _with_bleed(
-    findings: tuple[Finding, ...], volume: HeadVolume, mask: NDArray[np.bool_]
-) -> tuple[Finding, ...]:
-    """A flagged patient always has a bleed among the findings, without figures where it is too small or too
-    dense to be measured: the haemorrhage cut decides that there is one, the measure only how large it is.
-    """
-    if not mask.any() or any(f.kind is not FindingKind.MIDLINE_OFFSET for f in findings):
-        return findings
-    slices = sorted({n for slab in np.flatnonzero(mask.any(axis=(1, 2))) for n in volume.slabs[slab]})
-    return (Finding(FindingKind.HAEMORRHAGE, slices=tuple(slices)), *findings)
 
 
 def _key_slices(

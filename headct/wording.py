@@ -64,6 +64,10 @@ _CAUTIONS: dict[str, _Pair] = {
     ),
     "age_unknown": ("age unknown: may be a child", "年齢不明（小児の可能性）"),
     "partial": ("preliminary: only part of the head has arrived", "暫定：頭部の一部のみ受信"),
+    "learned_urgency": (
+        "the colour was learned from specialists' judgements; by size criteria alone it would be another",
+        "この色は専門医の判定から学習したもので、大きさの基準のみによる色とは異なります",
+    ),
     "images_dropped": ("some images of the series were left out", "一部の画像を除外しました"),
     "assumed_pixel_spacing": (
         "sizes in ml and mm rest on an assumed pixel spacing",
