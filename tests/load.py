@@ -11,9 +11,8 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import psutil
 import pydicom
-from stack_process import StackProcess, wait_until
+from stack_process import StackProcess, alive, wait_until
 
 
 def series_uid(folder: Path) -> str:
@@ -108,17 +107,9 @@ def kill_something(stack: StackProcess, rng: random.Random) -> str:
     workers = stack.worker_pids()
     if rng.random() < 0.5:
         stack.kill_workers()
-        wait_until(lambda: bool(set(stack.worker_pids()) - set(workers)), 60, lambda: "no new worker")
+        wait_until(lambda: bool(set(stack.worker_pids()) - set(workers)), 120, lambda: "no new worker")
         return "worker"
     stack.kill_orthanc()
-    wait_until(lambda: not any(alive(p) for p in workers), 30, lambda: "an orphan worker lives on")
+    wait_until(lambda: not any(alive(p) for p in workers), 60, lambda: "an orphan worker lives on")
     stack.start()
     return "orthanc"
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs; a zombie does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

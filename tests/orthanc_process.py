@@ -13,11 +13,14 @@ from typing import Any
 import httpx
 import psutil
 from data import ROOT
-from stack_process import free_ports
+from stack_process import START_SECONDS, free_ports, is_worker
+
+from orthanc_plugin.orthanc_client import LIMITS
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 FINAL = {"assessed", "not_analysed", "failed"}
+RESULTS = {"SR", "KO"}
 
 
 class OrthancProcess:
@@ -47,6 +50,7 @@ class OrthancProcess:
             auth=("tester", "not-a-secret"),
             timeout=60,
             trust_env=False,
+            limits=LIMITS,
         )
 
     def start(self) -> "OrthancProcess":
@@ -58,13 +62,13 @@ class OrthancProcess:
             self.process = subprocess.Popen(
                 [str(ORTHANC), str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
-        self.wait(lambda: self.answers("/system"), 60)
+        self.wait(lambda: self.answers("/system"), START_SECONDS)
         return self
 
     def start_triage(self) -> "OrthancProcess":
-        """Start and wait until a worker has loaded its network."""
+        """Start and wait until triage answers and a worker has loaded its network, now or earlier."""
         self.start()
-        self.wait(lambda: self.answers("/triage/api/v1/status") and self.get("status")["bundle"], 60)
+        self.wait(lambda: self.triage_answers() and self.get("status")["bundle"], START_SECONDS)
         return self
 
     def stop(self) -> None:
@@ -82,8 +86,7 @@ class OrthancProcess:
     def workers(self) -> list[psutil.Process]:
         """The judging processes of this Orthanc."""
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [p for p in children if "orthanc_plugin.worker" in p.cmdline()]
+        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if is_worker(p)]
 
     def log(self) -> str:
         """What Orthanc and its workers logged."""
@@ -95,6 +98,10 @@ class OrthancProcess:
             return self.http.get(path).status_code == 200
         except httpx.TransportError:
             return False
+
+    def triage_answers(self) -> bool:
+        """Whether triage has started: until then its REST interface answers 503."""
+        return self.answers("/triage/api/v1/status")
 
     def get(self, route: str) -> Any:
         """GET of our REST interface."""
@@ -116,19 +123,28 @@ class OrthancProcess:
         return list(self.get("worklist")["rows"])
 
     def settled(self) -> bool:
-        """Whether everything known is in a final state and published."""
-        rows = self.rows()
-        series = [s for row in rows for s in row["series"]]
-        return bool(series) and all(s["state"] in FINAL for s in series)
+        """Whether triage knows every series of images in Orthanc, whole, and all are in a final state."""
+        known = {s["id"]: s for row in self.rows() for s in row["series"]}
+        there = {i: count for i, (modality, count) in self._series().items() if modality not in RESULTS}
+        return bool(there) and all(
+            i in known and known[i]["images"] == count and known[i]["state"] in FINAL
+            for i, count in there.items()
+        )
 
     def results(self) -> dict[str, int]:
         """How many documents of each modality Orthanc has."""
         found: dict[str, int] = {}
-        for series in self.http.get("/series?expand").json():
-            modality = series["MainDicomTags"].get("Modality", "")
-            if modality in {"SR", "KO"}:
-                found[modality] = found.get(modality, 0) + len(series["Instances"])
+        for modality, count in self._series().values():
+            if modality in RESULTS:
+                found[modality] = found.get(modality, 0) + count
         return found
+
+    def _series(self) -> dict[str, tuple[str, int]]:
+        """Modality and number of instances of every series in Orthanc."""
+        return {
+            series["ID"]: (series["MainDicomTags"].get("Modality", ""), len(series["Instances"]))
+            for series in self.http.get("/series?expand").json()
+        }
 
     def colour(self, level: str, identifier: str) -> str | None:
         """Our metadata of a series or study, once the labels say the same where Orthanc has labels."""
@@ -140,7 +156,7 @@ class OrthancProcess:
             wanted = set((found[0] or "").split(",")) - {""}
             return self.labels(level, identifier) in (None, wanted)
 
-        self.wait(agree, 10)
+        self.wait(agree)
         return found[0]
 
     def labels(self, level: str, identifier: str) -> set[str] | None:
@@ -150,10 +166,10 @@ class OrthancProcess:
         answer = self.http.get(f"/{level}/{identifier}/labels")
         return set(answer.json()) if answer.status_code == 200 else set()
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> None:
         """Wait until a condition holds; fail with the log when it does not."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 raise AssertionError(f"waited {seconds} s in vain:\n{self.log()[-4000:]}")
-            time.sleep(0.2)
+            time.sleep(pause)

@@ -1,9 +1,9 @@
 """A real ``headct up`` for tests: Orthanc with the plugin and its workers, nginx with OHIF, on free ports."""
 
+import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,21 +16,26 @@ import psutil
 from data import ROOT
 
 from orthanc_plugin.orthanc_client import LIMITS
+from orthanc_plugin.stack.options import port_is_free
 
 UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
+START_SECONDS = 120
+"""How long servers may take to start on a slow machine full of other work."""
+
+PORTS = range(10_000, 32_000)
+"""Below those that Linux gives to outgoing connections, one of which could take a port before its server."""
+_tried = itertools.count(os.getpid() * 997)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [int(s.getsockname()[1]) for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nobody uses now, and that no other caller in this process or in one beside it gets soon."""
+    found: list[int] = []
+    while len(found) < count:
+        port = PORTS[next(_tried) % len(PORTS)]
+        if port_is_free(port):
+            found.append(port)
+    return found
 
 
 class StackProcess:
@@ -80,9 +85,9 @@ class StackProcess:
                 stderr=log,
                 env={**os.environ, "HEADCT_USER": self.user, "HEADCT_PASSWORD": self.password},
             )
-        wait_until(self._answers, 60, lambda: f"the stack did not start:\n{self.log()}")
+        wait_until(self._answers, START_SECONDS, lambda: f"the stack did not start:\n{self.log()}")
         if wait_for_triage:
-            wait_until(self._triage_runs, 60, lambda: f"triage did not start:\n{self.log()}")
+            wait_until(self._triage_runs, START_SECONDS, lambda: f"triage did not start:\n{self.log()}")
         return self
 
     def stop(self) -> None:
@@ -121,7 +126,7 @@ class StackProcess:
     def worker_pids(self) -> list[int]:
         """Process numbers of the workers."""
         found = psutil.Process(self.orthanc_pid).children(recursive=True)
-        return [p.pid for p in found if "orthanc_plugin.worker" in _command(p)]
+        return [p.pid for p in found if is_worker(p)]
 
     def log(self) -> str:
         """The end of what Orthanc and ``headct up`` wrote."""
@@ -182,14 +187,17 @@ class StackProcess:
         return {s["series_instance_uid"]: s for row in self.rows() for s in row["series"]}
 
     def wait_final(self, series_uids: Iterable[str], seconds: float = 120) -> dict[str, dict[str, Any]]:
-        """Wait until each of the series is known and in a final state; return them."""
+        """Wait until each of the series is known with all its images and in a final state; return them."""
         wanted = set(series_uids)
         found: dict[str, dict[str, Any]] = {}
 
         def done() -> bool:
             found.clear()
             found.update({uid: s for uid, s in self.series().items() if uid in wanted})
-            return set(found) == wanted and all(s["state"] in FINAL for s in found.values())
+            return set(found) == wanted and all(
+                s["state"] in FINAL and s["images"] == len(self.get(f"/series/{s['id']}")["Instances"])
+                for s in found.values()
+            )
 
         def states() -> dict[str, str]:
             return {uid: found[uid]["state"] if uid in found else "unknown" for uid in sorted(wanted)}
@@ -221,12 +229,20 @@ class StackProcess:
         return answer.content
 
 
-def _command(process: psutil.Process) -> str:
-    """Its command line; nothing of a process that has just ended."""
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is one of our judging processes, and still runs."""
     try:
-        return " ".join(process.cmdline())
+        return "orthanc_plugin.worker" in process.cmdline()
     except psutil.NoSuchProcess:  # a zombie counts as one
-        return ""
+        return False
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

@@ -30,10 +30,10 @@ class TestOptions:
     @pytest.mark.parametrize("name", ["http_port", "dicom_port", "ohif_port"])
     @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
     def test_a_port_in_use_is_named(self, tmp_path: Path, name: str, address: str) -> None:
+        (port,) = free_ports(1)
         with socket.socket() as other:
-            other.bind((address, 0))
+            other.bind((address, port))
             other.listen()
-            port = other.getsockname()[1]
             with pytest.raises(SettingsError, match=rf"port {port} is in use"):
                 options(tmp_path, **{name: port}).check()
         assert port_is_free(port)
