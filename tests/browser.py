@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+expect.set_options(timeout=60_000)  # of a slow machine full of other work; no test waits longer than it must
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -15,6 +17,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-smooth-scrolling",
 ]
 LAPTOP = {"width": 1366, "height": 768}
 
@@ -53,6 +56,12 @@ class Troubles:
 
     def _note(self, trouble: str) -> None:
         self.seen.append(trouble)
+
+
+def arrive(page: Page, address: str) -> None:
+    """Wait until a click or key has led to a page whose scripts run; before that, keys are lost."""
+    expect(page).to_have_url(address)
+    page.wait_for_load_state()
 
 
 def open_page(browser: Browser, origin: str, **options: Any) -> tuple[Page, Troubles]:

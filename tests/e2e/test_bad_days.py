@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from data import ROOT, SHARED, needs_shared_data
 from stack_process import UP, StackProcess, free_ports, wait_until
 
+from orthanc_plugin.orthanc_client import LIMITS
 from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import Options
@@ -33,9 +33,9 @@ def says(stack: StackProcess, *words: str) -> None:
 
     def told() -> bool:
         page = stack.http.get("/triage/").text
-        return all(word in page for word in words)
+        return "Triage is starting" not in page and all(word in page for word in words)
 
-    wait_until(told, 30, lambda: stack.http.get("/triage/").text)
+    wait_until(told, 60, lambda: stack.http.get("/triage/").text)
     answer = stack.http.get("/triage/api/v1/status")
     assert answer.status_code == 503 or answer.json()["running"] is False
 
@@ -124,7 +124,7 @@ def test_missing_virtual_environment(tmp_path: Path) -> None:
         )
     url, auth = f"http://127.0.0.1:{http_port}", ("tester", "not-a-secret")
     try:
-        with httpx.Client(base_url=url, auth=auth, trust_env=False) as http:
+        with httpx.Client(base_url=url, auth=auth, timeout=60, trust_env=False, limits=LIMITS) as http:
 
             def page() -> str:
                 try:
@@ -133,13 +133,13 @@ def test_missing_virtual_environment(tmp_path: Path) -> None:
                     return ""
 
             wait_until(
-                lambda: "virtual environment" in page(), 30, lambda: page() + (tmp_path / "log").read_text()
+                lambda: "virtual environment" in page(), 60, lambda: page() + (tmp_path / "log").read_text()
             )
             for image in IMAGES.iterdir():
                 assert http.post("/instances", content=image.read_bytes()).status_code == 200
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None:
@@ -147,7 +147,7 @@ def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None
     http, dicom, ohif = free_ports(3)
     ports = ["--http-port", str(http), "--dicom-port", str(dicom), "--ohif-port", str(ohif)]
     command = [*UP, "--data", str(stack.data), *ports]
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert second.returncode == 1
     assert "another `headct up`" in second.stderr
     assert stack.api("status")["running"]
@@ -156,7 +156,6 @@ def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None
 def test_a_part_that_dies_ends_the_stack_with_a_message(new_stack: NewStack) -> None:
     stack = new_stack().start()
     stack.kill_orthanc()
-    time.sleep(0.5)
     assert "Orthanc ended (status -9)" in (stack.data / "up.log").read_text()
     with pytest.raises(httpx.TransportError):
         httpx.get(stack.ohif_url)

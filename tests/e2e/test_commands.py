@@ -12,16 +12,18 @@ import httpx
 import psutil
 import pytest
 from data import ROOT, SHARED, needs_shared_data
-from stack_process import UP, StackProcess, free_ports
+from stack_process import UP, StackProcess, free_ports, wait_until
 
 HEADCT = str(Path(sys.executable).with_name("headct"))
 NewStack = Callable[..., StackProcess]
 
 
-def run(*command: str | Path, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, seconds: float = 200, folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(word) for word in command],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -99,10 +101,10 @@ class TestUp:
 
     @pytest.mark.parametrize("name", ["http", "dicom", "ohif"])
     def test_port_in_use(self, tmp_path: Path, name: str) -> None:
+        (port,) = free_ports(1)
         with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", port))
             other.listen()
-            port = other.getsockname()[1]
             done = run(*UP, "--data", tmp_path / "data", *self.ports(), f"--{name}-port", str(port))
         assert done.returncode == 1
         assert f"port {port} is in use" in done.stderr
@@ -121,7 +123,9 @@ class TestUp:
         assert "AuthenticationEnabled" in done.stderr
 
     def test_prints_where_and_how_and_keeps_it_private(self, stack: StackProcess) -> None:
-        said = (stack.data / "up.log").read_text()
+        log = stack.data / "up.log"
+        wait_until(lambda: "Ctrl-C ends it." in log.read_text(), 60, log.read_text)
+        said = log.read_text()
         assert f"http://127.0.0.1:{stack.http_port}/triage/" in said
         assert stack.password in said
         for name in ("credentials", "orthanc.json"):
@@ -137,8 +141,8 @@ class TestUp:
             f"{stack.ohif_url}/dicom-web/studies",
             f"{stack.ohif_url}/triage/",
         ):
-            assert httpx.get(url, trust_env=False).status_code == 401, url
-            good = httpx.get(url, auth=(stack.user, stack.password), trust_env=False)
+            assert httpx.get(url, timeout=60, trust_env=False).status_code == 401, url
+            good = httpx.get(url, auth=(stack.user, stack.password), timeout=60, trust_env=False)
             assert good.status_code == 200, url
 
 
@@ -169,6 +173,7 @@ class TestOtherMachines:
             answer = httpx.get(
                 f"http://{address}:{stack.http_port}/system",
                 auth=(stack.user, stack.password),
+                timeout=60,
                 trust_env=False,
             )
         except httpx.TransportError:
@@ -176,7 +181,7 @@ class TestOtherMachines:
         else:
             assert answer.status_code in (401, 403)
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"http://{address}:{stack.ohif_port}/", trust_env=False)
+            httpx.get(f"http://{address}:{stack.ohif_port}/", timeout=60, trust_env=False)
 
     def test_named_scanners_only(self, new_stack: NewStack) -> None:
         address = other_address()
@@ -188,7 +193,7 @@ class TestOtherMachines:
         assert stack.get("/statistics")["CountInstances"] == 1
 
 
-def test_demo_once() -> None:
+def test_demo_once(tmp_path: Path) -> None:
     """A short demo: a head, a bleed, a localizer; its exit status and its table."""
     http, dicom, ohif = free_ports(3)
     kinds = ["normal", "epidural", "localizer"]
@@ -196,7 +201,8 @@ def test_demo_once() -> None:
         *(sys.executable, "-m", "orthanc_plugin.demo", "--once"),
         *("--http-port", str(http), "--dicom-port", str(dicom), "--ohif-port", str(ohif)),
         *(word for kind in kinds for word in ("--kind", kind)),
-        seconds=280,
+        seconds=500,
+        folder=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Not to be analysed: 1 of 1 recognised" in done.stdout

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from browser import chromium, open_page
 from copies import copy_series
 from data import ROOT, SHARED, needs_shared_data
@@ -17,7 +16,6 @@ SOFTWARE_GRAPHICS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "
 
 
 @needs_shared_data
-@pytest.mark.timeout(240)
 def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> None:
     uid = copy_series(SOURCE, tmp_path / "ohif", 7000, "ohif")
     stack.send(tmp_path / "ohif")
@@ -35,12 +33,12 @@ def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> N
         )
         page.set_default_timeout(60_000)
         page.goto("/")
-        expect(page.get_by_text("Copy, 7000")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Copy, 7000")).to_be_visible()
         page.screenshot(path=SCREENSHOTS / "ohif-studies.png")
 
         page.goto(stack.api("status")["ohif_url"] + study_uid)
         report = page.get_by_role("button", name=re.compile("^SR Head CT triage"))
-        expect(report).to_be_visible(timeout=60_000)
+        expect(report).to_be_visible()
         expect(page.get_by_text("(1/33)")).to_be_visible()
         # The picture itself is drawn on a canvas, of which the page cannot be asked whether it is done.
         page.wait_for_timeout(2000)

@@ -1,13 +1,15 @@
 """The page in a real browser: refreshes itself, keeps the doctor's place, says when the server is silent."""
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from browser import LAPTOP, chromium, open_page
+from browser import LAPTOP, arrive, chromium, open_page
 from fake_triage import FakeTriage, case, orthanc_id, summary
 from playwright.sync_api import Browser, Page, expect
+from stack_process import free_ports
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from headct.urgency import Urgency
@@ -20,12 +22,11 @@ class Server:
     def __init__(self) -> None:
         self.triage = FakeTriage()
         self.app = create_app(self.triage)
-        self.port = 0
+        (self.port,) = free_ports(1)
         self.start()
 
     def start(self) -> None:
         self._server: BaseWSGIServer = make_server("127.0.0.1", self.port, self.app, threaded=True)
-        self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -72,11 +73,11 @@ def test_a_new_alert_comes_first_by_itself(page: Page, server: Server) -> None:
     assert rows(page) == old
     new = case("new", "New^Patient", 0.1, summary("new", urgency=Urgency.RED), urgency=Urgency.RED)
     server.triage.rows = (new, *server.triage.rows)
-    expect(page.locator("#cases > .case").first).to_have_id(f"case-{new.id}", timeout=6000)
+    expect(page.locator("#cases > .case").first).to_have_id(f"case-{new.id}")
     assert rows(page) == [new.id, *old]
     expect(page).to_have_title("(4) Head CT triage")
     server.triage.rows = server.triage.rows[3:]
-    expect(page.locator("#cases > .case")).to_have_count(len(old) - 2, timeout=6000)
+    expect(page.locator("#cases > .case")).to_have_count(len(old) - 2)
 
 
 def test_a_refresh_keeps_place_focus_and_open_details(page: Page, server: Server) -> None:
@@ -85,14 +86,15 @@ def test_a_refresh_keeps_place_focus_and_open_details(page: Page, server: Server
     page.locator(f"#series-of-{red} summary").click()
     page.locator("#earlier > summary").click()
     page.locator(f"#case-{orthanc_id('green')} .open").focus()
+    before = page.evaluate("scrollY")
     page.mouse.wheel(0, 300)
-    page.wait_for_function("scrollY > 100")
+    page.wait_for_function("before => scrollY > before", arg=before)
     page.evaluate("document.getElementById('cases').lastElementChild.mark = 'same element'")
     place = page.evaluate("scrollY")
     server.triage.current = server.triage.current.model_copy(
         update={"now": server.triage.current.now + timedelta(seconds=61)}
     )
-    expect(page.locator("#heart")).to_contain_text("1 min ago", timeout=6000)
+    expect(page.locator("#heart")).to_contain_text("1 min ago")
     assert page.evaluate("document.getElementById('cases').lastElementChild.mark") == "same element"
     assert page.evaluate("scrollY") == place
     expect(page.locator(f"#case-{orthanc_id('green')} .open")).to_be_focused()
@@ -141,9 +143,9 @@ def test_list_by_keyboard(page: Page, server: Server) -> None:
     expect(names.last).to_be_focused()
     page.keyboard.press("k")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{server.origin}/triage/studies/{server.triage.rows[-2].id}")
+    arrive(page, f"{server.origin}/triage/studies/{server.triage.rows[-2].id}")
     page.keyboard.press("Escape")
-    expect(page).to_have_url(f"{server.origin}/triage/")
+    arrive(page, f"{server.origin}/triage/")
 
 
 def test_whole_row_opens_the_study(page: Page, server: Server) -> None:
@@ -154,9 +156,10 @@ def test_whole_row_opens_the_study(page: Page, server: Server) -> None:
     expect(page).to_have_url(f"{server.origin}/triage/studies/{orthanc_id('red')}")
 
 
-def shown(page: Page) -> str:
-    """Slice and window that the viewer asks for."""
-    return str(page.locator(".stage img").evaluate("image => image.src")).split("/slices/")[1].split("&")[0]
+def expect_shown(page: Page, slice_and_window: str) -> None:
+    """Wait until the viewer asks for this slice in this window."""
+    wanted = re.compile(rf"/slices/{re.escape(slice_and_window)}&")
+    expect(page.locator(".stage img")).to_have_attribute("src", wanted)
 
 
 def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
@@ -174,7 +177,7 @@ def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
         ("k", "13.png?window=brain"),
     ):
         page.keyboard.press(key)
-        assert shown(page) == slice_and_window
+        expect_shown(page, slice_and_window)
     for _ in range(40):
         page.keyboard.press("ArrowDown")
     expect(caption).to_have_text("Slice 0 of 32")
@@ -184,7 +187,7 @@ def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
     page.locator(".keys a").nth(2).click()
     expect(caption).to_have_text("Slice 17 of 32")
     page.get_by_role("link", name="Bone").click()
-    assert shown(page) == "17.png?window=bone"
+    expect_shown(page, "17.png?window=bone")
     page.locator(".scroll a").first.click()
     expect(caption).to_have_text("Slice 16 of 32")
     assert (
@@ -198,8 +201,8 @@ def test_a_refresh_keeps_the_slice_until_the_assessment_changes(page: Page, serv
     page.keyboard.press("2")
     status = server.triage.current
     server.triage.current = status.model_copy(update={"now": status.now + timedelta(seconds=61)})
-    expect(page.locator("#heart")).to_contain_text("1 min ago", timeout=6000)
-    assert shown(page) == "16.png?window=subdural"
+    expect(page.locator("#heart")).to_contain_text("1 min ago")
+    expect_shown(page, "16.png?window=subdural")
 
     study = server.triage.study(orthanc_id("black"))
     assessment = study.series[0].assessment
@@ -208,9 +211,9 @@ def test_a_refresh_keeps_the_slice_until_the_assessment_changes(page: Page, serv
     changed = study.series[0].model_copy(update={"assessment": again})
     server.triage.study = lambda _: study.model_copy(update={"series": (changed,)})  # type: ignore[method-assign]
     slider = page.locator(".scroll input")
-    expect(slider).to_have_attribute("aria-valuetext", "Slice 15 of 32", timeout=6000)
+    expect(slider).to_have_attribute("aria-valuetext", "Slice 15 of 32")
     page.keyboard.press("ArrowUp")
-    assert shown(page) == "16.png?window=brain"
+    expect_shown(page, "16.png?window=brain")
 
 
 def test_judge_again(page: Page, server: Server) -> None:
@@ -228,18 +231,18 @@ def test_language_stays_chosen(page: Page, server: Server) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "ja")
     status = server.triage.current
     server.triage.current = status.model_copy(update={"judging": 7})
-    expect(page.locator("#heart")).to_contain_text("解析中 7件", timeout=6000)
+    expect(page.locator("#heart")).to_contain_text("解析中 7件")
 
 
 def test_without_script(browser: Browser, server: Server) -> None:
     page, troubles = open_page(browser, server.origin, java_script_enabled=False)
     page.goto("/triage/")
     server.triage.rows = server.triage.rows[1:]
-    expect(page.locator("#cases > .case")).to_have_count(len(server.triage.rows), timeout=12000)
+    expect(page.locator("#cases > .case")).to_have_count(len(server.triage.rows))
     page.locator(f"#case-{orthanc_id('red')} .open").click()
     page.get_by_role("link", name="Subdural").click()
     page.get_by_role("link", name="Next slice").click()
-    assert "slices/16.png?window=subdural" in str(page.locator(".stage img").get_attribute("src"))
+    expect_shown(page, "16.png?window=subdural")
     page.context.close()
     assert troubles.seen == []
 

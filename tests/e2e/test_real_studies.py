@@ -90,11 +90,13 @@ def test_results_in_the_pacs(stack: StackProcess, sent: dict[str, dict], series:
     full = stack.api(f"series/{one['id']}")
     labels = ",".join(Urgency[one["urgency"]].machine_labels())
     for level, orthanc_id in (("series", one["id"]), ("studies", full["study_id"])):
-        assert stack.http.get(f"/{level}/{orthanc_id}/metadata/HeadCTUrgency").text == labels
+        # The colours come after the documents, the series' before its study's.
+        colour = f"/{level}/{orthanc_id}/metadata/HeadCTUrgency"
+        wait_until(lambda path=colour: stack.http.get(path).text == labels, 60, stack.log)
         assert stack.http.get(f"/{level}/{orthanc_id}/metadata/8310").text == labels
         if "labels" in stack.get("/tools"):
             path = f"/{level}/{orthanc_id}/labels"
-            wait_until(lambda path=path: set(stack.get(path)) == set(labels.split(",")), 10, stack.log)
+            wait_until(lambda path=path: set(stack.get(path)) == set(labels.split(",")), 60, stack.log)
 
     study_uid = stack.get(f"/studies/{full['study_id']}")["MainDicomTags"]["StudyInstanceUID"]
     for modality, reader in (("SR", structured_report.read), ("KO", key_objects.read)):
