@@ -246,7 +246,7 @@ def test_a_file_that_is_not_dicom(junk):
     refused([*files(HEAD), junk], ReasonCode.UNREADABLE, "damaged file 15 of 15")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_disc_image_full_of_zeros_is_not_parsed():
     refused([*files(HEAD), bytes(10**8)], ReasonCode.UNREADABLE, "damaged file")
 

@@ -16,7 +16,7 @@ from headct.errors import NotAnalysedError
 from headct.reading import load_series, read_headers
 
 SECONDS = 10.0
-"""Far more than any takes, for a busy machine; a hang takes for ever."""
+"""Of the processor, far more than any takes; a hang takes for ever."""
 SYNTAXES = (ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless, DeflatedExplicitVRLittleEndian)
 
 
@@ -52,12 +52,12 @@ def test_damaged_series(name):
         pytest.skip("real head CTs (shared/data) are not here")
     outcomes = set()
     for label, damaged in mutants(series[name], seed=7, count=25 if name in REAL else 60):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             outcomes.add(judge(damaged))
         except Exception as error:
             raise AssertionError(f"mutant {label} of {name}") from error
-        assert time.perf_counter() - start < SECONDS, label
+        assert time.process_time() - start < SECONDS, label
     assert len(outcomes) >= 4, outcomes
 
 
