@@ -1,6 +1,9 @@
 """``headct-train``: from data folder to bundle, one command a step."""
 
+import json
 import logging
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,33 +42,120 @@ def main() -> None:
 @click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; its patients are trained on.")
 @click.option("--phe-sich", type=_EXISTING, help="Folder of phe_sich; only measured on.")
 @click.option("--out", type=_FOLDER, required=True, help="Where samples and manifest go.")
-def dataset(ct_ich: Path | None, phe_sich: Path | None, out: Path) -> None:
-    """Prepare head volumes and masks, and freeze the split by patient."""
-    from model_training.datasets.preparation import prepare
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at work.")
+@click.option(
+    "--repeat-days",
+    type=click.IntRange(0),
+    help="A study within so many days after one in use is a repeat; 0, the default: one study a patient.",
+)
+@click.option(
+    "--selection",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="TOML file of selection rules instead of model_training/datasets/selection.toml.",
+)
+@click.option(
+    "--previous",
+    type=_EXISTING,
+    help="Folder of earlier prepared data, whose patients keep their part of the split.",
+)
+@click.option(
+    "--train-on",
+    multiple=True,
+    metavar="SOURCE",
+    help="Train on a source whose licence is not free; may be given repeatedly.",
+)
+def dataset(
+    out: Path,
+    *,
+    workers: int,
+    repeat_days: int | None,
+    selection: Path | None,
+    previous: Path | None,
+    train_on: tuple[str, ...],
+    **folders: Path | None,
+) -> None:
+    """Prepare head volumes and masks, list what is left out and why, and freeze the split by patient.
 
-    sources = {name: path for name, path in (("ct_ich", ct_ich), ("phe_sich", phe_sich)) if path}
+    A run that was stopped goes on where it was. Each source comes in its published layout; what is not
+    eligible is listed with its reason.
+    """
+    from model_training.datasets.manifest import Manifest
+    from model_training.datasets.preparation import prepare
+    from model_training.datasets.selection import Selection
+    from model_training.datasets.summary import summary, write_exclusions
+
+    sources = {name: path for name, path in folders.items() if path}
     if not sources:
         raise click.UsageError("name at least one source of data")
-    manifest = prepare(sources, out)
-    click.echo(f"{len(manifest.in_folds)} patients to train on, {len(manifest.external)} to measure on")
-    click.echo(f"manifest {manifest.sha256}")
+    rules = Selection.read(selection)
+    manifest = prepare(
+        sources,
+        out,
+        workers=workers,
+        selection=rules if repeat_days is None else replace(rules, repeat_days=repeat_days),
+        train_on=train_on,
+        previous=Manifest.read(previous) if previous else None,
+    )
+    write_exclusions(manifest, out)
+    click.echo(summary(manifest))
 
 
 @main.command()
 @_data
 @_run
 @_config
-@click.option("--fold", type=int, help="One fold alone; -1 for the network on all patients.")
-def train(data: Path, run: Path, config: Path | None, fold: int | None) -> None:
-    """Train a network for each fold and one on all patients. Stopped runs go on where they were."""
-    from model_training.config import TrainingConfig
-    from model_training.datasets.manifest import Manifest
-    from model_training.train import train as train_one
+@click.option("--seed", type=click.IntRange(0), help="Networks of one seed alone.")
+@click.option("--fold", type=click.IntRange(0), help="Networks of one fold alone.")
+@click.option("--final", is_flag=True, help="The network that ships alone.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks trained side by side."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Threads of each network's process; 0: TensorFlow's choice.",
+)
+def train(data: Path, run: Path, config: Path | None, **options: Any) -> None:
+    """Train the run's networks: for every seed one a fold, and with the first seed the one that ships.
 
-    folds = sorted({p.fold for p in Manifest.read(data).in_folds if p.fold is not None})
-    wanted = [*folds, None] if fold is None else [None if fold == -1 else fold]
-    for number in wanted:
-        click.echo(f"{train_one(data, run, TrainingConfig.read(config), number)}")
+    Finished networks are left as they are, stopped ones go on from their last finished epoch. Several GPUs
+    are used together; several hosts as TF_CONFIG says.
+    """
+    from model_training.run import train_run
+
+    for folder in train_run(data, run, config, **options):
+        click.echo(f"{folder}")
+
+
+@main.command()
+@_data
+@_run
+@click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; not needed once pictures are cut.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="TOML file with settings that differ from model_training/reproduction/settings.toml.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="one a core",
+    help="Networks trained side by side, one thread each; 1 gives all cores, or the GPU, to one network.",
+)
+def reproduce(data: Path, run: Path, ct_ich: Path | None, config: Path | None, jobs: int) -> None:
+    """Train the research project's AlexNet twice: split by image, and split by patient."""
+    from model_training.reproduction.reproduce import reproduce as train_both
+    from model_training.reproduction.settings import Settings
+
+    result = train_both(data, run, ct_ich, Settings.read(config), jobs)
+    for dealing in ("by_image", "by_patient"):
+        for task, figures in result[dealing].items():
+            for name in ("picture_accuracy", "accuracy", "auc"):
+                value, low, high = (figures[name][key] for key in ("value", "low", "high"))
+                click.echo(f"{dealing} {task} {name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
 @main.command()
@@ -107,3 +197,38 @@ def export(*, data: Path, run: Path, config: Path | None, models: Path, version:
         data, run, models, version=version, config=TrainingConfig.read(config), precision=Precision(precision)
     )
     click.echo(f"{bundle.folder} {bundle.device_uid}")
+
+
+@main.command()
+@click.option("--candidate", type=_EXISTING, required=True, help="Bundle that wants to go live.")
+@click.option("--in-service", type=_EXISTING, required=True, help="Bundle that it would replace.")
+@_data
+@click.option(
+    "--margins",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="TOML file with margins that differ from model_training/gate/gate.toml.",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Where to write FILE.json and .md."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of simulated power.")
+def gate(
+    *, candidate: Path, in_service: Path, data: Path, margins: Path | None, report: Path | None, seed: int
+) -> None:
+    """Compare a candidate bundle with the one in service, on patients neither was trained on.
+
+    Ends with status 0 when the candidate passes, 1 when it is stopped, 2 when the input cannot be used.
+    """
+    from model_training.gate.gate import gate as compare
+    from model_training.gate.report import report as in_words
+    from model_training.gate.rules import Rules
+
+    verdict = compare(candidate, in_service, data, Rules.read(margins), seed)
+    words = in_words(verdict)
+    click.echo(words, nl=False)
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(verdict.json(), indent=1) + "\n", encoding="utf-8")
+        report.with_suffix(".md").write_text(words, encoding="utf-8")
+    if not verdict.passed:
+        raise click.exceptions.Exit(1)

@@ -20,11 +20,16 @@ SPECIALIST, PROVISIONAL = "specialist", "provisional"
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One patient's series in the manifest: after selection there is one of each patient."""
+    """One series in the manifest, in use or left out. Of each patient one is in use, and more only where
+    repeats after a chosen interval were asked for.
+    """
 
     patient: str
+    """Name of the entry, of the sample and in every result: the patient's own for the first series in use,
+    followed by a number for the others. No hospital's PatientID: those are replaced."""
     source: str
     bleeding: bool
+    """False for series that were left out before anybody's label was known, too."""
     series: str = ""
     """SeriesInstanceUID."""
     study: str = ""
@@ -55,6 +60,14 @@ class Patient:
     fold: int | None = None
     """Held out in this fold of the cross-validation; ``None`` for external and excluded patients."""
     pixel_digest: str = ""
+    person: str = ""
+    """Name of the patient, equal for all series of one; empty where it is ``patient``. Parts of the split and
+    folds are dealt by it."""
+
+    @property
+    def who(self) -> str:
+        """The patient behind the entry."""
+        return self.person or self.patient
 
     @property
     def under_18(self) -> bool | None:
@@ -77,6 +90,13 @@ class Manifest:
     licences: dict[str, str] = field(default_factory=dict)
     rubric: str = ""
     """Version of the rubric behind provisional urgencies."""
+    selection: dict[str, Any] = field(default_factory=dict)
+    """The rules by which series were left out; see :class:`model_training.datasets.selection.Selection`."""
+
+    @property
+    def excluded(self) -> tuple[Patient, ...]:
+        """Series that were found and left out, each with its reason."""
+        return tuple(p for p in self.patients if p.exclusion)
 
     @property
     def sha256(self) -> str:
@@ -103,9 +123,11 @@ class Manifest:
         return tuple(p for p in self.patients if p.split in splits)
 
     def write(self, folder: Path) -> None:
-        """Write ``manifest.json``; :meth:`read` reads it back."""
+        """Write ``manifest.json``, as a whole or not at all; :meth:`read` reads it back."""
         body = {"sha256": self.sha256, **asdict(self)}
-        (folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        unfinished = folder / f".unfinished-{MANIFEST}"
+        unfinished.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(folder / MANIFEST)
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -1,124 +1,342 @@
-"""Public data to one form: head volumes with bleed masks, and a manifest that is frozen and hashed."""
+"""Any sources to one form: head volumes with bleed masks, and a manifest that is frozen and hashed.
 
-import csv
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+Patients are prepared one by one in several processes. What is done is recorded with a fingerprint of what it
+was made from, so a run that was killed goes on where it was, and a run with other settings does again what
+they change.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
-from headct.preprocessing import head_volume, resample
-from headct.reading import load_series
+from headct import eligibility
+from headct.anatomy import levels
+from headct.coverage import coverage
+from headct.errors import NotAnalysedError, UnusableInputError
+from headct.headers import text
+from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, resample
+from headct.reading import load_series, read_headers
+from headct.reasons import Reason, ReasonCode
+from headct.rubric import default_rubric
 from headct.series import CTSeries
-from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, Manifest, Patient
-from model_training.datasets.sample import Sample, sample_path
+from model_training.datasets.header_index import count_persons, index, open_index, persons
+from model_training.datasets.manifest import FOLDS, Manifest, Patient
+from model_training.datasets.parallel import in_processes
+from model_training.datasets.sample import Sample, remove_unfinished, sample_path
+from model_training.datasets.selection import OTHER_SERIES, POSTOPERATIVE, REPEAT, Selection, studies
+from model_training.datasets.source import FoundSeries, Source, Truth
+from model_training.datasets.sources import SOURCES
+from model_training.datasets.split import split
+from model_training.datasets.urgencies import urgency
 
-LICENCES = {
-    "ct_ich": "CC BY 4.0; Hssayeni et al., Intracranial Hemorrhage Segmentation Using a Deep Convolutional"
-    " Model, Data 2020, 5(1):14",
-    "phe_sich": "PHE-SICH-CT-IDS, non-commercial use; measured on, never trained on",
-}
+INDEX = "index.sqlite"
+FORMAT = 2
+"""Of samples and entries: raised when a change of this package makes earlier ones out of date."""
+DUPLICATE = "same pixels as another patient's series"
 
-DOUBTFUL = {
-    "CTICH-058": "at most 0.3 ml, nearly isodense",
-    "CTICH-070": "old bleed, median 15 HU",
-    "CTICH-078": "an opposite contusion seems unmarked",
-    "CTICH-079": "at most 0.3 ml, nearly isodense",
-    "CTICH-085": "newborn",
-}
-"""Patients of ct_ich whose label is open to question or who are unlike the rest; reported apart."""
-
-
-Masks = Callable[[CTSeries], NDArray[np.bool_]]
-"""Gives the true mask of each slab on the grid of the series."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_log = logging.getLogger(__name__)
 
 
-def prepare(sources: dict[str, Path], folder: Path, folds: int = FOLDS) -> Manifest:
-    """Read every series of the named sources, write one sample a patient and the manifest.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A patient of a source with all that was found of him."""
+
+    source: str
+    name: str
+    series: tuple[tuple[FoundSeries, Truth | str], ...]
+    """What its readers said of each series, or why nothing is known."""
+
+
+def prepare(
+    sources: Mapping[str, Path],
+    folder: Path,
+    *,
+    workers: int = 1,
+    selection: Selection | None = None,
+    train_on: Sequence[str] = (),
+    previous: Manifest | None = None,
+    folds: int = FOLDS,
+) -> Manifest:
+    """Read every series of the named sources, write the samples and the manifest.
 
     Args:
-        sources: source name (``ct_ich``, ``phe_sich``) to its folder.
-        folder: where samples and manifest go; samples already there are kept.
+        sources: name of a source (:data:`model_training.datasets.sources.SOURCES`) to its folder.
+        folder: where samples and manifest go; what is there and up to date is kept.
+        workers: number of processes.
+        selection: which studies are left out; the rules that ship when not given.
+        train_on: sources to train on whose licence alone would make them measured on only.
+        previous: an earlier manifest, whose patients keep their part of the split.
         folds: number of folds of the cross-validation.
+
+    Raises:
+        UnusableInputError: a source lacks its tables, two patients have one name, another run works here.
     """
+    selection = selection or Selection.read()
+    if unknown := sorted(set(train_on) - set(sources)):
+        raise UnusableInputError(f"cannot train on {unknown[0]}, which is not among the sources")
     folder.mkdir(parents=True, exist_ok=True)
-    patients = []
-    for source, root in sources.items():
-        for patient, masks in tqdm(list(_ADAPTERS[source](root)), desc=source, unit="patient"):
-            series = load_series(sorted((root / "series" / patient.patient).glob("*.dcm")))
-            path = sample_path(folder, patient)
-            if not path.exists():
-                volume = head_volume(series)
-                whole = resample(masks(series), volume.to_source, volume.hu.shape[1:])
-                Sample(volume, whole >= 0.5).write(path)
-            patients.append(_replace(patient, pixel_digest=series.pixel_digest))
+    remove_unfinished(folder)
+    database = open_index(folder / INDEX)
+    try:
+        opened = [SOURCES[name](root.resolve(), folder) for name, root in sources.items()]
+        patients: list[Patient] = []
+        for source in opened:
+            if not index(database, source, uuid4().hex, workers):
+                raise UnusableInputError(f"there are no DICOM files of {source.name} in {source.root}")
+            patients += _prepared(database, source, folder, selection, workers)
+    finally:
+        database.close()
+    patients = _without_duplicates(patients)
+    if twice := [name for name, count in Counter(p.patient for p in patients).items() if count > 1]:
+        raise UnusableInputError(f"two patients have the name {min(twice)}")
+    measured_only = [s.name for s in opened if not s.trainable and s.name not in train_on]
     manifest = Manifest(
-        patients=_with_folds(patients, folds), licences={source: LICENCES[source] for source in sources}
+        patients=split(patients, measured_only, previous.patients if previous else (), folds),
+        licences={source.name: source.licence for source in opened},
+        rubric=default_rubric().version,
+        selection=asdict(selection),
     )
     manifest.write(folder)
     return manifest
 
 
-def _ct_ich(root: Path) -> Iterator[tuple[Patient, Masks]]:
-    with (root / "slices.csv").open(encoding="utf-8") as file:
-        files = {(row["patient"], int(row["slice"])): row["mask"] for row in csv.DictReader(file)}
-    with (root / "patients.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        name = row["patient"]
-        patient = Patient(
-            patient=name,
-            source="ct_ich",
-            bleeding=row["any_ich"] == "1",
-            bleed_ml=float(row["bleed_ml"]),
-            age_years=float(row["age_years"]),
-            sex=row["sex"][:1],
-            labels={k: row[k] == "1" for k in ("ivh", "iph", "sah", "edh", "sdh", "fracture")},
-            doubtful=DOUBTFUL.get(name, ""),
-        )
+def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Patient, ...]:
+    """Choose among the studies and series of one patient, write the samples of those in use.
 
-        def masks(series: CTSeries, name: str = name) -> NDArray[np.bool_]:
-            # A slab of one slice each: these series are 5 mm throughout.
-            whole = np.zeros(series.hu.shape, bool)
-            for slab, members in enumerate(series.slabs):
-                for member in members:
-                    number = int(series.headers[member].InstanceNumber)
-                    if path := files.get((name, number)):
-                        with Image.open(root / path) as picture:
-                            whole[slab] |= np.array(picture.convert("1"))
-            return whole
-
-        yield patient, masks
-
-
-def _phe_sich(root: Path) -> Iterator[tuple[Patient, Masks]]:
-    with (root / "slices.csv").open(encoding="utf-8") as file:
-        names = sorted({row["patient"] for row in csv.DictReader(file)})
-    for name in names:
-        patient = Patient(name, "phe_sich", bleeding=True, masked=False, split=EXTERNAL)
-        yield patient, lambda series: np.zeros(series.hu.shape, bool)
-
-
-_ADAPTERS: dict[str, Callable[[Path], Iterator[tuple[Patient, Masks]]]] = {
-    "ct_ich": _ct_ich,
-    "phe_sich": _phe_sich,
-}
-TRAINED_ON = ("ct_ich",)
-"""Sources whose patients are in folds; the others are only measured on."""
+    Returns:
+        An entry for each series: first those in use, then those left out.
+    """
+    truth_of = {(s.study, s.series): truth for s, truth in case.series}
+    used: list[Patient] = []
+    left_out: list[Patient] = []
+    kept: list[str] = []
+    for study in studies([series for series, _ in case.series]):
+        reason = _study_left_out(study, truth_of, selection, kept)
+        in_use = False
+        for series in study:
+            truth = truth_of[series.study, series.series]
+            if not series.series:
+                why = Reason(ReasonCode.UNREADABLE, f"{len(series.files)} files are no DICOM").sentence()
+            elif reason:
+                why = reason
+            elif in_use:
+                why = _refused_by_headers(series) or OTHER_SERIES
+            elif isinstance(truth, str):
+                why = truth
+            else:
+                name = case.name if not used else f"{case.name}.{len(used) + 1}"
+                made = _make(folder, name, case, series, truth)
+                if isinstance(made, Patient):
+                    used.append(made)
+                    in_use = True
+                    continue
+                why = made
+            left_out.append(_entry(case, series, truth, exclusion=why))
+        if in_use:
+            kept.append(study[0].when)
+    numbered = [
+        replace(p, patient=f"{case.name}.{n}" if n > 1 else case.name, person=case.name if n > 1 else "")
+        for n, p in enumerate(left_out, start=len(used) + 1)
+    ]
+    return (*used, *numbered)
 
 
-def _with_folds(patients: list[Patient], folds: int) -> tuple[Patient, ...]:
-    """Deal the patients out to folds by patient, each fold alike in bleeds and their volumes."""
-    chosen = [p for p in patients if p.source in TRAINED_ON]
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(chosen))
-    # Neighbours in volume go to different folds; the permutation decides among equals.
-    ranked = sorted((chosen[i] for i in order), key=lambda p: (not p.bleeding, -(p.bleed_ml or 0.0)))
-    fold_of = {p.patient: i % folds for i, p in enumerate(ranked)}
-    return tuple(_replace(p, fold=fold_of.get(p.patient)) for p in patients)
+def _prepared(
+    database: sqlite3.Connection, source: Source, folder: Path, selection: Selection, workers: int
+) -> Iterator[Patient]:
+    """Entries of all patients of a source; those recorded as done are not done again."""
+    settings = repr((FORMAT, CROP_ROWS, CROP_COLUMNS, default_rubric(), selection))
+
+    def tasks() -> Iterator[_Task]:
+        for name, found in persons(database, source):
+            if not _NAME.fullmatch(name):
+                raise UnusableInputError(
+                    f"{name!r} is no name for a patient: letters, digits, . _ and - alone"
+                )
+            case = Case(source.name, name, tuple((series, source.truth(series)) for series in found))
+            mark = _fingerprint(settings, case)
+            yield _Task(case, mark, _recorded(database, folder, case, mark))
+
+    with tqdm(total=count_persons(database, source), desc=source.name, unit="patient") as bar:
+        for task in in_processes(partial(_work, folder, selection), tasks(), workers):
+            assert task.entries is not None
+            database.execute(
+                "INSERT OR REPLACE INTO prepared VALUES (?, ?, ?, ?)",
+                (
+                    source.name,
+                    task.case.name,
+                    task.fingerprint,
+                    json.dumps([asdict(p) for p in task.entries]),
+                ),
+            )
+            database.commit()
+            bar.update()
+            yield from task.entries
 
 
-def _replace(patient: Patient, **changes: object) -> Patient:
-    return Patient(**{**asdict(patient), **changes})
+@dataclass(frozen=True, slots=True)
+class _Task:
+    case: Case
+    fingerprint: str
+    entries: tuple[Patient, ...] | None
+    """Of an earlier run, still up to date; else what is to be found out."""
+
+
+def _work(folder: Path, selection: Selection, task: _Task) -> _Task:
+    return (
+        task
+        if task.entries is not None
+        else replace(task, entries=prepare_case(folder, selection, task.case))
+    )
+
+
+def _fingerprint(settings: str, case: Case) -> str:
+    """Of all that decides about the entries and samples of a patient."""
+    parts = [settings]
+    for series, truth in case.series:
+        masks = truth.masks.files if isinstance(truth, Truth) and truth.masks else ()
+        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in masks]
+        said = replace(truth, masks=None) if isinstance(truth, Truth) else truth
+        parts.append(repr((series.study, series.series, series.images, series.stamp, said, stamps)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _recorded(
+    database: sqlite3.Connection, folder: Path, case: Case, mark: str
+) -> tuple[Patient, ...] | None:
+    """What an earlier run wrote down, if it was about the same and its samples are still there."""
+    query = "SELECT entries FROM prepared WHERE source = ? AND person = ? AND fingerprint = ?"
+    row = database.execute(query, (case.source, case.name, mark)).fetchone()
+    if row is None:
+        return None
+    entries = tuple(Patient(**entry) for entry in json.loads(row[0]))
+    failed = Reason(ReasonCode.INTERNAL_ERROR).sentence()
+    whole = all(p.exclusion or sample_path(folder, p).is_dir() for p in entries)
+    return entries if whole and not any(p.exclusion.startswith(failed) for p in entries) else None
+
+
+def _study_left_out(
+    study: Sequence[FoundSeries],
+    truth_of: Mapping[tuple[str, str], Truth | str],
+    selection: Selection,
+    kept: Sequence[str],
+) -> str:
+    """Why none of a study's series is used; empty when one may be."""
+    truths = [truth_of[s.study, s.series] for s in study]
+    if any(isinstance(t, Truth) and t.postoperative for t in truths) or any(
+        selection.says_postoperative(s.study_description) for s in study
+    ):
+        return POSTOPERATIVE
+    return REPEAT if selection.is_repeat(study[0].when, kept) else ""
+
+
+def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth) -> Patient | str:
+    """Write the sample of one series; its entry, or in words why it cannot be used."""
+    try:
+        loaded = _eligible(series)
+        volume = head_volume(loaded)
+        share = truth.masks(loaded) if truth.masks else None
+    except NotAnalysedError as error:
+        return error.reason.sentence()
+    except UnusableInputError as error:
+        return str(error)
+    except Exception as error:  # one series among thousands; it is listed, and tried again by the next run
+        _log.exception("%s of %s", name, case.source)
+        return Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__).sentence()
+    if share is None:
+        mask = np.zeros(volume.hu.shape, bool)
+    else:
+        mask = resample(share, volume.to_source, volume.hu.shape[1:]) >= 0.5
+    made = _entry(case, series, truth, patient=name, loaded=loaded)
+    if made.bleed_ml is None and share is not None and "pixel_spacing" not in loaded.assumed:
+        made = replace(made, bleed_ml=float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum()))
+    colour, by = urgency(truth, volume, mask, default_rubric())
+    doubts = [truth.doubtful] if truth.doubtful else []
+    if share is not None and bool(share.any()) != truth.bleeding:
+        doubts.append("label and mask disagree on whether there is blood")
+    sample = Sample(volume, mask)
+    made = replace(made, urgency=colour, urgency_by=by, doubtful="; ".join(doubts))
+    sample.write(sample_path(folder, made))
+    return made
+
+
+def _eligible(series: FoundSeries) -> CTSeries:
+    """The series in memory, judged as the program judges every series.
+
+    Raises:
+        NotAnalysedError: it may not be judged.
+    """
+    headers = read_headers(series.files)
+    eligibility.check_headers(headers)
+    loaded = load_series(series.files, headers)
+    measured = levels(loaded)
+    eligibility.check_pixels(loaded, measured)
+    if not coverage(loaded, measured).complete:
+        raise NotAnalysedError(Reason(ReasonCode.HEAD_NOT_COVERED))
+    return loaded
+
+
+def _refused_by_headers(series: FoundSeries) -> str:
+    """Why the headers alone rule a series out; empty when they do not."""
+    try:
+        eligibility.check_headers(read_headers(series.files))
+    except NotAnalysedError as error:
+        return error.reason.sentence()
+    return ""
+
+
+def _entry(
+    case: Case,
+    series: FoundSeries,
+    truth: Truth | str,
+    *,
+    patient: str = "",
+    loaded: CTSeries | None = None,
+    exclusion: str = "",
+) -> Patient:
+    known = truth if isinstance(truth, Truth) else None
+    first = loaded.headers[0] if loaded else None
+    age, sex = (known.age_years, known.sex) if known else (None, None)
+    if first is not None:
+        age = eligibility.age_years(first) if age is None else age
+        sex = sex or text(first, "PatientSex").upper()[:1]
+    bleeding = known is not None and known.bleeding
+    return Patient(
+        patient=patient,
+        source=case.source,
+        bleeding=bleeding,
+        series=series.series,
+        study=series.study,
+        labels=dict(known.labels) if known else {},
+        masked=known is not None and (not bleeding or known.masks is not None),
+        bleed_ml=(known.bleed_ml if bleeding else 0.0) if known else None,
+        age_years=age,
+        sex=sex if sex in {"M", "F", "O"} else None,
+        slices=len(loaded.headers) if loaded else len(series.files),
+        pixel_mm=loaded.spacing_mm[0] if loaded else None,
+        exclusion=exclusion,
+        pixel_digest=loaded.pixel_digest if loaded else "",
+        person="" if patient == case.name else case.name,
+    )
+
+
+def _without_duplicates(patients: Sequence[Patient]) -> list[Patient]:
+    """The same pictures under another name would sit in two parts of the split: only the first are used."""
+    seen: dict[str, str] = {}
+    kept = []
+    for p in patients:
+        first = seen.setdefault(p.pixel_digest, p.who) if not p.exclusion else p.who
+        kept.append(p if first == p.who else replace(p, exclusion=DUPLICATE))
+    return kept

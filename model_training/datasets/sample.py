@@ -1,5 +1,7 @@
-"""What a network learns from: a head volume with its true bleed mask, in a file."""
+"""What a network learns from: a head volume with its true bleed mask, in a folder read piece by piece."""
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +11,10 @@ from numpy.typing import NDArray
 
 from headct.preprocessing import HeadVolume
 from model_training.datasets.manifest import Patient
+
+SAMPLES = "samples"
+_UNFINISHED = ".unfinished-"
+_HU, _MASK, _GEOMETRY = "hu.npy", "mask.npy", "geometry.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +26,54 @@ class Sample:
     """Shape of ``volume.hu``; all false for bleed-free patients and where no mask exists."""
 
     def write(self, path: Path) -> None:
-        """Write a compressed ``.npz``; :meth:`read` reads it back."""
+        """Write a folder that :meth:`read` reads back; a process killed on the way leaves none."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(_UNFINISHED + path.name)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
         volume = self.volume
-        np.savez_compressed(
-            path,
-            hu=volume.hu,
-            mask=self.mask,
-            pixel_mm=np.array(volume.pixel_mm),
-            heights=volume.slab_heights_mm,
-            to_source=volume.to_source,
-            slabs=np.array([len(s) for s in volume.slabs]),
-            slices=np.array([n for s in volume.slabs for n in s]),
-        )
+        np.save(unfinished / _HU, volume.hu)
+        if self.mask.any():
+            np.save(unfinished / _MASK, self.mask)
+        geometry = {
+            "pixel_mm": volume.pixel_mm,
+            "slab_heights_mm": volume.slab_heights_mm.tolist(),
+            "slabs": volume.slabs,
+            "to_source": volume.to_source.tolist(),
+        }
+        (unfinished / _GEOMETRY).write_text(json.dumps(geometry), encoding="utf-8")
+        # A folder cannot be renamed over another one; between the two steps there is no sample at all.
+        shutil.rmtree(path, ignore_errors=True)
+        unfinished.rename(path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what :meth:`write` wrote."""
-        with np.load(path) as data:
-            ends = np.cumsum(data["slabs"])[:-1]
-            volume = HeadVolume(
-                hu=data["hu"],
-                pixel_mm=(float(data["pixel_mm"][0]), float(data["pixel_mm"][1])),
-                slab_heights_mm=data["heights"],
-                slabs=tuple(tuple(int(n) for n in part) for part in np.split(data["slices"], ends)),
-                to_source=data["to_source"],
-            )
-            return cls(volume, data["mask"])
+        """Read what :meth:`write` wrote: arrays are mapped, read only, and cost what is looked at.
+
+        Raises:
+            FileNotFoundError: there is no such sample.
+        """
+        geometry = json.loads((path / _GEOMETRY).read_text(encoding="utf-8"))
+        hu = np.load(path / _HU, mmap_mode="r")
+        rows, columns = geometry["pixel_mm"]
+        volume = HeadVolume(
+            hu=hu,
+            pixel_mm=(rows, columns),
+            slab_heights_mm=np.array(geometry["slab_heights_mm"]),
+            slabs=tuple(tuple(slab) for slab in geometry["slabs"]),
+            to_source=np.array(geometry["to_source"]),
+        )
+        marked = (path / _MASK).exists()
+        mask = np.load(path / _MASK, mmap_mode="r") if marked else np.broadcast_to(np.False_, hu.shape)
+        return cls(volume, mask)
 
 
 def sample_path(folder: Path, patient: Patient) -> Path:
-    """Where a patient's sample lies."""
-    return folder / f"{patient.patient}.npz"
+    """Where a patient's sample lies in a folder of prepared data."""
+    return folder / SAMPLES / patient.patient
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of samples they were writing."""
+    for rest in (folder / SAMPLES).glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(rest, ignore_errors=True)

@@ -7,34 +7,25 @@ from data import SHARED, needs_shared_data
 from headct.errors import UnusableInputError
 from headct.preprocessing import HeadVolume
 from model_training.datasets.manifest import Manifest, Patient
-from model_training.datasets.preparation import _ct_ich, _with_folds, prepare
-from model_training.datasets.sample import Sample
+from model_training.datasets.preparation import prepare
+from model_training.datasets.sample import Sample, sample_path
+from model_training.datasets.source import FoundSeries
+from model_training.datasets.sources.ct_ich import CtIch
+from model_training.datasets.split import split
 
 
 def patients(count=40) -> list[Patient]:
     return [Patient(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
 
 
-def test_folds_are_even_by_patient_in_bleeds_and_volume():
-    dealt = _with_folds(patients(), 4)
-    for fold in range(4):
-        own = [p for p in dealt if p.fold == fold]
-        assert len(own) == 10 and sum(p.bleeding for p in own) == 4
-        assert 24 <= sum(p.bleed_ml for p in own) <= 36
-
-
-def test_folds_are_frozen():
-    assert _with_folds(patients(), 4) == _with_folds(patients(), 4)
-
-
-def test_external_patients_are_in_no_fold():
-    dealt = _with_folds([*patients(), Patient("X", "phe_sich", True, split="external")], 4)
-    manifest = Manifest(dealt)
-    assert [p.patient for p in manifest.external] == ["X"] and len(manifest.in_folds) == 40
+def found_series(person: str) -> FoundSeries:
+    return FoundSeries(person, "1", "1.1", "", "", "", 5.0, True, (), (), "")
 
 
 def test_manifest_round_trip_and_refusal_of_a_changed_one(tmp_path):
-    manifest = Manifest(_with_folds(patients(), 4), licences={"ct_ich": "CC BY 4.0"})
+    manifest = Manifest(
+        split(patients(), folds=4), licences={"ct_ich": "CC BY 4.0"}, selection={"repeat_days": 9}
+    )
     manifest.write(tmp_path)
     assert Manifest.read(tmp_path) == manifest
     path = tmp_path / "manifest.json"
@@ -59,8 +50,13 @@ def test_sample_round_trip(tmp_path):
         slabs=((0,), (1, 2), (3, 4, 5)),
         to_source=random.random((2, 3)),
     )
-    Sample(volume, volume.hu > 500).write(tmp_path / "s.npz")
-    read = Sample.read(tmp_path / "s.npz")
+    path = tmp_path / "samples" / "s"
+    Sample(volume, np.zeros(volume.hu.shape, bool)).write(path)
+    assert not Sample.read(path).mask.any() and Sample.read(path).mask.shape == volume.hu.shape
+    Sample(volume, volume.hu > 500).write(path)
+    read = Sample.read(path)
+    assert isinstance(read.volume.hu, np.memmap) and isinstance(read.mask, np.memmap)
+    assert not read.volume.hu.flags.writeable
     assert read.volume.slabs == volume.slabs and read.volume.pixel_mm == volume.pixel_mm
     for name in ("hu", "slab_heights_mm", "to_source"):
         assert np.array_equal(getattr(read.volume, name), getattr(volume, name))
@@ -81,12 +77,18 @@ def test_true_masks_keep_their_volume_on_the_crop(tmp_path):
         (root / "series" / name).symlink_to(SHARED / "ct_ich" / "series" / name)
     manifest = prepare({"ct_ich": root}, tmp_path / "out", folds=2)
     assert {p.fold for p in manifest.patients} == {0, 1}
-    bleed = Sample.read(tmp_path / "out" / "CTICH-077.npz")
+    bleeding, free = manifest.patients
+    bleed = Sample.read(sample_path(tmp_path / "out", bleeding))
     assert (bleed.mask.sum(axis=(1, 2)) * bleed.volume.voxel_ml).sum() == pytest.approx(24.7, rel=0.03)
-    assert not Sample.read(tmp_path / "out" / "CTICH-099.npz").mask.any()
+    assert not Sample.read(sample_path(tmp_path / "out", free)).mask.any()
+    assert (bleeding.patient, bleeding.bleeding, bleeding.masked) == ("CTICH-077", True, True)
+    assert (bleeding.urgency, bleeding.urgency_by, free.urgency) == ("RED", "provisional", "GREEN")
+    assert bleeding.age_years and bleeding.sex in {"M", "F"} and bleeding.slices > 20 and bleeding.pixel_mm
 
 
 @needs_shared_data
-def test_every_patient_of_ct_ich_is_found():
-    found = [patient for patient, _ in _ct_ich(SHARED / "ct_ich")]
-    assert (len(found), sum(p.bleeding for p in found)) == (64, 27)
+def test_every_patient_of_ct_ich_is_found(tmp_path):
+    source = CtIch(SHARED / "ct_ich", tmp_path)
+    found = {source.person(file, "") for file in source.images()}
+    truths = [source.truth(found_series(person)) for person in sorted(found)]
+    assert (len(truths), sum(t.bleeding for t in truths)) == (64, 27)

@@ -1,0 +1,92 @@
+"""Who goes into which part of the split and which fold: by patient, stratified, and never moved again."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, TEST, TRAIN, VALIDATION, Patient
+
+SHARES = {TRAIN: 8, VALIDATION: 1, TEST: 1}
+"""Tenths of the patients."""
+
+P = TypeVar("P", bound=Hashable)
+
+
+def split(
+    patients: Sequence[Patient],
+    measured_only: Iterable[str] = (),
+    previous: Iterable[Patient] = (),
+    folds: int = FOLDS,
+) -> tuple[Patient, ...]:
+    """Deal patients out to train, validation and test, and to folds; excluded ones to none.
+
+    Args:
+        patients: all entries of a manifest, in any order; all entries of one patient go together.
+        measured_only: sources whose patients are external and in no fold.
+        previous: entries of an earlier manifest, whose patients keep their part and fold.
+        folds: number of folds of the cross-validation.
+    """
+    outside = set(measured_only)
+    dealt = [p for p in patients if not p.exclusion and p.source not in outside]
+    ranked = _ranked(dealt)
+    before = {p.who: p for p in previous if p.split is not None}
+    part_of = deal(
+        ranked, SHARES, {w: p.split for w, p in before.items() if p.split in SHARES}, seed=SPLIT_SEED
+    )
+    fold_of = deal(
+        ranked,
+        dict.fromkeys(range(folds), 1),
+        {w: p.fold for w, p in before.items() if p.fold is not None and p.fold < folds},
+        seed=SPLIT_SEED + 1,
+    )
+    return tuple(
+        replace(p, split=None, fold=None)
+        if p.exclusion
+        else replace(p, split=EXTERNAL, fold=None)
+        if p.source in outside
+        else replace(p, split=part_of[p.who], fold=fold_of[p.who])
+        for p in patients
+    )
+
+
+def deal(ranked: Sequence[str], shares: Mapping[P, int], kept: Mapping[str, P], seed: int) -> dict[str, P]:
+    """Give each of the ranked a part so that every stretch of the ranking is divided by the shares.
+
+    Going down the ranking, each is drawn from the parts that are behind their share of those seen so far.
+    Those that have a part already keep it, and the others make up for it.
+
+    Args:
+        ranked: names, those alike next to each other.
+        shares: parts with their weights, whole numbers.
+        kept: parts given earlier.
+        seed: of the draws.
+    """
+    random = np.random.default_rng(seed)
+    parts, whole = list(shares), sum(shares.values())
+    had: Counter[P] = Counter()
+    given: dict[str, P] = {}
+    for seen, name in enumerate(ranked, start=1):
+        behind = np.array([max(0, shares[part] * seen - whole * had[part]) for part in parts])
+        drawn = parts[int(random.choice(len(parts), p=behind / behind.sum()))]
+        given[name] = kept.get(name, drawn)
+        had[given[name]] += 1
+    return given
+
+
+def _ranked(patients: Sequence[Patient]) -> list[str]:
+    """Names of patients, those who bleed first, then by source, child or not, and volume; equals shuffled."""
+    first: dict[str, Patient] = {}
+    for p in sorted(patients, key=lambda p: (not p.bleeding, p.patient)):
+        first.setdefault(p.who, p)
+    everybody = [first[name] for name in sorted(first)]
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(everybody))
+    return [
+        p.who
+        for p in sorted(
+            (everybody[i] for i in order),
+            key=lambda p: (not p.bleeding, p.source, not p.under_18, -(p.bleed_ml or 0.0)),
+        )
+    ]
