@@ -23,6 +23,10 @@ class InferenceError(HeadCTError):
     """A network's output cannot be used."""
 
 
+class TrainingError(HeadCTError):
+    """A training cannot go on: its loss is no number, or its hosts or processes are at odds."""
+
+
 class ExportError(HeadCTError):
     """An exported network is not its original: wrong size or wrong answers."""
 

@@ -1,132 +1,196 @@
-"""Training of the main network: one run a fold, and one on every patient."""
+"""Training of a run's networks: for every seed one a fold, and one that ships on every training patient."""
 
+import fcntl
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
-from model_training.augmentation import augment
+from headct.errors import SettingsError, TrainingError, UnusableInputError
+from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
 from model_training.config import TrainingConfig
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
-from model_training.networks.bleed import CONTEXT, bleed_network
-from model_training.sampling import slabs
+from model_training.distribution import is_chief
+from model_training.fitting import Batches, fit, written_to
+from model_training.input_pipeline import seed_number, training_batches, validation_batches
+from model_training.losses import bleed_loss
+from model_training.networks import build
 
 WEIGHTS = "network.weights.h5"
+SETTINGS = "settings.json"
 _log = logging.getLogger(__name__)
 
 
-def train(data: Path, run: Path, config: TrainingConfig, fold: int | None) -> Path:
-    """Train one network on every training patient outside ``fold`` (on all when ``None``).
+def run_folder(run: Path, seed: int, fold: int | None) -> Path:
+    """Where a network of a run lies; ``fold`` is ``None`` for the one that ships."""
+    return run / f"seed-{seed}" / ("final" if fold is None else f"fold-{fold}")
 
-    A run that was stopped goes on from its last finished epoch; a finished one is left as it is.
+
+def train(
+    data: Path, run: Path, config: TrainingConfig, *, seed: int, fold: int | None, strategy: Any = None
+) -> Path:
+    """Train one network: on the cross-validation's patients outside ``fold``, or when ``None``, for the one
+    that ships, on the training and validation patients of the split; never on the test patients.
+
+    A training that was stopped goes on from its last finished epoch; a finished one is left as it is.
+
+    Args:
+        data: folder that ``headct-train dataset`` wrote.
+        run: folder of the run.
+        config: settings; the networks of a run have them in common.
+        seed: of the first weights, of what is drawn and how it is varied.
+        fold: whose patients are kept out, or ``None``.
+        strategy: a ``tf.distribute.Strategy``; one device when ``None``.
 
     Returns:
         The folder with the weights, the log and the settings.
+
+    Raises:
+        UnusableInputError: no such fold, or too few patients.
+        SettingsError: the batch cannot be shared out evenly.
+        TrainingError: begun with other settings or data, trained by another process now, or diverged.
     """
-    folder = run / (f"fold-{fold}" if fold is not None else "final")
-    if (folder / WEIGHTS).exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    strategy = strategy or tf.distribute.get_strategy()
+    if config.batch % strategy.num_replicas_in_sync:
+        raise SettingsError(
+            f"a batch of {config.batch} cannot be shared by {strategy.num_replicas_in_sync} replicas"
+        )
     manifest = Manifest.read(data)
-    patients = [p for p in manifest.in_folds if p.fold != fold]
-    settings = {"manifest": manifest.sha256, "fold": fold, "patients": len(patients), **asdict(config)}
-    (folder / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    seed = config.seed + 100 * (fold + 1 if fold is not None else 0)
-    keras.utils.set_random_seed(seed)
-    samples = [Sample.read(sample_path(data, p)) for p in patients]
-    batches = _batches(samples, patients, config, seed)
-    network = bleed_network(config.widths, *config.augmentation.window)
-    network.compile(optimizer=keras.optimizers.Adam(_schedule(config)), loss=bleed_loss)
-    network.fit(
-        batches,
-        epochs=config.epochs,
-        steps_per_epoch=config.steps,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(folder / "checkpoint"),
-            keras.callbacks.CSVLogger(folder / "log.csv", append=True),
-            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-            _Progress(folder.name, config.epochs),
-        ],
-    )
-    network.save_weights(folder / WEIGHTS)
+    if fold is not None and fold not in manifest.folds:
+        raise UnusableInputError(f"there is no fold {fold} in {data}")
+    patients = manifest.part(TRAIN, VALIDATION) if fold is None else manifest.in_folds
+    patients = tuple(p for p in patients if fold is None or p.fold != fold)
+    folder = run_folder(run, seed, fold)
+    settings = {"manifest": manifest.sha256, "seed": seed, "fold": fold, **config.of_training}
+    with _begun(folder, settings) if is_chief(strategy) else nullcontext():
+        if not (folder / WEIGHTS).exists():
+            stream = (seed, 0 if fold is None else fold + 1)
+            network = _fitted(data, folder, patients, config, seed=stream, strategy=strategy)
+            _save(network, folder, strategy)
     return folder
 
 
 def trained(folder: Path, config: TrainingConfig) -> Any:
-    """The network of a finished run, for whole crops."""
-    network = bleed_network(config.widths)
+    """The network of a finished training, for whole crops and in float32 whatever it was trained in.
+
+    Raises:
+        UnusableInputError: the training has not finished.
+    """
+    if not (folder / WEIGHTS).exists():
+        raise UnusableInputError(f"{folder} holds no trained network: run headct-train train")
+    network = build(config, CROP_ROWS, CROP_COLUMNS)
     network.load_weights(folder / WEIGHTS)
     return network
 
 
-def bleed_loss(target: Any, probability: Any) -> Any:
-    """Cross-entropy plus one minus the batch's soft Dice (Milletari, 3DV 2016), both weighted by pixel.
-
-    Args:
-        target: float32 (n, rows, columns, 2): mask and weight.
-        probability: float32 (n, rows, columns, 1).
-    """
-    mask, weight = target[..., :1], target[..., 1:]
-    p = tf.clip_by_value(probability, 1e-6, 1 - 1e-6)
-    # Blood is a few pixels in a thousand; at equal weight the network would first learn to say no.
-    entropy = -(4.0 * mask * tf.math.log(p) + (1.0 - mask) * tf.math.log(1.0 - p))
-    both = tf.reduce_sum(weight * mask * p)
-    either = tf.reduce_sum(weight * (mask + p))
-    dice = (2.0 * both + 50.0) / (either + 50.0)
-    return 10.0 * tf.reduce_mean(weight * entropy) + 1.0 - dice
-
-
-def stacked(hu: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Every slab with its neighbours, shape (slabs, rows, columns, 3); the end slabs repeat themselves."""
-    index = np.arange(len(hu))[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
-    stack: NDArray[np.float32] = np.moveaxis(hu[np.clip(index, 0, len(hu) - 1)], 1, -1).astype(np.float32)
-    return stack
-
-
-def _batches(
-    samples: Sequence[Sample], patients: Sequence[Patient], config: TrainingConfig, seed: int
+def _fitted(
+    data: Path,
+    folder: Path,
+    patients: Sequence[Patient],
+    config: TrainingConfig,
+    *,
+    seed: tuple[int, int],
+    strategy: Any,
 ) -> Any:
-    rows, columns = samples[0].volume.hu.shape[1:]
-    drawn = tf.data.Dataset.from_generator(
-        lambda: slabs(samples, patients, np.random.default_rng(seed)),
-        output_signature=(
-            tf.TensorSpec((rows, columns, 2 * CONTEXT + 1), tf.float32),
-            tf.TensorSpec((rows, columns, 1), tf.float32),
-            tf.TensorSpec((rows, columns, 1), tf.float32),
-        ),
+    learnt = [p for p in patients if p.masked]
+    _log.info(
+        "%s: %d patients, %d left out for want of masks", folder, len(learnt), len(patients) - len(learnt)
     )
-    return (
-        drawn.batch(config.batch, drop_remainder=True)
-        .map(lambda hu, mask, weight: augment(hu, mask, weight, config.augmentation))
-        .prefetch(2)
+    validation: Batches | None = None
+    if config.validation_share:
+        learnt, kept = _kept_apart(learnt, config.validation_share, seed)
+        validation = validation_batches(_samples(data, kept), config)
+    keras.utils.set_random_seed(seed_number(seed))
+    with strategy.scope(), _dtype_policy(config.precision):
+        network = build(config, *config.augmentation.window)
+        optimizer = _optimizer(config)
+    fit(
+        network,
+        optimizer,
+        bleed_loss,
+        training_batches(_samples(data, learnt), learnt, config, seed),
+        folder,
+        epochs=config.epochs,
+        strategy=strategy,
+        validation=validation,
+        patience=config.patience,
     )
+    return network
 
 
-def _schedule(config: TrainingConfig) -> Any:
-    total = config.epochs * config.steps
-    return keras.optimizers.schedules.CosineDecay(
+def _save(network: Any, folder: Path, strategy: Any) -> None:
+    with written_to(folder, strategy) as own:
+        # Under its name only when whole: the name says that the training has finished.
+        network.save_weights(own / f"partial.{WEIGHTS}")
+        (own / f"partial.{WEIGHTS}").replace(own / WEIGHTS)
+
+
+@contextmanager
+def _begun(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """The folder with its settings in it, for this process alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / SETTINGS).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TrainingError(f"{folder} is being trained by another process") from error
+        file.seek(0)
+        text = json.dumps(settings, indent=1) + "\n"
+        if (before := file.read()) and before != text:
+            raise TrainingError(
+                f"{folder} was begun with other settings or data: take a new folder for the run"
+            )
+        if not before:
+            file.write(text)
+            file.flush()
+        yield
+
+
+def _kept_apart(
+    patients: Sequence[Patient], share: float, seed: Sequence[int]
+) -> tuple[list[Patient], list[Patient]]:
+    """Patients to learn from and patients to validate on, bleeding ones in both by the same share."""
+    try:
+        learnt, kept = train_test_split(
+            patients,
+            test_size=share,
+            stratify=[p.bleeding for p in patients],
+            random_state=seed_number(seed),
+        )
+    except ValueError as error:
+        raise UnusableInputError(f"no validation patients can be kept apart: {error}") from error
+    return learnt, kept
+
+
+def _samples(data: Path, patients: Sequence[Patient]) -> list[Sample]:
+    return [Sample.read(sample_path(data, p)) for p in patients]
+
+
+def _optimizer(config: TrainingConfig) -> Any:
+    steps = config.epochs * config.steps
+    schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=config.learning_rate / 10,
         warmup_target=config.learning_rate,
         warmup_steps=config.steps,
-        decay_steps=total - config.steps,
+        decay_steps=max(1, steps - config.steps),
     )
+    adam = keras.optimizers.Adam(schedule)
+    # Only float16's range is too short for small gradients.
+    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
 
 
-class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """One line an epoch in the log."""
-
-    def __init__(self, name: str, epochs: int) -> None:
-        super().__init__()
-        self._name, self._epochs = name, epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        _log.info("%s: epoch %d of %d, loss %.4f", self._name, epoch + 1, self._epochs, (logs or {})["loss"])
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,9 +1,11 @@
 """The main network: three slabs in Hounsfield units to the bleed probability of the middle one."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
@@ -12,6 +14,8 @@ CONTEXT = 1
 """Neighbours seen on each side."""
 BLOOD_RANGE = (0, 80)
 """Window in which clotted blood (50 to 80 HU) stands out from brain (20 to 40 HU)."""
+GROUPS = 8
+"""At most so many groups of channels are normalised together."""
 
 
 @keras.saving.register_keras_serializable("headct")
@@ -34,8 +38,6 @@ class PixelShuffle(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         """Shape (n, r, c, d) to (n, r / 2, c / 2, 4 d), or back."""
-        import tensorflow as tf
-
         return tf.nn.depth_to_space(x, 2) if self.factor > 0 else tf.nn.space_to_depth(x, 2)
 
     def get_config(self) -> dict[str, Any]:
@@ -47,39 +49,52 @@ def bleed_network(
     widths: Sequence[int],
     rows: int = CROP_ROWS,
     columns: int = CROP_COLUMNS,
+    normalisation: str = "batch",
 ) -> Any:
     """A U-Net (Ronneberger, MICCAI 2015) whose first level is at half resolution.
-
-    Batch normalisation folds into the convolutions at export and so costs nothing at run time.
 
     Args:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
         rows: rows of the input.
         columns: columns of the input.
+        normalisation: ``batch`` folds into the convolutions at export and so costs nothing at run time; its
+            moments are those of the global batch, however many replicas hold a part. ``group`` (Wu and He,
+            ECCV 2018) does not depend on the batch: for replicas with only a few slabs each.
 
     Returns:
-        A ``keras.Model``: float32 (n, rows, columns, 3) to probabilities (n, rows, columns, 1).
+        A ``keras.Model``: float32 (n, rows, columns, 3) to float32 probabilities (n, rows, columns, 1),
+        whatever Keras' dtype policy.
     """
-    inputs = keras.Input((rows, columns, 2 * CONTEXT + 1), name="hounsfield")
-    x = PixelShuffle(-2)(Windows()(inputs))
-    x = _block(x, widths[0])
+    block = partial(_block, normalisation=normalisation)
+    inputs = keras.Input((rows, columns, 2 * CONTEXT + 1), name="hounsfield", dtype="float32")
+    # Half precision would round Hounsfield units before the window is cut out.
+    x = PixelShuffle(-2)(Windows(dtype="float32")(inputs))
+    x = block(x, widths[0])
     skips = []
     for width in widths[1:]:
         skips.append(x)
-        x = _block(_block(x, width, stride=2), width)
+        x = block(block(x, width, stride=2), width)
     for skip, width in zip(reversed(skips), reversed(widths[:-1]), strict=True):
-        x = layers.UpSampling2D()(_block(x, width * 2 // 3, kernel=1))
-        x = _block(layers.Concatenate()([x, skip]), width)
+        x = layers.UpSampling2D()(block(x, width * 2 // 3, kernel=1))
+        x = block(layers.Concatenate()([x, skip]), width)
     # The bias starts where most of a head is: not blood.
     start = keras.initializers.Constant(-4.0)
     x = layers.Conv2D(4, 3, padding="same", bias_initializer=start)(x)
-    outputs = layers.Activation("sigmoid", name="probability")(PixelShuffle(2)(x))
+    outputs = layers.Activation("sigmoid", name="probability", dtype="float32")(PixelShuffle(2)(x))
     return keras.Model(inputs, outputs, name="bleed_network")
 
 
-def _block(x: Any, width: int, kernel: int = 3, stride: int = 1) -> Any:
+def _block(x: Any, width: int, kernel: int = 3, stride: int = 1, *, normalisation: str) -> Any:
     x = layers.Conv2D(width, kernel, strides=stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+    return layers.ReLU()(_normalised(x, width, normalisation))
+
+
+def _normalised(x: Any, width: int, normalisation: str) -> Any:
+    if normalisation == "group":
+        return layers.GroupNormalization(max(n for n in range(1, GROUPS + 1) if width % n == 0))(x)
+    # One replica has the whole batch; the plain form is faster there.
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return layers.BatchNormalization(momentum=0.95, synchronized=several)(x)
 
 
 def _window(hu: Any, low: float, high: float) -> Any:

@@ -14,6 +14,7 @@ from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 
 CONFIG = """
+seeds = [1, 2]
 widths = [4, 8]
 epochs = 2
 steps = 12
@@ -80,7 +81,7 @@ def test_data_to_bundle(data, tmp_path):
     assert refused.exit_code == 2 and "headct-train evaluate" in refused.output
 
     command("train", *common)
-    for name in ("fold-0", "fold-1", "final"):
+    for name in ("seed-1/fold-0", "seed-1/fold-1", "seed-1/final", "seed-2/fold-0", "seed-2/fold-1"):
         losses = [float(line.split(",")[1]) for line in (run / name / "log.csv").read_text().split()[1:]]
         assert len(losses) == 2 and np.isfinite(losses).all()
     assert "area under the curve" in command("evaluate", *common)
