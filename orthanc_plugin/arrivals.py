@@ -116,9 +116,11 @@ class Arrivals:
             since = store.position(session, CHANGES)
         answer = self._get(f"/changes?since={since}&limit={BATCH}")
         changes, last = answer["Changes"], int(answer["Last"])
-        if not changes and since and int(self._get("/changes?last")["Last"]) < since:
-            # Orthanc's index was made anew: its log begins again.
-            self._next_sweep, last = 0.0, 0
+        if not changes and since and (newest := int(self._get("/changes?last")["Last"])) < since:
+            # The newest series was deleted, and the log's end with it; or Orthanc's index was made anew and
+            # its log begins again. To read it again would have all in it judged again: the sweep sees what
+            # differs.
+            self._next_sweep, last = 0.0, newest
         if not changes and last >= since:
             return False
         touched, stored = self._touched_series(changes)

@@ -22,6 +22,7 @@ class Listing:
         self.series: dict[str, dict[str, Any]] = {}
         self.changes: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.sequence = 0
 
     def image(self, series: str, number: int, modality: str = "CT") -> None:
         if series not in self.series:
@@ -37,10 +38,20 @@ class Listing:
         self.log("NewInstance", f"{series}-{number}")
 
     def log(self, kind: str, identifier: str) -> None:
-        sequence = self.changes[-1]["Seq"] + 1 if self.changes else 1
+        self.sequence += 1
         self.changes.append(
-            {"ChangeType": kind, "ID": identifier, "Seq": sequence, "Date": "20260301T030000"}
+            {"ChangeType": kind, "ID": identifier, "Seq": self.sequence, "Date": "20260301T030000"}
         )
+
+    def delete(self, series: str) -> None:
+        """What the log says of it goes with it; no number is given twice."""
+        gone = {series, *self.series.pop(series)["Instances"]}
+        self.changes = [c for c in self.changes if c["ID"] not in gone]
+
+    def made_anew(self) -> None:
+        self.series.clear()
+        self.changes.clear()
+        self.sequence = 0
 
     def get(self, path: str) -> Any:
         self.calls.append(path)
@@ -163,7 +174,7 @@ def test_the_sweep_notices_another_number_of_images(
 def test_a_deleted_series_is_withdrawn(listing: Listing, database: Database, arrivals: Arrivals) -> None:
     listing.image("a", 0)
     arrivals.step()
-    del listing.series["a"]
+    listing.delete("a")
     arrivals.deleted("a")
     arrivals.step()
     assert known(database)["a"][0] is SeriesState.WITHDRAWN
@@ -174,7 +185,7 @@ def test_a_deletion_that_was_not_heard_of_is_found(
 ) -> None:
     listing.image("a", 0)
     arrivals.step()
-    del listing.series["a"]
+    listing.delete("a")
     arrivals.sweep()
     assert known(database)["a"][0] is SeriesState.WITHDRAWN
 
@@ -187,20 +198,37 @@ def test_deleted_and_sent_again_it_arrives(listing: Listing, database: Database,
     assert known(database)["a"][0] is SeriesState.ARRIVING
 
 
-def test_an_index_made_anew_is_read_from_its_beginning(
-    listing: Listing, database: Database, arrivals: Arrivals
-) -> None:
+def test_an_index_made_anew_is_noticed(listing: Listing, database: Database, arrivals: Arrivals) -> None:
     for number in range(5):
         listing.image("old", number)
     arrivals.step()
-    listing.series.clear()
-    listing.changes.clear()
+    listing.made_anew()
     listing.image("new", 0)
-    arrivals.step()
     arrivals.step()
     states = known(database)
     assert states["new"] == (SeriesState.ARRIVING, 1)
     assert states["old"][0] is SeriesState.WITHDRAWN
+    listing.image("newer", 0)
+    arrivals.step()
+    assert known(database)["newer"] == (SeriesState.ARRIVING, 1)
+
+
+def test_deleting_the_newest_has_nothing_else_judged_again(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for series in ("kept", "deleted"):
+        listing.image(series, 0)
+    arrivals.step()
+    listing.delete("deleted")
+    arrivals.deleted("deleted")
+    for _ in range(3):
+        arrivals.step()
+    with database.reading() as session:
+        assert session.get_one(Series, "kept").generation == 1
+    assert known(database)["deleted"][0] is SeriesState.WITHDRAWN
+    listing.image("kept", 1)
+    arrivals.step()
+    assert known(database)["kept"] == (SeriesState.ARRIVING, 2)
 
 
 def test_a_transaction_that_fails_leaves_the_position(
