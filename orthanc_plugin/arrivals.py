@@ -34,6 +34,8 @@ PAGE = 20
 """Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
 PAUSE_SECONDS = 0.5
 """Between two looks at the log while images pour in, and between two pages of the sweep."""
+DELETED_SECONDS = 2.0
+"""From a deleted image to the sweep, for others are deleted with it."""
 POLL_SECONDS = 5.0
 """Looks at the log without being woken: events live in memory only."""
 
@@ -72,7 +74,7 @@ class Arrivals:
 
     def images_deleted(self) -> None:
         """Images were deleted, their series are unknown: compare everything soon."""
-        self._next_sweep = min(self._next_sweep, time.monotonic() + 2.0)
+        self._next_sweep = min(self._next_sweep, time.monotonic() + DELETED_SECONDS)
 
     def start(self) -> None:
         """Begin to follow."""
@@ -107,8 +109,12 @@ class Arrivals:
             self._stopped.wait(PAUSE_SECONDS)
         self._handle_deleted()
         if time.monotonic() >= self._next_sweep:
-            self.sweep()
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
+            try:
+                self.sweep()  # images deleted meanwhile ask for the next one
+            except Exception:
+                self._next_sweep = 0.0
+                raise
 
     def read_changes(self) -> bool:
         """Handle one batch of the log; true when there is more."""
@@ -189,8 +195,9 @@ class Arrivals:
                     store.arrive(session, seen, now, self._settings)
 
     def _handle_deleted(self) -> None:
-        gone, self._gone[:] = list(self._gone), []
-        self._withdraw_if_gone(gone)
+        while self._gone:  # to which Orthanc's event thread adds at any moment
+            self._withdraw_if_gone(self._gone[:1])
+            del self._gone[0]
 
     def _withdraw_if_gone(self, series_ids: Iterable[str]) -> None:
         for series_id in series_ids:

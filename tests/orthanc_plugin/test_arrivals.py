@@ -180,6 +180,55 @@ def test_a_deleted_series_is_withdrawn(listing: Listing, database: Database, arr
     assert known(database)["a"][0] is SeriesState.WITHDRAWN
 
 
+def test_a_deletion_is_not_forgotten_when_the_store_fails(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.image("a", 0)
+    listing.image("newer", 0)
+    arrivals.step()
+    listing.delete("a")
+    arrivals.deleted("a")
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "withdraw", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            arrivals.step()
+    arrivals.step()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+
+
+def test_an_image_deleted_during_a_sweep_is_noticed(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orthanc_plugin.arrivals.DELETED_SECONDS", 0.0)
+    listing.image("a", 0)
+    listing.image("a", 1)
+    arrivals.read_changes()
+
+    def swept_then_deleted() -> None:
+        Arrivals.sweep(arrivals)
+        if len(listing.series["a"]["Instances"]) == 2:
+            listing.series["a"]["Instances"].pop()
+            arrivals.images_deleted()
+
+    monkeypatch.setattr(arrivals, "sweep", swept_then_deleted)
+    arrivals.step()
+    arrivals.step()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 1)}
+
+
+def test_a_sweep_that_fails_is_done_again(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.image("a", 0)
+    listing.changes.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "arrive", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            arrivals.step()
+    arrivals.step()
+    assert list(known(database)) == ["a"]
+
+
 def test_a_deletion_that_was_not_heard_of_is_found(
     listing: Listing, database: Database, arrivals: Arrivals
 ) -> None:
