@@ -16,7 +16,7 @@ PLAIN = Sampling(grafted=0.0, mimics=0.0, tilt_slabs=0.0, ends=0.0)
 
 
 def made(name: str, source: str, *, bleeding: bool, mark: int = 0) -> tuple[Patient, Sample]:
-    hu = drawn_heads.head(12)
+    hu = drawn_heads.head(12, fluid=False)
     mask = np.zeros(hu.shape, bool)
     if bleeding:
         mask[5:8, 90:100, 60:70] = True
