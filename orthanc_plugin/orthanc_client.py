@@ -54,6 +54,12 @@ class OrthancClient:
         """Whether Orthanc has an instance."""
         return self._request("GET", f"/instances/{instance_id}", missing_ok=True) is not None
 
+    def instances_of(self, sop_instance_uid: str) -> tuple[str, ...]:
+        """Orthanc's identifiers of the instances with a UID."""
+        answer = self._request("POST", "/tools/lookup", content=sop_instance_uid.encode())
+        assert answer is not None
+        return tuple(found["ID"] for found in answer.json() if found["Type"] == "Instance")
+
     def file(self, instance_id: str) -> bytes | None:
         """An instance's DICOM file, ``None`` when it is gone."""
         answer = self._request("GET", f"/instances/{instance_id}/file", missing_ok=True)

@@ -32,7 +32,7 @@ class Publication:
     send: tuple[str, ...] = ()
     """SOP instance UIDs of documents to be sent."""
     remove: tuple[tuple[str, str], ...] = ()
-    """SOP instance UID and Orthanc's identifier of documents to be deleted."""
+    """SOP instance UID and Orthanc's identifier of documents to be deleted, empty where never heard of."""
     keep: tuple[tuple[str, str], ...] = ()
     """The same of documents that are to be there."""
 
@@ -93,19 +93,21 @@ def document_sent(
 ) -> None:
     """Orthanc has the document; ``forward`` when it is to go on to DICOM modalities."""
     document = session.get_one(Document, sop_instance_uid)
-    document.orthanc_id, document.sent_at = orthanc_id, now
+    document.orthanc_id, document.sent_at, document.removed_at = orthanc_id, now, None
+    if document.withdrawn_at is not None:  # while it was being sent
+        want(session.get_one(Series, document.series_id), now)
     if forward and document.forwarded_at is None:
         document.forward_not_before = now
 
 
-def document_lost(session: Session, sop_instance_uid: str) -> None:
-    """Orthanc no longer has the document, which is to be there: it will be sent again."""
-    session.get_one(Document, sop_instance_uid).sent_at = None
+def document_removed(session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime) -> None:
+    """The withdrawn document is gone from Orthanc, unless another worker has sent it meanwhile.
 
-
-def document_removed(session: Session, sop_instance_uid: str, now: datetime) -> None:
-    """The withdrawn document is gone from Orthanc."""
-    session.get_one(Document, sop_instance_uid).removed_at = now
+    ``orthanc_id`` as in :attr:`Publication.remove`.
+    """
+    document = session.get_one(Document, sop_instance_uid)
+    if (document.orthanc_id or "") == orthanc_id:
+        document.removed_at = now
 
 
 def next_forwarding(session: Session, now: datetime) -> Forwarding | None:

@@ -68,10 +68,11 @@ class Publisher:
 
     def _remove(self, wanted: Publication) -> None:
         for uid, orthanc_id in wanted.remove:
-            if orthanc_id:
-                self._client.delete_instance(orthanc_id)
+            # A worker that was killed may have stored it and not lived to say so.
+            for instance in (orthanc_id,) if orthanc_id else self._client.instances_of(uid):
+                self._client.delete_instance(instance)
             with self._database.writing() as session:
-                outbox.document_removed(session, uid, store.utcnow())
+                outbox.document_removed(session, uid, orthanc_id, store.utcnow())
 
     def _send(self, wanted: Publication) -> None:
         lost = tuple(uid for uid, orthanc_id in wanted.keep if not self._client.has_instance(orthanc_id))

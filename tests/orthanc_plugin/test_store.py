@@ -292,11 +292,36 @@ def test_sent_again_after_deletion_it_is_judged_and_published_again(
     for uid in outbox.publication(session, "s1").send:
         outbox.document_sent(session, uid, f"orthanc-{uid}", after(5))
     store.withdraw(session, "s1", after(10))
-    for uid, _ in outbox.publication(session, "s1").remove:
-        outbox.document_removed(session, uid, after(11))
+    for uid, orthanc_id in outbox.publication(session, "s1").remove:
+        outbox.document_removed(session, uid, orthanc_id, after(11))
     assessed(session, options, 20)
     wanted = outbox.publication(session, "s1")
     assert (len(wanted.send), wanted.remove, wanted.series_labels) == (2, (), ("triage-red",))
+    for uid in wanted.send:
+        outbox.document_sent(session, uid, f"orthanc-{uid}", after(25))
+    store.withdraw(session, "s1", after(30))
+    assert len(outbox.publication(session, "s1").remove) == 2
+
+
+@pytest.mark.parametrize("removed_first", [False, True])
+def test_sent_by_one_worker_while_another_removes_it_is_removed_in_the_end(
+    session: Session, options: Settings, removed_first: bool
+) -> None:
+    assessed(session, options)
+    send = outbox.publication(session, "s1").send
+    store.withdraw(session, "s1", after(10))
+    wish = outbox.claim_publication(session, after(11))
+    assert wish is not None
+    remove = outbox.publication(session, "s1").remove
+    for late in (not removed_first, removed_first):
+        for uid, (_, orthanc_id) in zip(send, remove, strict=True):
+            if late:
+                outbox.document_sent(session, uid, f"orthanc-{uid}", after(12))
+            else:
+                outbox.document_removed(session, uid, orthanc_id, after(12))
+    outbox.published(session, *wish, after(13))
+    assert outbox.claim_publication(session, after(14)) is not None
+    assert dict(outbox.publication(session, "s1").remove) == {uid: f"orthanc-{uid}" for uid in send}
 
 
 class TestCorrectedPatient:

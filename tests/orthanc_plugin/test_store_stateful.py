@@ -155,8 +155,8 @@ class StoreMachine(RuleBasedStateMachine):
             wanted = outbox.publication(session, wish[0])
             for uid in wanted.send:
                 outbox.document_sent(session, uid, f"o-{uid}", after(self.now))
-            for uid, _ in wanted.remove:
-                outbox.document_removed(session, uid, after(self.now))
+            for uid, orthanc_id in wanted.remove:
+                outbox.document_removed(session, uid, orthanc_id, after(self.now))
             outbox.published(session, *wish, after(self.now))
 
     @invariant()
