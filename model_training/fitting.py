@@ -95,7 +95,7 @@ def fit(
                 if patience and epoch - 1 - _best(rows) >= patience:
                     break
                 row = {"epoch": epoch, **_epoch(step, batches, epoch, strategy, bar)}
-                row["learning_rate"] = float(optimizer.learning_rate)
+                row["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
                 if validation:
                     row |= _validated(measure, validation, epoch, strategy)
                 rows.append(row)
@@ -212,12 +212,20 @@ def _restored(checkpoint: Any, folder: Path, strategy: Any) -> int:
     done = int(latest.rsplit("-", 1)[1]) if latest else 0
     if latest:
         checkpoint.restore(latest).assert_consumed()
-    replicas = strategy.num_replicas_in_sync
-    if replicas > 1:
-        everywhere = tf.function(lambda: strategy.run(lambda: tf.constant(done)))()
-        if int(strategy.reduce(tf.distribute.ReduceOp.SUM, everywhere, axis=None)) != done * replicas:
-            raise TrainingError(f"{folder} is not the same folder on every host")
+    if _summed(done, strategy) != done * strategy.num_replicas_in_sync:
+        raise TrainingError(f"{folder} is not the same folder on every host")
     return done
+
+
+def _summed(number: int, strategy: Any) -> int:
+    """A number of this host's, summed over all replicas."""
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def everywhere() -> Any:
+        numbers = strategy.run(tf.constant, args=(number,))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, numbers, axis=None)
+
+    return int(everywhere())
 
 
 @contextmanager
