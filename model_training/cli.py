@@ -41,6 +41,9 @@ def main() -> None:
 @main.command()
 @click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; its patients are trained on.")
 @click.option("--phe-sich", type=_EXISTING, help="Folder of phe_sich; only measured on.")
+@click.option("--labelled", type=_EXISTING, help="DICOM tree with a labels.csv; its patients are trained on.")
+@click.option("--rsna", type=_EXISTING, help="Folder of RSNA 2019 (stage_2_train); only measured on.")
+@click.option("--cq500", type=_EXISTING, help="Folder of CQ500 with reads.csv; only measured on.")
 @click.option("--out", type=_FOLDER, required=True, help="Where samples and manifest go.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at work.")
 @click.option(
