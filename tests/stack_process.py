@@ -64,7 +64,11 @@ class StackProcess:
             (data / "orthanc.local.json").write_text(json.dumps(local))
 
     def __enter__(self) -> "StackProcess":
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:  # then nobody calls __exit__
+            self.stop()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -8,10 +8,15 @@ import pytest
 from stack_process import StackProcess
 
 
+def configured(local: dict[str, Any]) -> dict[str, Any]:
+    """With workers of no lower priority: beside other tests and work they would hardly get anywhere."""
+    return {**local, "HeadCTTriage": {"WorkerNiceness": 0, **local.get("HeadCTTriage", {})}}
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
     """A running stack shared by the session: look for your own studies, not at what else is there."""
-    with StackProcess(tmp_path_factory.mktemp("stack")) as running:
+    with StackProcess(tmp_path_factory.mktemp("stack"), configured({})) as running:
         yield running
 
 
@@ -21,7 +26,7 @@ def new_stack(tmp_path: Path) -> Iterator[Callable[..., StackProcess]]:
     made: list[StackProcess] = []
 
     def make(local: dict[str, Any] | None = None, *arguments: str) -> StackProcess:
-        made.append(StackProcess(tmp_path / f"stack{len(made)}", local, arguments))
+        made.append(StackProcess(tmp_path / f"stack{len(made)}", configured(local or {}), arguments))
         return made[-1]
 
     yield make

@@ -31,8 +31,9 @@ def orthanc(tmp_path: Path, bundle: Path) -> Iterator[Start]:
     made: list[OrthancProcess] = []
 
     def make(options: dict[str, Any] | None = None) -> OrthancProcess:
-        chosen = {"Bundle": str(bundle), "LongQuietSeconds": 10, "SweepSeconds": 5, **(options or {})}
-        made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", chosen))
+        # Workers of no lower priority: beside other tests and work they would hardly get anywhere.
+        usual = {"Bundle": str(bundle), "LongQuietSeconds": 10, "SweepSeconds": 5, "WorkerNiceness": 0}
+        made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", {**usual, **(options or {})}))
         return made[-1]
 
     yield make
