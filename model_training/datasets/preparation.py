@@ -207,10 +207,18 @@ def _fingerprint(settings: str, case: Case) -> str:
     parts = [settings]
     for series, truth in case.series:
         masks = truth.masks.files if isinstance(truth, Truth) and truth.masks else ()
-        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in masks]
+        stamps = [(path.name, _stamp(path)) for path in masks]
         said = replace(truth, masks=None) if isinstance(truth, Truth) else truth
         parts.append(repr((series.study, series.series, series.images, series.stamp, said, stamps)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # said when it is read
+    return status.st_size, status.st_mtime_ns
 
 
 def _recorded(
