@@ -14,7 +14,7 @@ from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
 from model_training.fitting import Batches
 from model_training.networks.bleed import CONTEXT
-from model_training.sampling import BLOOD_MAX_HU, slabs
+from model_training.sampling import BLOOD_MAX_HU, Draws
 
 Slabs = Iterator[tuple[NDArray[np.float32], ...]]
 
@@ -27,15 +27,18 @@ def training_batches(
     What an epoch shows depends on ``seed`` and the epoch's number alone.
     """
 
+    draws = Draws(samples, patients, config.sampling)
+
     def of_epoch(epoch: int, shares: Any) -> Any:
+        def endless() -> Slabs:
+            random = np.random.default_rng([*seed, epoch])
+            while True:
+                yield draws.draw(random)
+
         # Augmentation draws from TensorFlow's generators: what is traced after this starts from here.
         tf.random.set_seed(seed_number([*seed, epoch, shares.input_pipeline_id]))
         return (
-            _dataset(
-                lambda: slabs(samples, patients, np.random.default_rng([*seed, epoch])),
-                samples,
-                shares,
-            )
+            _dataset(endless, samples, shares)
             .batch(shares.get_per_replica_batch_size(config.batch), drop_remainder=True)
             .map(lambda hu, mask, weight: augment(hu, mask, weight, config.augmentation))
             .prefetch(2)
