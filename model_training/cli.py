@@ -165,16 +165,36 @@ def reproduce(data: Path, run: Path, ct_ich: Path | None, config: Path | None, j
 @_data
 @_run
 @_config
-def evaluate(data: Path, run: Path, config: Path | None) -> None:
-    """Judge every patient out of fold; choose cuts and calibrations; write evaluation.json."""
+@click.option("--allow-partial", is_flag=True, help="Go by the seeds that are wholly trained.")
+def evaluate(data: Path, run: Path, config: Path | None, *, allow_partial: bool) -> None:
+    """Judge every patient out of fold; write evaluation.json and report.html.
+
+    Outputs of the networks are kept, so what was stopped goes on where it was.
+    """
     from model_training.config import TrainingConfig
     from model_training.evaluation.evaluate import evaluate as judge
+    from model_training.evaluation.report import write_report
+    from model_training.evaluation.summary import summary
 
-    result = judge(data, run, TrainingConfig.read(config))
-    area, rates = result["haemorrhage"]["out_of_fold"], result["haemorrhage"]["at_nested_cuts"]
-    click.echo(f"area under the curve {area['auc']:.3f} ({area['low']:.3f} to {area['high']:.3f})")
-    for name in ("sensitivity", "sensitivity_5_ml_and_more", "specificity"):
-        click.echo(f"{name} {rates[name]['count']} of {rates[name]['of']}")
+    click.echo(summary(judge(data, run, TrainingConfig.read(config), allow_partial=allow_partial)))
+    click.echo(f"{write_report(run)}")
+
+
+@main.command()
+@_run
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="TOML file of reading rooms, like model_training/evaluation/worklist_scenarios.toml: the worklist is"
+    " simulated again by it.",
+)
+def report(run: Path, scenario: Path | None) -> None:
+    """Write report.html again from the run's JSON files."""
+    from model_training.evaluation.report import simulate_again, write_report
+
+    if scenario:
+        simulate_again(run, scenario)
+    click.echo(f"{write_report(run)}")
 
 
 @main.command()
@@ -185,19 +205,39 @@ def evaluate(data: Path, run: Path, config: Path | None) -> None:
 @click.option("--version", required=True, help="Version of the bundle, such as 0.1.0.")
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "float16", "int8"]),
-    default="int8",
-    show_default=True,
-    help="How weights are stored.",
+    type=click.Choice(["float32", "float16", "dynamic_int8", "full_int8"]),
+    help="Ship this one instead of the one the measured table chooses.",
 )
-def export(*, data: Path, run: Path, config: Path | None, models: Path, version: str, precision: str) -> None:
-    """Convert the network on all patients, check it against its original, write the bundle."""
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    default=9,
+    show_default=True,
+    help="Rounds of the measurement of time.",
+)
+def export(
+    data: Path,
+    run: Path,
+    models: Path,
+    *,
+    config: Path | None,
+    version: str,
+    precision: str | None,
+    repeats: int,
+) -> None:
+    """Convert the network that ships to every precision, measure each, write the best one's bundle."""
     from model_training.config import TrainingConfig
     from model_training.conversion import Precision
     from model_training.export import export as write
 
     bundle = write(
-        data, run, models, version=version, config=TrainingConfig.read(config), precision=Precision(precision)
+        data,
+        run,
+        models,
+        version=version,
+        config=TrainingConfig.read(config),
+        precision=Precision(precision) if precision else None,
+        repeats=repeats,
     )
     click.echo(f"{bundle.folder} {bundle.device_uid}")
 

@@ -1,197 +1,208 @@
-"""What the network is worth: out of fold on patients it was not trained on, cuts chosen the same way."""
+"""What a run's networks are worth, out of fold and by patient: ``evaluation.json``.
+
+Points are means over seeds, intervals are over patients (:mod:`model_training.evaluation.statistics`). What
+is nested and what is not stands in :mod:`model_training.evaluation.operating_points`.
+"""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from headct.bundle import Cuts
-from headct.measurement import measure
+from headct.errors import UnusableInputError
 from headct.rubric import default_rubric
-from headct.scoring import score
 from headct.urgency import Urgency
 from model_training.config import TrainingConfig
-from model_training.conversion import Precision, convert, in_batches, runtime
 from model_training.datasets.manifest import Manifest, Patient
-from model_training.datasets.sample import Sample, sample_path
-from model_training.evaluation.statistics import auc_interval, cut_at_specificity, logistic, share
-from model_training.train import BLOOD_MAX_HU, stacked, trained
+from model_training.evaluation import figures
+from model_training.evaluation.alert_table import alert_table
+from model_training.evaluation.cheating import cheating
+from model_training.evaluation.cohort import Cohort
+from model_training.evaluation.data_description import describe_data
+from model_training.evaluation.decisions import Decisions, bleed_score, decide, network_name, out_of_fold
+from model_training.evaluation.judging import FINAL, Judges
+from model_training.evaluation.no_brain import baselines, no_brain_scores
+from model_training.evaluation.operating_points import VOXEL_CUTS, OperatingPoint, Scores, nested, shipped
+from model_training.evaluation.statistics import Array, share
+from model_training.evaluation.volumes import volumes
+from model_training.evaluation.worklist_simulation import simulate_worklist
 
 EVALUATION = "evaluation.json"
-VOXEL_CUTS: tuple[float, ...] = tuple(np.round(np.arange(0.1, 0.95, 0.05), 2).tolist())
-LARGE_ML = 5.0
-DICE_PLATEAU = 0.02
-"""Mean Dice hardly changes over a wide range of cuts; the highest within this of the best marks least
-blood that is not there, and volumes decide the colour."""
+REPRODUCTION = "reproduction.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A patient with the output of a network that never saw it."""
+def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bool = False) -> dict[str, Any]:
+    """Judge every patient by networks that never saw them and write ``evaluation.json``.
 
-    patient: Patient
-    sample: Sample
-    probabilities: NDArray[np.float32]
+    Args:
+        data: folder that ``headct-train dataset`` wrote.
+        run: folder of the run.
+        config: settings the run was trained with.
+        allow_partial: go by the seeds whose folds are all trained, and without the network that ships.
 
-    def score(self) -> float:
-        """The patient's bleed score, which needs no cut."""
-        return score(self.sample.volume, self.probabilities, Cuts(0.5, 0.0)).score
-
-    def urgency(self, mask: NDArray[np.bool_]) -> Urgency:
-        """Colour by the rubric over a mask, true or predicted."""
-        rubric = default_rubric()
-        return rubric.judge(measure(self.sample.volume, mask, rubric.limits)).urgency
-
-
-def evaluate(data: Path, run: Path, config: TrainingConfig) -> dict[str, Any]:
-    """Judge every patient out of fold, choose cuts and calibrations, and write ``evaluation.json``."""
-    manifest = Manifest.read(data)
-    folds = sorted({p.fold for p in manifest.in_folds if p.fold is not None})
-    judged, external_by_fold = [], []
-    for fold in folds:
-        name = f"fold-{fold}"
-        judged += _judge(data, run, name, config, [p for p in manifest.in_folds if p.fold == fold])
-        external_by_fold.append(_judge(data, run, name, config, manifest.external))
-    external = _judge(data, run, "final", config, manifest.external)
-
-    truth = np.array([j.patient.bleeding for j in judged])
-    fold_of = np.array([j.patient.fold for j in judged])
-    scores = np.array([j.score() for j in judged])
-    cuts = _cuts(judged, truth, scores, config)
-    # Nested: each fold is judged at cuts that its own patients had no part in choosing.
-    nested = np.zeros(len(judged), bool)
-    colours = [Urgency.GREEN] * len(judged)
-    for fold in folds:
-        others = np.flatnonzero(fold_of != fold)
-        fold_cuts = _cuts([judged[i] for i in others], truth[others], scores[others], config)
-        for i in np.flatnonzero(fold_of == fold):
-            nested[i] = scores[i] >= fold_cuts.haemorrhage
-            found = score(judged[i].sample.volume, judged[i].probabilities, fold_cuts)
-            colours[i] = judged[i].urgency(found.mask)
-    true_colours = [j.urgency(j.sample.mask) for j in judged]
-    alert = np.array([c.alert for c in true_colours])
+    Raises:
+        UnusableInputError: networks are missing, or too few patients of either kind.
+    """
+    manifest, judges = Manifest.read(data), Judges(data, run, config)
+    patients = manifest.in_folds
+    _check_patients(patients)
+    seeds = _seeds(judges, config, manifest.folds, allow_partial)
+    cohort, scores, true_ml = out_of_fold(judges, patients, seeds)
+    ship, points = shipped(cohort, scores, config.specificity), nested(cohort, scores, config.specificity)
+    at_nested = decide(judges, patients, seeds, [[p.cuts for p in row] for row in points])
+    at_shipped = decide(judges, patients, seeds, [[ship.cuts] * len(patients)] * len(seeds))
+    known, without_brain = cohort.known, no_brain_scores(data, cohort)
     result = {
         "manifest_sha256": manifest.sha256,
-        "patients": len(judged),
-        "sources": sorted({j.patient.source for j in judged}),
-        "config": asdict(config),
-        "cuts": asdict(cuts),
-        "calibration": {
-            "haemorrhage": asdict(logistic(truth, scores)),
-            "alert": asdict(logistic(alert, scores)),
-        },
         "rubric": default_rubric().version,
-        "haemorrhage": {
-            "out_of_fold": auc_interval(truth, scores),
-            "at_nested_cuts": _rates(judged, truth, nested),
-            "at_shipped_cuts": _rates(judged, truth, scores >= cuts.haemorrhage),
-            "doubtful_left_out": _without_doubtful(judged, truth, scores),
-            "mean_dice": float(np.mean([_dice(j, cuts.voxel) for j in judged if j.patient.bleeding])),
-        },
-        "alert": {
-            "patients": int(alert.sum()),
-            "out_of_fold": auc_interval(alert, scores),
-            "by_colour": _alert_rates(true_colours, colours),
-        },
-        "colours": _table(true_colours, colours),
-        "external": _external(external, external_by_fold, cuts),
-        "scores": {
-            j.patient.patient: {
-                "bleeding": j.patient.bleeding,
-                "score": float(s),
-                "rubric_colour": true.name,
-                "colour": colour.name,
-            }
-            for j, s, true, colour in zip(judged, scores, true_colours, colours, strict=True)
-        },
+        "config": asdict(config),
+        "seeds": list(seeds),
+        "folds": len(manifest.folds),
+        "patients": len(patients),
+        "bleeding": int(cohort.bleeding.sum()),
+        "sources": sorted({p.source for p in patients}),
+        "data": describe_data(manifest),
+        "cuts": asdict(ship.cuts),
+        "calibration": {"haemorrhage": asdict(ship.haemorrhage), "alert": asdict(ship.alert)},
+        "haemorrhage": figures.task(
+            cohort,
+            cohort.bleeding,
+            scores.score,
+            probabilities=_calibrated(points, scores, "haemorrhage"),
+            nested=at_nested.flagged,
+            shipped=at_shipped.flagged,
+            seeds=seeds,
+        ),
+        "alert": figures.task(
+            cohort.only(known),
+            cohort.alert[known],
+            scores.score[:, known],
+            probabilities=_calibrated(points, scores, "alert")[:, known],
+            nested=at_nested.colour[:, known] >= Urgency.RED,
+            shipped=at_shipped.colour[:, known] >= Urgency.RED,
+            seeds=seeds,
+        ),
+        "colours": figures.colours([c for c in cohort.colours if c is not None], at_nested.colour[:, known]),
+        "volumes": volumes(cohort, true_ml, at_nested.ml, _at_own_cut(points, scores)),
+        "external": _external(judges, manifest, seeds, ship.cuts),
+        "baselines": baselines(cohort, scores.score, without_brain),
+        "alert_table": alert_table(
+            cohort,
+            scores.score,
+            at_nested,
+            without_brain=without_brain,
+            reproduction=_reproduction(run),
+            specificity=config.specificity,
+        ),
+        "cheating": cheating(judges, cohort, scores.score, points, seeds),
+        "scores": _scores(cohort, scores, at_nested),
     }
-    (run / EVALUATION).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result["worklist"] = simulate_worklist(result)
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    (run / EVALUATION).write_text(text, encoding="utf-8")
     return result
 
 
-def _judge(
-    data: Path, run: Path, name: str, config: TrainingConfig, patients: Sequence[Patient]
-) -> list[Judged]:
-    """Outputs of one network for patients it was not trained on; kept beside its weights."""
-    kept = run / name / "outputs"
-    kept.mkdir(exist_ok=True)
-    network, judged = None, []
-    for patient in tqdm(patients, desc=name, unit="patient"):
-        sample = Sample.read(sample_path(data, patient))
-        path = kept / f"{patient.patient}.npy"
-        if not path.exists():
-            network = network or runtime(convert(trained(run / name, config), Precision.FLOAT32))
-            np.save(path, in_batches(network, stacked(sample.volume.hu))[..., 0].astype(np.float16))
-        judged.append(Judged(patient, sample, np.load(path).astype(np.float32)))
-    return judged
+def _check_patients(patients: Sequence[Patient]) -> None:
+    """In any fold left out, the others hold both kinds, so that cuts can be chosen."""
+    for fold in sorted({p.fold for p in patients if p.fold is not None}):
+        others = [p for p in patients if p.fold != fold]
+        if not any(p.bleeding and p.masked for p in others) or all(p.bleeding for p in others):
+            raise UnusableInputError(
+                f"too few patients: without fold {fold} there are no bleeding ones with masks, or no others"
+            )
+    if not patients:
+        raise UnusableInputError("the manifest holds no patient of the cross-validation")
 
 
-def _cuts(
-    judged: Sequence[Judged], truth: NDArray[np.bool_], scores: NDArray[np.float64], config: TrainingConfig
-) -> Cuts:
-    bleeding = [j for j in judged if j.patient.bleeding]
-    dice = np.array([np.mean([_dice(j, cut) for j in bleeding]) for cut in VOXEL_CUTS])
-    voxel = VOXEL_CUTS[int(np.flatnonzero(dice >= dice.max() - DICE_PLATEAU)[-1])]
-    return Cuts(voxel, cut_at_specificity(truth, scores, config.specificity))
+def _seeds(
+    judges: Judges, config: TrainingConfig, folds: Sequence[int], allow_partial: bool
+) -> tuple[int, ...]:
+    """Seeds to evaluate: all, or as far as they are trained."""
+    wanted = {seed: [network_name(seed, fold) for fold in folds] for seed in config.seeds}
+    final = f"seed-{config.seeds[0]}/{FINAL}"
+    missing = [name for names in ([final], *wanted.values()) for name in names if not judges.has(name)]
+    whole = tuple(seed for seed, names in wanted.items() if all(judges.has(name) for name in names))
+    if missing and not (allow_partial and whole):
+        raise UnusableInputError(
+            f"{judges.run} lacks {len(missing)} trained networks ({missing[0]} first): run headct-train train"
+        )
+    return whole
 
 
-def _dice(judged: Judged, cut: float) -> float:
-    trusted = judged.sample.volume.hu <= BLOOD_MAX_HU
-    true, found = judged.sample.mask & trusted, (judged.probabilities >= cut) & trusted
-    total = int(true.sum()) + int(found.sum())
-    return 2.0 * int((true & found).sum()) / total if total else 1.0
+def _calibrated(points: Sequence[Sequence[OperatingPoint]], scores: Scores, task: str) -> Array:
+    """Probabilities by calibrations chosen without the patient's fold, shape (seeds, patients)."""
+    return np.array(
+        [
+            [getattr(point, task)(float(score)) for point, score in zip(row, of_seed, strict=True)]
+            for row, of_seed in zip(points, scores.score, strict=True)
+        ]
+    )
 
 
-def _rates(judged: Sequence[Judged], truth: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> dict[str, Any]:
-    ml = np.array([j.patient.bleed_ml or 0.0 for j in judged])
-    young = np.array([bool(j.patient.under_18) for j in judged])
-    return {
-        "sensitivity": share(flagged[truth]).json(),
-        "sensitivity_5_ml_and_more": share(flagged[truth & (ml >= LARGE_ML)]).json(),
-        "sensitivity_under_5_ml": share(flagged[truth & (ml < LARGE_ML)]).json(),
-        "specificity": share(~flagged[~truth]).json(),
-        "under_18": {
-            "sensitivity": share(flagged[truth & young]).json(),
-            "specificity": share(~flagged[~truth & young]).json(),
-        },
-    }
+def _at_own_cut(points: Sequence[Sequence[OperatingPoint]], scores: Scores) -> Array:
+    """Dice of each patient at the voxel cut chosen without the patient's fold, shape (seeds, patients)."""
+    cut = np.array([[VOXEL_CUTS.index(point.cuts.voxel) for point in row] for row in points])
+    return np.take_along_axis(scores.dice, cut[:, :, None], axis=2)[:, :, 0]
 
 
-def _without_doubtful(
-    judged: Sequence[Judged], truth: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> dict[str, Any]:
-    sure = np.array([not j.patient.doubtful for j in judged])
-    return {"left_out": int((~sure).sum()), **auc_interval(truth[sure], scores[sure])}
-
-
-def _alert_rates(true: Sequence[Urgency], found: Sequence[Urgency]) -> dict[str, Any]:
-    truth, said = np.array([c.alert for c in true]), np.array([c.alert for c in found])
-    return {"sensitivity": share(said[truth]).json(), "specificity": share(~said[~truth]).json()}
-
-
-def _table(true: Sequence[Urgency], found: Sequence[Urgency]) -> dict[str, dict[str, int]]:
-    """Colour by the rubric over true masks, then over predicted masks: counts of patients."""
-    pairs = list(zip(true, found, strict=True))
-    return {a.name: {b.name: pairs.count((a, b)) for b in Urgency} for a in Urgency}
-
-
-def _external(
-    final: Sequence[Judged], by_fold: Sequence[Sequence[Judged]], cuts: Cuts
-) -> dict[str, Any] | None:
-    """Sensitivity where every patient bleeds, at the same cut; and how the final network's scores compare."""
-    if not final:
+def _external(judges: Judges, manifest: Manifest, seeds: Sequence[int], cuts: Cuts) -> dict[str, Any] | None:
+    """Sensitivity in bleeding patients of other sources, at the cut that ships, which they had no part in."""
+    patients = [p for p in manifest.external if p.bleeding]
+    if not patients:
         return None
-    scores = np.array([j.score() for j in final])
-    of_folds = np.array([[j.score() for j in judged] for judged in by_fold])
-    return {
-        "source": final[0].patient.source,
-        "sensitivity": share(scores >= cuts.haemorrhage).json(),
-        "sensitivity_of_fold_networks": [share(s >= cuts.haemorrhage).json() for s in of_folds],
+    of_folds = {
+        (seed, fold): _scores_of(judges, network_name(seed, fold), patients)
+        for seed in seeds
+        for fold in manifest.folds
+    }
+    every = np.array(list(of_folds.values()))
+    result: dict[str, Any] = {
+        "source": ", ".join(sorted({p.source for p in patients})),
+        "patients": len(patients),
+        "sensitivity": None,
+        "sensitivity_of_fold_networks": [
+            {"seed": seed, "fold": fold, **share(scores >= cuts.haemorrhage)}
+            for (seed, fold), scores in of_folds.items()
+        ],
+        "mean_sensitivity_of_fold_networks": share(every >= cuts.haemorrhage),
+        "final_minus_fold_score_median": None,
+    }
+    if judges.has(final := f"seed-{judges.config.seeds[0]}/{FINAL}"):
+        scores = _scores_of(judges, final, patients)
+        result["sensitivity"] = share(scores >= cuts.haemorrhage)
         # Nobody here was trained on, so a difference is the networks', not the patients'.
-        "final_minus_fold_score_median": float(np.median(scores - of_folds.mean(axis=0))),
+        result["final_minus_fold_score_median"] = float(np.median(scores - every.mean(axis=0)))
+    return result
+
+
+def _scores_of(judges: Judges, network: str, patients: Sequence[Patient]) -> NDArray[np.float64]:
+    return np.array([bleed_score(judged) for judged in judges.judge(network, patients)])
+
+
+def _reproduction(run: Path) -> dict[str, Any] | None:
+    """What ``headct-train reproduce`` wrote, if it did."""
+    path = run / REPRODUCTION
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _scores(cohort: Cohort, scores: Scores, at_nested: Decisions) -> dict[str, Any]:
+    return {
+        patient.patient: {
+            "bleeding": patient.bleeding,
+            "bleed_ml": patient.bleed_ml,
+            "scores": scores.score[:, i].tolist(),
+            "flagged": at_nested.flagged[:, i].tolist(),
+            "rubric_colour": colour.name if colour is not None else None,
+            "colours": [Urgency(c).name for c in at_nested.colour[:, i]],
+            "under_18": patient.under_18,
+            "doubtful": patient.doubtful,
+            "fold": patient.fold,
+        }
+        for i, (patient, colour) in enumerate(zip(cohort.patients, cohort.colours, strict=True))
     }
