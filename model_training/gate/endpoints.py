@@ -82,6 +82,12 @@ class Endpoint:
         return bool(stopped(not_worse, worse, self.difference.value, self.margin))
 
     @cached_property
+    def stated_power(self) -> dict[str, float | None]:
+        """Power at no harm, at the margin and at larger harms."""
+        harms = {"equal": 0.0, "margin": self.margin.margin, **{f"{harm:.2f}": harm for harm in HARMS}}
+        return {name: self.power(harm) for name, harm in harms.items()}
+
+    @cached_property
     def smallest_harm(self) -> float | None:
         """Smallest harm, in whole points, that is stopped with 80 % power; ``None`` where none is."""
         low, high = 0, 100
@@ -106,11 +112,7 @@ class Endpoint:
             "when_unsure": self.margin.when_unsure.value,
             "settled": self.settled.value,
             "stops": self.stops,
-            "power": {
-                "equal": self.power(0.0),
-                "margin": self.power(self.margin.margin),
-                **{f"{harm:.2f}": self.power(harm) for harm in HARMS},
-            },
+            "power": self.stated_power,
             "smallest_harm_at_80_percent_power": self.smallest_harm,
         }
 

@@ -73,7 +73,7 @@ class Verdict:
         Endpoints share patients: at best they all stop the same candidates, at worst (Bonferroni) none of
         them.
         """
-        each = [e.power(0.0) or 0.0 for e in self.endpoints]
+        each = [e.stated_power["equal"] or 0.0 for e in self.endpoints]
         return max(each, default=0.0), min(1.0, sum(each))
 
     def json(self) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _row(e: Endpoint) -> str:
 
 
 def _power_row(e: Endpoint) -> str:
-    harms = [_percent(e.power(harm)) for harm in (0.0, e.margin.margin, *HARMS)]
+    harms = [_percent(power) for power in e.stated_power.values()]
     smallest = "none" if e.smallest_harm is None else f"{100 * e.smallest_harm:.0f} points"
     return _cells(e.name, *harms, smallest)
 
