@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from stack_process import PATIENCE
 
-expect.set_options(timeout=60_000)  # of a slow machine full of other work; no test waits longer than it must
+expect.set_options(timeout=1000 * PATIENCE)
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -68,4 +69,5 @@ def open_page(browser: Browser, origin: str, **options: Any) -> tuple[Page, Trou
     """A page in a context of its own, as on a laptop."""
     context = browser.new_context(base_url=origin, **{"viewport": LAPTOP, "locale": "en-US", **options})
     troubles = Troubles(context, origin)
+    context.set_default_timeout(1000 * PATIENCE)
     return context.new_page(), troubles

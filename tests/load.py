@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pydicom
-from stack_process import StackProcess, alive, wait_until
+from stack_process import PATIENCE, StackProcess, alive, wait_until
 
 
 def series_uid(folder: Path) -> str:
@@ -107,9 +107,9 @@ def kill_something(stack: StackProcess, rng: random.Random) -> str:
     workers = stack.worker_pids()
     if rng.random() < 0.5:
         stack.kill_workers()
-        wait_until(lambda: bool(set(stack.worker_pids()) - set(workers)), 120, lambda: "no new worker")
+        wait_until(lambda: bool(set(stack.worker_pids()) - set(workers)), PATIENCE, lambda: "no new worker")
         return "worker"
     stack.kill_orthanc()
-    wait_until(lambda: not any(alive(p) for p in workers), 60, lambda: "an orphan worker lives on")
+    wait_until(lambda: not any(alive(p) for p in workers), PATIENCE, lambda: "an orphan worker lives on")
     stack.start()
     return "orthanc"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psutil
 from data import ROOT
-from stack_process import START_SECONDS, free_ports, is_worker
+from stack_process import PATIENCE, free_ports, is_worker
 
 from orthanc_plugin.orthanc_client import LIMITS
 
@@ -62,13 +62,13 @@ class OrthancProcess:
             self.process = subprocess.Popen(
                 [str(ORTHANC), str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
-        self.wait(lambda: self.answers("/system"), START_SECONDS)
+        self.wait(lambda: self.answers("/system"))
         return self
 
     def start_triage(self) -> "OrthancProcess":
         """Start and wait until triage answers and a worker has loaded its network, now or earlier."""
         self.start()
-        self.wait(lambda: self.triage_answers() and self.get("status")["bundle"], START_SECONDS)
+        self.wait(lambda: self.triage_answers() and self.get("status")["bundle"])
         return self
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class OrthancProcess:
         """``kill -9``."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def workers(self) -> list[psutil.Process]:
         """The judging processes of this Orthanc."""
@@ -166,7 +166,7 @@ class OrthancProcess:
         answer = self.http.get(f"/{level}/{identifier}/labels")
         return set(answer.json()) if answer.status_code == 200 else set()
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> None:
+    def wait(self, condition: Callable[[], Any], seconds: float = PATIENCE, pause: float = 0.2) -> None:
         """Wait until a condition holds; fail with the log when it does not."""
         end = time.monotonic() + seconds
         while not condition():

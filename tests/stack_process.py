@@ -20,8 +20,8 @@ from orthanc_plugin.stack.options import port_is_free
 
 UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
-START_SECONDS = 120
-"""How long servers may take to start on a slow machine full of other work."""
+PATIENCE = 180
+"""Seconds that anything may take on a slow machine full of other work; no test waits longer than it must."""
 
 PORTS = range(10_000, 32_000)
 """Below those that Linux gives to outgoing connections, one of which could take a port before its server."""
@@ -89,9 +89,9 @@ class StackProcess:
                 stderr=log,
                 env={**os.environ, "HEADCT_USER": self.user, "HEADCT_PASSWORD": self.password},
             )
-        wait_until(self._answers, START_SECONDS, lambda: f"the stack did not start:\n{self.log()}")
+        wait_until(self._answers, PATIENCE, lambda: f"the stack did not start:\n{self.log()}")
         if wait_for_triage:
-            wait_until(self._triage_runs, START_SECONDS, lambda: f"triage did not start:\n{self.log()}")
+            wait_until(self._triage_runs, PATIENCE, lambda: f"triage did not start:\n{self.log()}")
         return self
 
     def stop(self) -> None:
@@ -99,7 +99,7 @@ class StackProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(40)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process = None
@@ -113,7 +113,7 @@ class StackProcess:
         """``kill -9`` of Orthanc; the rest of the stack ends by itself."""
         assert self.process is not None
         os.kill(self.orthanc_pid, signal.SIGKILL)
-        self.process.wait(40)
+        self.process.wait(60)
         self.process = None
 
     def kill_workers(self) -> None:
@@ -190,7 +190,7 @@ class StackProcess:
         """Series of all rows by SeriesInstanceUID."""
         return {s["series_instance_uid"]: s for row in self.rows() for s in row["series"]}
 
-    def wait_final(self, series_uids: Iterable[str], seconds: float = 120) -> dict[str, dict[str, Any]]:
+    def wait_final(self, series_uids: Iterable[str], seconds: float = PATIENCE) -> dict[str, dict[str, Any]]:
         """Wait until each of the series is known with all its images and in a final state; return them."""
         wanted = set(series_uids)
         found: dict[str, dict[str, Any]] = {}
@@ -209,7 +209,7 @@ class StackProcess:
         wait_until(done, seconds, lambda: f"not final after {seconds} s: {states()}\n{self.log()}")
         return found
 
-    def wait_published(self, seconds: float = 60) -> None:
+    def wait_published(self, seconds: float = PATIENCE) -> None:
         """Wait until the documents of every assessed series are in Orthanc."""
 
         def done() -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from data import ROOT, SHARED, needs_shared_data
-from stack_process import UP, StackProcess, free_ports, wait_until
+from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
 from orthanc_plugin.orthanc_client import LIMITS
 from orthanc_plugin.stack import orthanc
@@ -35,7 +35,7 @@ def says(stack: StackProcess, *words: str) -> None:
         page = stack.http.get("/triage/").text
         return "Triage is starting" not in page and all(word in page for word in words)
 
-    wait_until(told, 60, lambda: stack.http.get("/triage/").text)
+    wait_until(told, PATIENCE, lambda: stack.http.get("/triage/").text)
     answer = stack.http.get("/triage/api/v1/status")
     assert answer.status_code == 503 or answer.json()["running"] is False
 
@@ -133,7 +133,9 @@ def test_missing_virtual_environment(tmp_path: Path) -> None:
                     return ""
 
             wait_until(
-                lambda: "virtual environment" in page(), 60, lambda: page() + (tmp_path / "log").read_text()
+                lambda: "virtual environment" in page(),
+                PATIENCE,
+                lambda: page() + (tmp_path / "log").read_text(),
             )
             for image in IMAGES.iterdir():
                 assert http.post("/instances", content=image.read_bytes()).status_code == 200

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 from data import ROOT, SHARED, needs_shared_data
-from stack_process import UP, StackProcess, free_ports, wait_until
+from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
 HEADCT = str(Path(sys.executable).with_name("headct"))
 NewStack = Callable[..., StackProcess]
@@ -124,7 +124,7 @@ class TestUp:
 
     def test_prints_where_and_how_and_keeps_it_private(self, stack: StackProcess) -> None:
         log = stack.data / "up.log"
-        wait_until(lambda: "Ctrl-C ends it." in log.read_text(), 60, log.read_text)
+        wait_until(lambda: "Ctrl-C ends it." in log.read_text(), PATIENCE, log.read_text)
         said = log.read_text()
         assert f"http://127.0.0.1:{stack.http_port}/triage/" in said
         assert stack.password in said

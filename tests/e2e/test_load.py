@@ -8,7 +8,7 @@ from copies import copy_files
 from data import SHARED, needs_shared_data
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
-from stack_process import StackProcess, wait_until
+from stack_process import PATIENCE, StackProcess, wait_until
 
 pytestmark = needs_shared_data
 NewStack = Callable[..., StackProcess]
@@ -48,4 +48,4 @@ def test_damaged_files_through_orthanc_each_get_a_state(new_stack: NewStack) -> 
     assert uids, "Orthanc took none of the files"
     final = stack.wait_final(uids)
     assert all(s["reason"] for s in final.values() if s["state"] in {"not_analysed", "failed"})
-    wait_until(lambda: bool(stack.worker_pids()), 60, lambda: "no worker any more")
+    wait_until(lambda: bool(stack.worker_pids()), PATIENCE, lambda: "no worker any more")

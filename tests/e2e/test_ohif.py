@@ -31,7 +31,6 @@ def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> N
         page, troubles = open_page(
             browser, stack.ohif_url, http_credentials=login, viewport={"width": 1400, "height": 900}
         )
-        page.set_default_timeout(60_000)
         page.goto("/")
         expect(page.get_by_text("Copy, 7000")).to_be_visible()
         page.screenshot(path=SCREENSHOTS / "ohif-studies.png")

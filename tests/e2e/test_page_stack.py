@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from browser import Troubles, arrive, chromium, open_page
 from playwright.sync_api import Browser, Page, expect
-from stack_process import StackProcess, wait_until
+from stack_process import PATIENCE, StackProcess, wait_until
 
 from headct.generator.kinds import trauma_study, write
 from headct.urgency import Urgency
@@ -35,7 +35,7 @@ def case(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[
     stack.wait_published()
     row = next(r for r in stack.rows() if uids & {s["series_instance_uid"] for s in r["series"]})
     assessed = next(s for s in row["series"] if s["state"] == "assessed")
-    wait_until(lambda: stack.api(f"series/{assessed['id']}")["slices"] > 0, 60, lambda: "no previews")
+    wait_until(lambda: stack.api(f"series/{assessed['id']}")["slices"] > 0, PATIENCE, lambda: "no previews")
     return next(r for r in stack.rows() if r["id"] == row["id"])
 
 

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from data import SHARED, needs_shared_data
 from dicom_validators import dciodvfy
-from stack_process import StackProcess, wait_until
+from stack_process import PATIENCE, StackProcess, wait_until
 
 from headct import key_objects, structured_report
 from headct.urgency import Urgency
@@ -68,7 +68,7 @@ def test_eligible_series_are_assessed(stack: StackProcess, sent: dict[str, dict]
     assert full["assessment"]["urgency"] == sent[series]["urgency"]
     assert not full["assessment"]["preliminary"]
     one = f"series/{full['id']}"
-    wait_until(lambda: stack.api(one)["slices"] > 0, 60, stack.log)
+    wait_until(lambda: stack.api(one)["slices"] > 0, PATIENCE, stack.log)
     assert stack.http.get(f"/triage/api/v1/{one}/slices/0.png").content.startswith(b"\x89PNG")
 
 
@@ -92,11 +92,11 @@ def test_results_in_the_pacs(stack: StackProcess, sent: dict[str, dict], series:
     for level, orthanc_id in (("series", one["id"]), ("studies", full["study_id"])):
         # The colours come after the documents, the series' before its study's.
         colour = f"/{level}/{orthanc_id}/metadata/HeadCTUrgency"
-        wait_until(lambda path=colour: stack.http.get(path).text == labels, 60, stack.log)
+        wait_until(lambda path=colour: stack.http.get(path).text == labels, PATIENCE, stack.log)
         assert stack.http.get(f"/{level}/{orthanc_id}/metadata/8310").text == labels
         if "labels" in stack.get("/tools"):
             path = f"/{level}/{orthanc_id}/labels"
-            wait_until(lambda path=path: set(stack.get(path)) == set(labels.split(",")), 60, stack.log)
+            wait_until(lambda path=path: set(stack.get(path)) == set(labels.split(",")), PATIENCE, stack.log)
 
     study_uid = stack.get(f"/studies/{full['study_id']}")["MainDicomTags"]["StudyInstanceUID"]
     for modality, reader in (("SR", structured_report.read), ("KO", key_objects.read)):

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from copies import copy_series
 from data import SHARED, needs_shared_data
-from stack_process import StackProcess, alive, wait_until
+from stack_process import PATIENCE, StackProcess, alive, wait_until
 
 pytestmark = needs_shared_data
 SERIES = SHARED / "ct_ich" / "series"
@@ -37,7 +37,7 @@ def test_a_restart_doubles_nothing(new_stack: NewStack, tmp_path: Path) -> None:
 
     stack.restart()
     stack.send(*folders)
-    wait_until(lambda: bool(stack.worker_pids()), 60, lambda: "no worker after the restart")
+    wait_until(lambda: bool(stack.worker_pids()), PATIENCE, lambda: "no worker after the restart")
     # Quiet for longer than the quiet time: whatever the second sending would have started has started.
     time.sleep(4)
     assert stack.wait_final(uids) == before
@@ -50,16 +50,16 @@ def test_killed_in_the_middle_everything_is_done_once(new_stack: NewStack, tmp_p
     uids = [copy_series(SERIES / "CTICH-049", f, n, "kill") for n, f in enumerate(folders)]
     stack = new_stack().start()
     stack.send(*folders[:3])
-    wait_until(lambda: stack.api("status")["judging"] > 0, 60, lambda: "nothing is judged", pause=0.02)
+    wait_until(lambda: stack.api("status")["judging"] > 0, PATIENCE, lambda: "nothing is judged", pause=0.02)
     stack.kill_workers()
     stack.send(*folders[3:])
-    wait_until(lambda: stack.api("status")["judging"] > 0, 60, lambda: "nothing is judged", pause=0.02)
+    wait_until(lambda: stack.api("status")["judging"] > 0, PATIENCE, lambda: "nothing is judged", pause=0.02)
     workers = stack.worker_pids()
     stack.kill_orthanc()
-    wait_until(lambda: not living(workers), 60, lambda: f"orphan workers {living(workers)}")
+    wait_until(lambda: not living(workers), PATIENCE, lambda: f"orphan workers {living(workers)}")
 
     stack.start()
-    final = stack.wait_final(uids, seconds=180)
+    final = stack.wait_final(uids, seconds=2 * PATIENCE)
     assert {s["state"] for s in final.values()} == {"assessed"}
     stack.wait_published()
     assert {m: len(found) for m, found in results(stack).items()} == {"SR": 6, "KO": 6}
@@ -72,4 +72,4 @@ def test_killing_headct_up_ends_its_children(new_stack: NewStack) -> None:
     assert len(family) >= 4, "headct up, Orthanc, nginx, a worker"
     os.kill(stack.process.pid, signal.SIGKILL)
     stack.process.wait()
-    wait_until(lambda: not living(family), 60, lambda: f"still running: {living(family)}")
+    wait_until(lambda: not living(family), PATIENCE, lambda: f"still running: {living(family)}")
