@@ -133,10 +133,12 @@ class UrgencyHead:
         """The urgency of one patient, within what the rubric leaves open.
 
         The head may raise any colour but GREEN: where nothing was flagged there is nothing to show for a
-        worse one. It may lower RED to YELLOW and BLACK to RED, nothing further.
+        worse one. It may lower RED to YELLOW and BLACK to RED, nothing further; and BLACK stays where
+        the head never learnt what that is.
         """
-        if by_rubric.urgency is Urgency.GREEN:
-            return Urgency.GREEN
+        never_black = len(self.thresholds) < Urgency.BLACK
+        if by_rubric.urgency is Urgency.GREEN or (never_black and by_rubric.urgency is Urgency.BLACK):
+            return by_rubric.urgency
         learned = Urgency(int(np.flatnonzero(self.at_least(values) >= self.cut)[-1]))
         return max(learned, _FLOOR[by_rubric.urgency])
 

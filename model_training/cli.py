@@ -242,6 +242,21 @@ def export(
     click.echo(f"{bundle.folder} {bundle.device_uid}")
 
 
+@main.command("urgency-head")
+@_data
+@_run
+@_config
+def urgency_head(data: Path, run: Path, config: Path | None) -> None:
+    """Learn urgencies from specialists' labels; without this step, or with too few, the rubric decides."""
+    from model_training.config import TrainingConfig
+    from model_training.urgency_head import learn
+
+    figures = learn(data, run, TrainingConfig.read(config)).figures
+    for name in ("weighted_kappa", "weighted_kappa_of_rubric", "difference"):
+        f = figures[name]
+        click.echo(f"{name} {f['value']:.2f} ({f['low']:.2f} to {f['high']:.2f})")
+
+
 @main.command()
 @click.option("--candidate", type=_EXISTING, required=True, help="Bundle that wants to go live.")
 @click.option("--in-service", type=_EXISTING, required=True, help="Bundle that it would replace.")
