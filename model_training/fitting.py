@@ -81,7 +81,9 @@ def fit(
     measure = _validation_step(network, {"loss": loss, **(metrics or {})}, strategy)
     with strategy.scope():
         optimizer.build(network.trainable_variables)
-        checkpoint = tf.train.Checkpoint(network=network, optimizer=optimizer)
+    # One by one: by their objects, the states of random layers would be left out.
+    state = [variable.value for variable in network.variables + optimizer.variables]
+    checkpoint = tf.train.Checkpoint(state=state)
     done = _restored(checkpoint, folder, strategy)
     rows = [row for row in read_log(folder) if row["epoch"] <= done]
     with written_to(folder, strategy) as own, logging_redirect_tqdm():
@@ -212,7 +214,8 @@ def _restored(checkpoint: Any, folder: Path, strategy: Any) -> int:
     done = int(latest.rsplit("-", 1)[1]) if latest else 0
     if latest:
         checkpoint.restore(latest).assert_consumed()
-    if _summed(done, strategy) != done * strategy.num_replicas_in_sync:
+    replicas = strategy.num_replicas_in_sync
+    if replicas > 1 and _summed(done, strategy) != done * replicas:
         raise TrainingError(f"{folder} is not the same folder on every host")
     return done
 
