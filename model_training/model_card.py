@@ -1,121 +1,148 @@
-"""The model card: what the bundle says of itself, in words, every figure from its JSON."""
+"""The model card: what the bundle says of itself, in words; every figure from its JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cache
 from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from headct.bundle import BundleContents
 from headct.urgency import Urgency
-from model_training.datasets.manifest import Manifest
+
+TEMPLATE = "model_card.md.jinja"
+NOTES = {
+    "ct_ich": "One hospital, head trauma, slices of about 5 mm. Mostly epidural bleeds and contusions: no"
+    " aneurysms, few spontaneous bleeds, few old collections.",
+    "phe_sich": "Basal-ganglia bleeds of one other hospital, measured on only; no bleed-free scan.",
+}
+"""What is known of a public source beyond its manifest."""
+NOBODY = "nobody"
+WRITTEN_DOWN = (
+    *("manifest_sha256", "config", "seeds", "folds", "patients", "bleeding", "haemorrhage", "alert"),
+    *("colours", "volumes", "external", "baselines", "alert_table", "cheating"),
+)
+"""What ``bundle.json`` takes over from ``evaluation.json``, less curves and single patients."""
+_DETAIL = frozenset({"roc", "precision_recall", "bins", "points", "sensitivity_of_fold_networks"})
 
 
-def model_card(contents: BundleContents, manifest: Manifest) -> str:
-    """Markdown text of the card. The patient is the unit of every figure; intervals are 95 %."""
-    figures = contents.figures
-    bleeding = [p for p in manifest.in_folds if p.bleeding]
-    small = sum((p.bleed_ml or 0.0) < 5 for p in bleeding)
-    young = sum(bool(p.under_18) for p in manifest.in_folds)
-    haemorrhage, alert = figures["haemorrhage"], figures["alert"]
-    at = haemorrhage["at_nested_cuts"]
-    sections = [
-        f"# {contents.name} {contents.version}",
-        "Marks blood on non-contrast head CT, for triage. The physician makes the judgement; the program"
-        " supports it. GREEN means nothing was flagged, never that the scan is normal. Not a medical device.",
-        "## Data",
-        f"Trained on {contents.data.patients} patients of {', '.join(contents.data.sources)}:"
-        f" {len(bleeding)} with haemorrhage ({small} of under 5 ml) and"
-        f" {len(manifest.in_folds) - len(bleeding)} without; {young} are under 18. One hospital, head trauma,"
-        " mostly epidural bleeds and contusions.",
-        *(f"- {source}: {licence}" for source, licence in sorted(manifest.licences.items())),
-        f"- Manifest SHA-256: `{contents.data.manifest_sha256}`",
-        "## Never shown, or hardly",
-        "Adults of other hospitals; scans after operation; aneurysms; tumours and contrast; slices other than"
-        " about 5 mm. Subdural, intraventricular and subarachnoid blood and old collections are in a"
-        " handful of patients, so no figure by type of bleed can be given. In this data sex, fracture and age"
-        " alone tell much of who bleeds, so part of any figure here may not be the brain's.",
-        "## Out of fold",
-        f"Cross-validation by patient, {figures['patients']} patients; each judged by a network that never"
-        " saw it. Cuts at these rates were chosen without the patients they are applied to.",
-        "| | value | 95 % interval |",
-        "|---|---|---|",
-        _area("area under the curve, haemorrhage", haemorrhage["out_of_fold"]),
-        _area("the same, doubtful labels left out", haemorrhage["doubtful_left_out"]),
-        _share("sensitivity", at["sensitivity"]),
-        _share("sensitivity, 5 ml and more", at["sensitivity_5_ml_and_more"]),
-        _share("sensitivity, under 5 ml", at["sensitivity_under_5_ml"]),
-        _share("specificity", at["specificity"]),
-        _share("sensitivity, under 18", at["under_18"]["sensitivity"]),
-        _share("specificity, under 18", at["under_18"]["specificity"]),
-        f"| mean Dice of bleeding patients | {haemorrhage['mean_dice']:.2f} | |",
-        _area("area under the curve, alert", alert["out_of_fold"]),
-        _share("alert colour, sensitivity", alert["by_colour"]["sensitivity"]),
-        _share("alert colour, specificity", alert["by_colour"]["specificity"]),
-        "",
-        "The alert's truth is provisional: the rubric"
-        f" (version {contents.rubric_version}) over the true masks, not a specialist's judgement. The network"
-        " that ships was trained on all patients at the cuts chosen out of fold; on patients it was not"
-        " trained on it can be judged only elsewhere. Probabilities are calibrated at this data's share of"
-        " bleeding patients, far above a hospital's.",
-        "### Colours",
-        "Rows: rubric over true masks. Columns: over the network's masks. Patients.",
-        _colours(figures["colours"]),
-        *_external(figures["external"]),
-        "## Cuts and export",
-        f"Voxel {contents.cuts.voxel:.2f}; haemorrhage score {contents.cuts.haemorrhage:.3f}"
-        " (decimal logarithm of ml of an adult-sized head). The figures above are of float32 networks.",
-        _export(figures["export"]),
-        "## Licence",
-        contents.licence,
-    ]
-    return "\n".join(_spaced(sections)) + "\n"
+def model_card(contents: BundleContents) -> str:
+    """Markdown text of the card.
 
+    Args:
+        contents: of the bundle; its figures as :func:`figures` gathers them.
 
-def _spaced(sections: list[str]) -> list[str]:
-    """A blank line between paragraphs, none within a table or list."""
-    lines: list[str] = []
-    for text in sections:
-        if lines and not (text[:1] in "|-" and lines[-1][:1] == text[:1]):
-            lines.append("")
-        lines.append(text)
-    return [line for i, line in enumerate(lines) if line or (i and lines[i - 1])]
-
-
-def _area(name: str, figure: Mapping[str, Any]) -> str:
-    return f"| {name} | {figure['auc']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |"
-
-
-def _share(name: str, figure: Mapping[str, Any]) -> str:
-    if figure["share"] is None:
-        return f"| {name} | no patient | |"
-    return (
-        f"| {name} | {figure['share']:.2f} ({figure['count']} of {figure['of']})"
-        f" | {figure['low']:.2f} to {figure['high']:.2f} |"
+    Raises:
+        jinja2.UndefinedError: a figure is missing.
+    """
+    sources = [row["source"] for row in contents.figures["export"]["data"]["sources"]]
+    template = _environment().get_template(TEMPLATE)
+    return template.render(
+        **asdict(contents),
+        rubric=contents.rubric_version,
+        colours=[u.name for u in Urgency],
+        notes=[f"{source}: {NOTES[source]}" for source in sources if source in NOTES],
     )
 
 
-def _colours(table: Mapping[str, Mapping[str, int]]) -> str:
-    names = [u.name for u in Urgency]
-    rows = [f"| {a} | " + " | ".join(str(table[a][b]) for b in names) + " |" for a in names]
-    return "\n".join(["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|", *rows])
-
-
-def _external(figures: Mapping[str, Any] | None) -> list[str]:
-    if figures is None:
-        return []
-    s = figures["sensitivity"]
-    of_folds = ", ".join(str(f["count"]) for f in figures["sensitivity_of_fold_networks"])
-    shift = figures["final_minus_fold_score_median"]
-    return [
-        "## Another hospital",
-        f"{figures['source']}, all with haemorrhage of the basal ganglia, never trained on: {s['count']} of"
-        f" {s['of']} flagged ({s['low']:.2f} to {s['high']:.2f}) by the network that ships, at the same cut;"
-        f" by the networks of the folds {of_folds}. Median score of the shipped network minus the folds':"
-        f" {shift:+.2f}. Nothing can be said of specificity there.",
-    ]
-
-
-def _export(figures: Mapping[str, Any]) -> str:
-    return (
-        f"LiteRT, {figures['precision']} weights, {figures['megabytes']} MB. Against the original on real"
-        f" volumes: Dice of the masks {figures['mask_dice']:.3f}, largest difference of a probability"
-        f" {figures['largest_difference']:.3f}."
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("model_training", "."),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
     )
+    environment.filters |= {
+        "figure": _figure,
+        "inline": _inline,
+        "share": _share,
+        "loss": _loss,
+        "counts": _counts,
+        "rates": _rates,
+        "number": _number,
+        "numbers": lambda values, digits=2: ", ".join(_number(v, digits) for v in values),
+        "interval": lambda figure, digits=2: f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}",
+        "percent": lambda value: f"{100 * value:g} %",
+        "counted": lambda counts: ", ".join(f"{name} {n}" for name, n in counts.items()) or "none",
+        "settings": lambda values: ", ".join(f"`{name} = {value}`" for name, value in _leaves(values)),
+        "words": lambda name: name.replace("_", " "),
+    }
+    return environment
+
+
+def figures(
+    evaluation: Mapping[str, Any], table: Mapping[str, Any], judging: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a bundle says of its worth: the run's three JSON files without curves and single patients."""
+    return {
+        **{key: _without_detail(evaluation[key]) for key in WRITTEN_DOWN},
+        "export": table,
+        "judging": judging,
+    }
+
+
+def _without_detail(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kept = {k: v for k, v in value.items() if k not in _DETAIL}
+    # The cheating tests list every patient by name under the key that elsewhere holds their number.
+    return {k: _without_detail(v) for k, v in kept.items() if not (k == "patients" and isinstance(v, dict))}
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    """Counts as integers where they are; a figure nobody has is said so."""
+    if value is None:
+        return NOBODY
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def _figure(figure: Mapping[str, Any], digits: int = 2) -> str:
+    """Two cells of a table: value and interval."""
+    if figure["value"] is None:
+        return f"{NOBODY} |"
+    return f"{figure['value']:.{digits}f} | {figure['low']:.{digits}f} to {figure['high']:.{digits}f}"
+
+
+def _inline(figure: Mapping[str, Any] | None, digits: int = 2) -> str:
+    """Value with its interval in brackets."""
+    if figure is None or figure["value"] is None:
+        return "-"
+    value, low, high = (f"{figure[k]:.{digits}f}" for k in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _loss(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return NOBODY
+    return f"{figure['value']:+.3f} ({figure['low']:+.3f} to {figure['high']:+.3f})"
+
+
+def _counts(share: Mapping[str, Any]) -> str:
+    return f"{_number(share['count'])} of {share['of']} ({_figure(share).replace(' | ', '; ')})"
+
+
+def _share(share: Mapping[str, Any]) -> str:
+    """Three cells of a table: value, interval, and of how many patients."""
+    return f"{_figure(share)} | {_number(share['count'])} of {share['of']}"
+
+
+def _rates(rates: Mapping[str, Any]) -> str:
+    """A row for each share of patients; subgroups by their name."""
+    return "\n".join(f"| {name.replace('_', ' ')} | {_share(share)} |" for name, share in _shares(rates))
+
+
+def _shares(rates: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in rates.items():
+        if "count" in value:
+            yield name, value
+        else:
+            yield from ((f"{inner}, {name}", share) for inner, share in value.items())
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
