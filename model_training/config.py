@@ -7,9 +7,10 @@ from typing import Any
 
 from headct.errors import SettingsError
 from model_training.augmentation import Augmentation
+from model_training.sampling import Sampling
 
 DEFAULT = Path(__file__).with_name("config.toml")
-TABLES = {"augmentation": Augmentation}
+TABLES: dict[str, Any] = {"augmentation": Augmentation, "sampling": Sampling}
 """Tables of the file, each the settings of one module."""
 CHOICES = {
     "normalisation": ("batch", "group"),
@@ -36,6 +37,7 @@ class TrainingConfig:
     patience: int
     specificity: float
     augmentation: Augmentation = field(default_factory=Augmentation)
+    sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
