@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from model_training.evaluation.statistics import LEVELS, auc, resampled
 
@@ -39,7 +38,7 @@ STYLE: dict[Any, Any] = {
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array, Array, Array], Array]
-"""Truth, scores and weights to the curve's height on ``GRID``."""
+"""Truth, scores, each of shape (patients,), and weights, shape (draws, patients), to heights on ``GRID``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +91,12 @@ def precision_recall(
 
     def draw(axes: Axes, name: str, task: Mapping[str, Any]) -> None:
         for line, curve in zip(_cycled(LINES), task["precision_recall"], strict=False):
+            recall, precision = np.array(curve["recall"]), np.array(curve["precision"])
+            # Below the highest cut that finds everybody, precision only falls towards chance.
+            useful = slice(int(np.flatnonzero(recall == recall.max())[-1]), None)
             axes.step(
-                curve["recall"],
-                curve["precision"],
+                recall[useful],
+                precision[useful],
                 line,
                 where="post",
                 color=BLUE,
@@ -133,26 +135,34 @@ def _of_tasks(
 
 def band(truth: Array, scores: Array, curve: Curve) -> tuple[Array, Array]:
     """Pointwise 95 % band of the mean curve over seeds: bootstrap over patients, one draw for all seeds."""
-    draws = [
-        np.mean([curve(truth, of_seed, weights) for of_seed in scores], axis=0)
-        for weights in resampled(truth)[:BAND_DRAWS]
-    ]
-    low, high = np.quantile(draws, LEVELS, axis=0)
+    weights = resampled(truth)[:BAND_DRAWS]
+    low, high = np.quantile(np.mean([curve(truth, one, weights) for one in scores], axis=0), LEVELS, axis=0)
     return low, high
 
 
 def roc_on_grid(truth: Array, scores: Array, weights: Array) -> Array:
-    """Highest sensitivity at no more false alarms than each point of the grid."""
-    fpr, tpr, _ = roc_curve(truth, scores, sample_weight=weights, drop_intermediate=False)
-    height: Array = tpr[np.searchsorted(fpr, GRID + 1e-9, side="right") - 1]
-    return height
+    """Highest sensitivity at no more false alarms than each point of the grid, shape (draws, grid)."""
+    hits, alarms = _called(truth, scores, weights)
+    fpr, tpr = (np.pad(n / n[:, -1:], ((0, 0), (1, 0))) for n in (alarms, hits))
+    last = (fpr[:, None, :] <= GRID[:, None] + 1e-9).sum(axis=2) - 1
+    return np.take_along_axis(tpr, last, axis=1)
 
 
 def precision_on_grid(truth: Array, scores: Array, weights: Array) -> Array:
-    """Precision at the highest cut that reaches each recall of the grid."""
-    precision, recall, _ = precision_recall_curve(truth, scores, sample_weight=weights)
-    height: Array = precision[::-1][np.searchsorted(recall[::-1], GRID - 1e-9)]
-    return height
+    """Precision at the highest cut that reaches each recall of the grid, shape (draws, grid)."""
+    hits, alarms = _called(truth, scores, weights)
+    called = hits + alarms
+    precision = np.divide(hits, called, out=np.ones_like(hits), where=called > 0)
+    first = (hits[:, None, :] / hits[:, None, -1:] >= GRID[:, None] - 1e-9).argmax(axis=2)
+    return np.take_along_axis(precision, first, axis=1)
+
+
+def _called(truth: Array, scores: Array, weights: Array) -> tuple[Array, Array]:
+    """Positive and negative patients at or above each score, from the highest down, shape (draws, scores)."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])
+    hits, alarms = (np.cumsum((weights * kind)[:, order], axis=1)[:, ends] for kind in (truth, 1.0 - truth))
+    return hits, alarms
 
 
 def same_scores(truth: Array, scores: Array, task: Mapping[str, Any]) -> bool:
@@ -242,13 +252,14 @@ def bland_altman(volumes: Mapping[str, Any]) -> Plot:
             if value is not None:
                 axes.axhline(value, linestyle=line, color=ORANGE)
                 axes.annotate(
-                    f"{word} {value:.1f} ml",
+                    f"{word} {value:.1f} ml".replace("-", "\u2212"),
                     (1, value),
                     xycoords=("axes fraction", "data"),
                     xytext=(0, 3),
                     textcoords="offset points",
                     ha="right",
                     color=ORANGE,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 )
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_xscale("log")

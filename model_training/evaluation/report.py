@@ -15,12 +15,9 @@ from model_training.evaluation import plots
 from model_training.evaluation.plots import Plot
 from model_training.evaluation.worklist_simulation import read_scenarios, simulate_worklist
 
-EVALUATION, REPRODUCTION, EXPORT, REPORT = (
-    "evaluation.json",
-    "reproduction.json",
-    "export.json",
-    "report.html",
-)
+EVALUATION, REPORT = "evaluation.json", "report.html"
+OTHERS = ("reproduction", "export", "judging")
+"""Names of JSON files that a run may have besides."""
 LOG = "log.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 NOT_MEASURED = Markup('<span class="missing">not measured</span>')
@@ -54,7 +51,8 @@ def write_report(run: Path) -> Path:
     evaluation = _json(run / EVALUATION)
     if evaluation is None:
         raise UnusableInputError(f"{run} was not evaluated: run headct-train evaluate")
-    page = render(evaluation, _json(run / REPRODUCTION), _json(run / EXPORT), _logs(run))
+    others = {name: _json(run / f"{name}.json") for name in OTHERS}
+    page = render(evaluation, logs=_logs(run), **others)
     (run / REPORT).write_text(page, encoding="utf-8")
     return run / REPORT
 
@@ -77,6 +75,7 @@ def render(
     evaluation: Mapping[str, Any],
     reproduction: Mapping[str, Any] | None = None,
     export: Mapping[str, Any] | None = None,
+    judging: Mapping[str, Any] | None = None,
     logs: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
 ) -> str:
     """The page as text. What is not there is said to be missing.
@@ -85,6 +84,7 @@ def render(
         evaluation: as ``evaluation.json``.
         reproduction: as ``reproduction.json``.
         export: as ``export.json``.
+        judging: as ``judging.json``.
         logs: columns of ``log.csv`` by the name of the network's folder.
 
     Raises:
@@ -109,6 +109,7 @@ def render(
         e=evaluation,
         reproduction=reproduction,
         export=export,
+        judging=judging,
         plots=drawn,
         groups=GROUPS,
         dealings=DEALINGS,
@@ -121,7 +122,7 @@ def _plots(
     reproduction: Mapping[str, Any] | None,
     logs: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> dict[str, Plot]:
-    tasks = {name: evaluation[name] for name in ("haemorrhage", "alert") if name in evaluation}
+    tasks = {name: evaluation[name] for name in ("haemorrhage", "alert") if evaluation.get(name)}
     drawn: dict[str, Plot] = {}
     if tasks:
         scores = {
@@ -135,7 +136,7 @@ def _plots(
     if tasks and evaluation.get("baselines"):
         others = {_words(name): judge for name, judge in evaluation["baselines"].items()}
         drawn["forest"] = plots.forest({"main network": tasks, **others})
-    if evaluation.get("volumes", {}).get("points"):
+    if (evaluation.get("volumes") or {}).get("points"):
         drawn["volumes"] = plots.bland_altman(evaluation["volumes"])
     for scenario in (evaluation.get("worklist") or {}).get("scenarios", ()):
         drawn[f"waiting {scenario['parameters']['name']}"] = plots.waiting(scenario, GROUPS)
@@ -150,7 +151,7 @@ def _plots(
 
 def _scores(evaluation: Mapping[str, Any], task: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Truth, shape (patients,), and scores, shape (seeds, patients), of one task."""
-    patients = list(evaluation.get("scores", {}).values())
+    patients = list((evaluation.get("scores") or {}).values())
     if not patients:
         return None
     if task == "alert":
@@ -203,19 +204,23 @@ def _number(value: Any, digits: int | None = None) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(escape(value))
     if digits is not None:
-        return f"{value:.{digits}f}".replace("-", "\u2212")
+        # Adding zero turns a rounded -0 into 0.
+        return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}".replace("-", "\u2212")
 
 
-def _percent(value: Any) -> str:
-    return NOT_MEASURED if _absent(value) else f"{100 * value:.3g} %"
+def _percent(share: Any) -> str:
+    """A share, or a figure of one, in percent."""
+    if isinstance(share, Mapping):
+        return _figure({end: None if v is None else 100 * v for end, v in share.items()}, 0, " %")
+    return NOT_MEASURED if _absent(share) else f"{100 * share:.0f} %"
 
 
-def _figure(figure: Any, digits: int = 2) -> str:
+def _figure(figure: Any, digits: int = 2, unit: str = "") -> str:
     """Value and 95 % interval."""
     if _absent(figure) or _absent(figure.get("value")):
         return NOT_MEASURED
-    value = _number(figure["value"], digits)
+    value = _number(figure["value"], digits) + unit
     if _absent(figure.get("low")) or _absent(figure.get("high")):
         return value
     low, high = (_number(figure[end], digits) for end in ("low", "high"))
