@@ -115,7 +115,7 @@ def subarachnoid(head: Head, random: np.random.Generator) -> Graft | None:
     at = head.point(random, fluid[head.middle] > 0.4)
     if at is None:
         return None
-    reach = random.uniform(12, 50)
+    reach = _log_uniform(random, 6, 50)
     near = _fade(head.distance_mm(at, flat=random.uniform(0.3, 1.0)) - reach, 6.0)
     share: Array = fluid * near * np.clip(_texture(head, random, 10.0) + random.uniform(0.2, 1.0), 0, 1)
     return Graft(share * random.uniform(0.6, 1.0), random.uniform(45, 72))
@@ -144,7 +144,7 @@ def intraventricular(head: Head, random: np.random.Generator) -> Graft | None:
 
 def intracerebral(head: Head, random: np.random.Generator) -> Graft | None:
     """A clot in the brain with oedema, pushing its surroundings away."""
-    radius = float(np.exp(random.uniform(np.log(3), np.log(24))))
+    radius = _log_uniform(random, 2.5, 24)
     at = head.point(random, head.depth_mm[head.middle] > min(0.8 * radius + 2, 30))
     if at is None:
         return None
@@ -162,7 +162,7 @@ def contusion(head: Head, random: np.random.Generator) -> Graft | None:
     at = head.point(random, (head.depth_mm[head.middle] > 2) & (head.depth_mm[head.middle] < 18))
     if at is None:
         return None
-    radius = random.uniform(5, 18)
+    radius = _log_uniform(random, 3, 18)
     near = _fade(head.distance_mm(at, 1.0, random.uniform(-0.5, 0.5) * radius) - radius, 3.0)
     texture = _texture(head, random, random.uniform(2.0, 4.0))
     patches = np.clip(2.5 * (texture - random.uniform(0.0, 0.4)), 0, 1)
@@ -171,13 +171,13 @@ def contusion(head: Head, random: np.random.Generator) -> Graft | None:
 
 def epidural(head: Head, random: np.random.Generator) -> Graft | None:
     """A lens at the inner table."""
-    wide = random.uniform(10, 38)
+    wide = _log_uniform(random, 6, 38)
     return _collection(head, random, (wide, random.uniform(0.12, 0.5) * wide), 2.0, random.uniform(52, 76))
 
 
 def subdural(head: Head, random: np.random.Generator) -> Graft | None:
     """A crescent along the inner table, often of mixed density."""
-    size_mm = random.uniform(35, 90), random.uniform(2.5, 12)
+    size_mm = _log_uniform(random, 25, 90), _log_uniform(random, 1.5, 12)
     return _collection(head, random, size_mm, 4.0, random.uniform(46, 72))
 
 
@@ -307,6 +307,11 @@ def _pushed(head: Head, graft: Graft) -> Array:
         shift = shift * room
         out[n] = ndimage.map_coordinates(slab, [rows - shift[0], columns - shift[1]], order=1, mode="nearest")
     return out
+
+
+def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    """Small sizes as often as large ones: small bleeds are what is missed."""
+    return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def _fade(edge_mm: Array, soft_mm: float) -> Array:

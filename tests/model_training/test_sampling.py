@@ -12,7 +12,7 @@ from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
 from model_training.sampling import BLOOD_MAX_HU, Draws, Sampling, slabs
 
-PLAIN = Sampling(grafted=0.0, mimics=0.0, tilt_slabs=0.0, ends=0.0)
+PLAIN = Sampling(grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
 
 
 def made(name: str, source: str, *, bleeding: bool, mark: int = 0) -> tuple[Patient, Sample]:
@@ -55,7 +55,7 @@ def test_a_large_source_does_not_drown_a_small_one():
 
 def test_grafts_go_into_bleed_free_patients_alone():
     patients, samples = people(("a", True, 1), ("a", False, 2))
-    how = Sampling(bloody=0.2, clear=0.2, grafted=0.6, mimics=0.0, tilt_slabs=0.0, ends=0.0)
+    how = Sampling(bloody=0.2, clear=0.2, grafted=0.6, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
     own = samples[0].mask
     grafted = 0
     for hu, mask, _ in drawn(120, how, patients, samples):
@@ -78,7 +78,7 @@ def test_mimics_are_not_marked():
 def test_marked_bone_has_no_weight():
     patients, samples = people(("a", True, 1), ("a", False, 2))
     samples[0].volume.hu[6, 95, 65] = BLOOD_MAX_HU + 1
-    how = Sampling(bloody=1.0, clear=0.0, grafted=0.0, tilt_slabs=0.0, ends=0.0)
+    how = Sampling(bloody=1.0, clear=0.0, grafted=0.0, tilted=0.0, thick=0.0, ends=0.0)
     for hu, mask, weight in drawn(30, how, patients, samples):
         assert np.array_equal(weight == 0, (mask == 1) & (hu[..., 1:2] > BLOOD_MAX_HU))
 
@@ -87,7 +87,7 @@ def test_marked_bone_has_no_weight():
 @settings(max_examples=20, deadline=None)
 def test_the_mask_is_cut_at_the_same_slant_as_the_picture(seed, slope):
     patients, samples = people(("a", True, 1), ("a", False, 2))
-    how = Sampling(bloody=1.0, clear=0.0, grafted=0.0, tilt_slabs=slope, ends=0.0)
+    how = Sampling(bloody=1.0, clear=0.0, grafted=0.0, tilted=0.5, tilt_slabs=slope, thick=0.5, ends=0.0)
     for hu, mask, _ in drawn(4, how, patients, samples, seed):
         brain = hu[80:110, 55:75, 1]
         blood = mask[80:110, 55:75, 0] == 1
@@ -106,7 +106,9 @@ def test_the_same_generator_draws_the_same():
 
 def test_at_the_end_of_a_stack_a_slab_is_its_own_neighbour():
     patients, samples = people(("a", True, 1), ("a", False, 2))
-    draws = Draws(samples, patients, Sampling(bloody=0, clear=0, grafted=0, mimics=0, tilt_slabs=0, ends=1.0))
+    draws = Draws(
+        samples, patients, Sampling(bloody=0, clear=0, grafted=0, mimics=0, tilted=0, thick=0, ends=1.0)
+    )
     random = np.random.default_rng(0)
     for _ in range(20):
         hu = draws.draw(random)[0]
