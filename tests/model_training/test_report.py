@@ -1,6 +1,8 @@
 import copy
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -214,7 +216,8 @@ def test_worklist_is_on_the_page_with_those_who_lose(page, distinct):
 
 def test_another_number_makes_another_page(distinct, page):
     changed = copy.deepcopy(distinct)
-    del changed["scores"]
+    for key in ("scores", "worklist", "volumes", "baselines"):
+        del changed[key]
     changed["colours"]["table"]["RED"]["GREEN"] = 77.7
     changed["patients"], changed["seeds"] = 6543, [41, 42, 43]
     text = Page(render(changed)).text
@@ -383,6 +386,11 @@ def test_report_of_a_run_and_again_with_other_reading_rooms(tmp_path, evaluation
     kept = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
     assert kept["worklist"]["scenarios"][0]["parameters"]["months"] == 3
     assert kept["haemorrhage"] == evaluation["haemorrhage"]
+
+
+def test_reports_need_no_tensorflow():
+    code = "import sys, model_training.evaluation.report; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_run_without_figures_is_refused(tmp_path):

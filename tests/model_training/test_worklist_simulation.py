@@ -39,7 +39,7 @@ def room(**changes):
     """One reader without calls, at an instant published colour: what formulas speak of."""
     plain = {
         "readers": 1,
-        "arrivals_per_hour": (3.6,) * 8000,
+        "arrivals_per_hour": (3.6,) * 6000,
         "called_away_per_hour": 0.0,
         "judging_seconds": 0.0,
         "not_analysed": 0.0,
@@ -69,7 +69,7 @@ def test_one_reader_first_come_waits_as_long_as_the_formula_says():
 
 
 def test_two_readers_wait_as_long_as_erlang_says():
-    cases = draw_shift(room(readers=2, arrivals_per_hour=(9.0,) * 3000), SILENT, np.random.default_rng(1))
+    cases = draw_shift(room(readers=2, arrivals_per_hour=(9.0,) * 2000), SILENT, np.random.default_rng(1))
     offered = 9.0 / 6.0
     queueing = offered**2 / 2 / (1 - offered / 2)
     delayed = queueing / (1 + offered + queueing)
@@ -89,10 +89,10 @@ def test_a_perfect_machine_waits_as_long_as_cobham_says():
 
 def test_cobham_with_reading_times_by_colour():
     minutes = {"GREEN": 8.0, "YELLOW": 10.0, "RED": 20.0, "BLACK": 20.0}
-    scenario = room(reading_minutes=minutes, arrivals_per_hour=(3.6,) * 8000)
+    scenario = room(reading_minutes=minutes, arrivals_per_hour=(3.0,) * 6000)
     cases = draw_shift(scenario, PERFECT, np.random.default_rng(3))
     waited = waits(cases, 1, triage)
-    rate = {c: 3.6 / 60.0 * scenario.share[c.name] for c in PUBLISHED}
+    rate = {c: 3.0 / 60.0 * scenario.share[c.name] for c in PUBLISHED}
     residual = sum(rate[c] * minutes[c.name] ** 2 for c in PUBLISHED)  # half the second moment, 2 m^2 / 2
     before = 0.0
     for colour in (RED, YELLOW, GREEN):
