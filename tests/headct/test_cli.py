@@ -45,7 +45,7 @@ def process(*arguments, **environment):
     """The installed command, as a user runs it."""
     command = [str(Path(sys.executable).with_name("headct")), *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
     )
 
 
