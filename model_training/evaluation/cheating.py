@@ -25,9 +25,9 @@ from model_training.evaluation.statistics import Array, auc, interval, median, r
 
 REACH = 3.0
 """How far beyond the mask is erased, in crop pixels of about a millimetre; a slab counts as this many."""
-BRAIN_HU = (0, 50)
-"""What a hole is filled from: fluid and brain, without fat, calcium and fresh blood."""
-SCALES = (3.0, 8.0, 20.0, 60.0)
+BRAIN_HU = (15, 50)
+"""What a hole is filled from: brain, without fluid, fat, calcium and fresh blood."""
+SCALES = (3.0, 8.0, 20.0)
 """Widths of the averages a hole is filled from, the narrowest that finds enough tissue; crop pixels."""
 GRAIN = 0.6
 """Width of the noise's grain, crop pixels: resampling to the crop smooths it by about that."""
@@ -73,15 +73,16 @@ def erase(hu: NDArray[np.int16], hole: Mask, seed: int) -> NDArray[np.int16]:
     random = np.random.default_rng(seed)
     filled = hu.copy()
     soft = hole & (hu <= BONE_HU)
-    brain = (hu > BRAIN_HU[0]) & (hu < BRAIN_HU[1]) & ~hole & inside_skull(hu)
     for slab in np.flatnonzero(soft.any(axis=(1, 2))):
-        known, level = brain[slab].astype(float), hu[slab].astype(float)
-        smooth = np.full(level.shape, float(np.median(level[brain[slab]])) if known.any() else 35.0)
+        level = hu[slab].astype(float)
+        brain = (level > BRAIN_HU[0]) & (level < BRAIN_HU[1]) & ~hole[slab] & inside_skull(hu[slab][None])[0]
+        known = brain.astype(float)
+        smooth = np.full(level.shape, float(np.median(level[brain])) if brain.any() else np.mean(BRAIN_HU))
         for width in reversed(SCALES):
             enough = ndimage.gaussian_filter(known, width)
             mean = ndimage.gaussian_filter(known * level, width) / np.maximum(enough, 1e-6)
             smooth = np.where(enough > 0.1, mean, smooth)
-        spread = float((level - smooth)[brain[slab]].std()) if known.any() else 0.0
+        spread = float((level - smooth)[brain].std()) if brain.any() else 0.0
         grain = ndimage.gaussian_filter(random.normal(size=level.shape), GRAIN)
         filled[slab][soft[slab]] = np.round(smooth + spread * grain / grain.std())[soft[slab]]
     return filled

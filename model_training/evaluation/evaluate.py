@@ -105,7 +105,8 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     result["worklist"] = simulate_worklist(result)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     (run / EVALUATION).write_text(text, encoding="utf-8")
-    return result
+    written: dict[str, Any] = json.loads(text)
+    return written
 
 
 def _check_patients(patients: Sequence[Patient]) -> None:

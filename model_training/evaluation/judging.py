@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
+from headct.classifier import LiteRTRuntime
 from headct.errors import UnusableInputError
 from model_training.config import TrainingConfig
 from model_training.datasets.manifest import Patient
@@ -44,7 +44,7 @@ class Judges:
 
     def __init__(self, data: Path, run: Path, config: TrainingConfig) -> None:
         self.data, self.run, self.config = data, run, config
-        self._loaded: tuple[str, Any] | None = None
+        self._loaded: tuple[str, LiteRTRuntime] | None = None
 
     def has(self, network: str) -> bool:
         """Whether that network's training is finished."""
@@ -96,14 +96,19 @@ class Judges:
         return outputs
 
     def _infer(self, network: str, hu: NDArray[np.int16], slabs: NDArray[np.bool_]) -> NDArray[np.float16]:
-        # Only here: where all outputs are kept, no TensorFlow is needed.
-        from model_training.conversion import Precision, convert, in_batches, runtime
+        from model_training.conversion import in_batches
         from model_training.input_pipeline import stacked
-        from model_training.train import trained
 
         if not slabs.any():
             return np.zeros((0, *hu.shape[1:]), np.float16)
         if self._loaded is None or self._loaded[0] != network:
-            weights = trained(self.run / network, self.config)
-            self._loaded = network, runtime(convert(weights, Precision.FLOAT32))
+            self._loaded = network, litert(self.run / network, self.config)
         return in_batches(self._loaded[1], stacked(hu)[slabs])[..., 0].astype(np.float16)
+
+
+def litert(folder: Path, config: TrainingConfig) -> LiteRTRuntime:
+    """A trained network as the product runs it, in float32; several times faster than Keras on a CPU."""
+    from model_training.conversion import Precision, convert, runtime
+    from model_training.train import trained
+
+    return runtime(convert(trained(folder, config), Precision.FLOAT32))

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
@@ -78,14 +79,12 @@ def _hull(bone: Mask) -> Mask:
     if len(points) < 3:
         return bone
     try:
-        edges = ConvexHull(points).equations
+        corners = points[ConvexHull(points).vertices]
     except QhullError:  # all in a line
         return bone
-    rows, columns = np.indices(bone.shape)
-    inside = np.ones(bone.shape, bool)
-    for a, b, c in edges:
-        inside &= a * rows + b * columns + c <= 1e-6
-    return inside
+    drawn = Image.new("1", bone.shape[::-1])
+    ImageDraw.Draw(drawn).polygon([(int(c), int(r)) for r, c in corners], fill=1, outline=1)
+    return np.array(drawn) | bone
 
 
 def _largest(solid: Mask) -> Mask:
