@@ -7,6 +7,7 @@ Headers keep pseudonyms of patient, study and series (``ID_...``) and the geomet
 Labels are of slices; here a series has what any of its slices has, and slices are not told apart.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from itertools import islice
@@ -48,7 +49,13 @@ class Rsna:
 
     def images(self) -> Iterator[Path]:
         """Files of the flat folder."""
-        return (self.root / IMAGES).glob("*.dcm")
+        # Path.glob would hold the whole folder.
+        try:
+            entries = os.scandir(self.root / IMAGES)
+        except OSError as error:
+            raise UnusableInputError(f"there is no folder {self.root / IMAGES}") from error
+        with entries:
+            yield from (Path(entry.path) for entry in entries if entry.name.endswith(".dcm"))
 
     def person(self, file: Path, patient_id: str) -> str:
         """The pseudonym in the header."""
