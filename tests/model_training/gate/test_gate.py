@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
 import model_training.gate.gate as module
-from headct.bundle import Cuts, TrainingData
+from headct.bundle import Cuts, InputContract, TrainingData
 from headct.classifier import Classifier
+from headct.errors import BundleError
 from model_training.cli import main
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
@@ -239,6 +240,11 @@ def test_an_altered_candidate_is_unusable(tmp_path, few, in_service):
         main, ["gate", "--candidate", str(altered), "--in-service", str(in_service), "--data", str(few)]
     )
     assert result.exit_code == 2 and "was altered" in result.output
+
+
+def test_a_candidate_for_another_input_is_unusable(tmp_path, few, in_service, rules):
+    with pytest.raises(BundleError, match="does not read and write what its bundle says"):
+        gate(bundle(tmp_path / "wide", input=InputContract(context=2)), in_service, few, rules)
 
 
 @pytest.mark.parametrize(
