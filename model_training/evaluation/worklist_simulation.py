@@ -7,7 +7,7 @@ order: a mark that changes no order changes no wait (O'Neill et al., Radiol Arti
 """
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from pathlib import Path
@@ -158,39 +158,33 @@ def _group(case: Case, now: float) -> Group:
     return Group.YELLOW if case.published is Urgency.YELLOW else Group.GREEN
 
 
-class _Worklist(simpy.Store):
-    """Waiting cases; order is looked at when a reader asks, since a colour may have come meanwhile."""
-
-    def __init__(self, room: simpy.Environment, order: Order) -> None:
-        super().__init__(room)
-        self._room, self._order = room, order
-
-    def _do_get(self, event: Any) -> None:
-        if self.items:
-            first = min(self.items, key=lambda item: self._order(item[1], self._room.now))
-            self.items.remove(first)
-            event.succeed(first)
-
-
 def waits(cases: Sequence[Case], readers: int, order: Order) -> NDArray[np.float64]:
     """Minutes from arrival to the start of reading, case by case; a reading begun is finished.
 
     `cases` are in the order of arrival. The room closes when all of them are read.
     """
     room = simpy.Environment()
-    worklist = _Worklist(room, order)
+    waiting: list[int] = []
+    idle: list[simpy.Event] = []
     waited = np.zeros(len(cases))
 
-    def arrive() -> Any:
+    def arrive() -> Generator[simpy.Event, Any, None]:
         for number, case in enumerate(cases):
             yield room.timeout(max(0.0, case.arrival - room.now))
-            worklist.put((number, case))
+            waiting.append(number)
+            if idle:
+                idle.pop().succeed()
 
-    def read() -> Any:
+    def read() -> Generator[simpy.Event, Any, None]:
         while True:
-            number, case = yield worklist.get()
-            waited[number] = max(0.0, room.now - case.arrival)
-            yield room.timeout(case.minutes)
+            while not waiting:
+                idle.append(room.event())
+                yield idle[-1]
+            # The order is looked at now: a colour may have come since the case did.
+            number = min(waiting, key=lambda n: order(cases[n], room.now))
+            waiting.remove(number)
+            waited[number] = max(0.0, room.now - cases[number].arrival)
+            yield room.timeout(cases[number].minutes)
 
     room.process(arrive())
     for _ in range(readers):
