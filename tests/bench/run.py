@@ -14,9 +14,12 @@ from data import ROOT, SHARED
 from judging import judging
 from server import latency, load, store_rate
 from stack_process import StackProcess
+from training import training
 
 from headct.generator.encoding import TransferSyntax
 from headct.generator.kinds import generate, write
+
+PARTS = ["judging", "rate", "latency", "load", "training"]
 
 
 def series_to_measure(work: Path) -> tuple[Path, str]:
@@ -32,10 +35,10 @@ def series_to_measure(work: Path) -> tuple[Path, str]:
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["judging", "latency", "rate", "load"], action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--series", type=int, default=200, help="series of the load")
     options = parser.parse_args()
-    chosen = options.only or ["judging", "latency", "rate", "load"]
+    chosen = options.only or PARTS
     rows: list[tuple[str, str]] = []
 
     def add(measured: list[tuple[str, str]]) -> None:
@@ -56,6 +59,8 @@ def main() -> None:
                     add(latency(stack, source, work))
                 if "load" in chosen:
                     add(load(stack, source, work, options.series))
+        if "training" in chosen:
+            add(training(work))
     now = datetime.now(UTC)
     text = "\n".join(
         [
