@@ -1,5 +1,7 @@
-"""(e) Training of the main network: slabs a second and the share of time spent waiting for input, side by side
-with batches that already lie in memory."""
+"""(e) Training of the main network: slabs a second and the share of time spent waiting for input.
+
+Side by side with batches that already lie in memory.
+"""
 
 import os
 import statistics
