@@ -25,7 +25,7 @@ from orthanc_plugin.up import PORT, describe
 
 FOLDER = Path(".demo")
 WAIT_SECONDS = 300.0
-"""How long the last series may take to its final state: the long quiet time and then some."""
+"""How long the next series may take to its final state: the long quiet time and then some."""
 
 
 @click.command()
@@ -123,19 +123,18 @@ def _store(folder: Path, port: int) -> None:
 
 
 def _wait(stack: Stack, client: httpx.Client, given: dict[str, Given]) -> dict[str, Answer]:
-    """Answers in the worklist's order, once all are final or the time is up."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    told = -1
+    """Answers in the worklist's order, once all are final or none more becomes so."""
+    deadline, told = 0.0, -1
     while True:
         answers = answers_by_series(_worklist(client))
         open_ones = [uid for uid in given if uid not in answers or not answers[uid].final]
+        if open_ones and len(open_ones) != told:
+            click.echo(f"  waiting for {len(open_ones)} series")
+            deadline, told = time.monotonic() + WAIT_SECONDS, len(open_ones)
         if not open_ones or time.monotonic() > deadline:
             return answers
         if dead := first_dead(stack.children):
             raise StackError(ended_message(dead))
-        if len(open_ones) != told:
-            click.echo(f"  waiting for {len(open_ones)} series")
-            told = len(open_ones)
         time.sleep(1)
 
 
