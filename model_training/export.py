@@ -1,7 +1,6 @@
 """A run that was trained and evaluated to a bundle with its model card."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from headct.urgency import Urgency
 from model_training import precisions
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert_all
-from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.evaluate import EVALUATION
 from model_training.evaluation.statistics import Figure
@@ -33,14 +32,13 @@ from model_training.model_card import figures, model_card
 from model_training.networks.bleed import CONTEXT
 from model_training.precisions import RULE, Row, agreement, choose, refusal
 from model_training.train import run_folder, trained
+from model_training.urgency_head import load_urgency_head
 
 EXPORT, JUDGING = "export.json", "judging.json"
 NAME = "headct-bleed"
 OWN_LICENCE = "Apache-2.0"
 COMPARED_BLEEDING, COMPARED_CLEAR = 8, 4
 """Patients on whom an exported network is compared with its original: those with most blood, some without."""
-RARE = 10
-"""A type of bleed in fewer patients is named as hardly shown."""
 
 
 def export(
@@ -76,7 +74,7 @@ def export(
         raise ExportError(f"{folder} exists; a bundle is never overwritten")
     manifest = Manifest.read(data)
     evaluation = _evaluation(run, manifest)
-    learnt_from = manifest.part(TRAIN, VALIDATION)
+    learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.masked]
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
     exported = convert_all(network, precisions.representative(data, learnt_from))
     contents = BundleContents(
@@ -94,6 +92,7 @@ def export(
         ),
         licence=_licence(manifest, learnt_from),
         input=InputContract(context=CONTEXT),
+        urgency_head=load_urgency_head(run),
     )
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
     agreements = {p: agreement(file, network, samples, contents.cuts) for p, file in exported.items()}
@@ -121,7 +120,6 @@ def export(
         "chosen_by": "request" if precision else "table",
         "rule": RULE,
         "precisions": [{**asdict(r), "as_good": r.as_good} for r in rows],
-        "data": _data(manifest),
     }
     judging["shipped"] = shipped
     judging["steps"] = _steps(next(r for r in rows if r.precision is shipped))
@@ -167,39 +165,6 @@ def _licence(manifest: Manifest, patients: Sequence[Patient]) -> str:
     sources = sorted({p.source for p in patients})
     trained_on = "; ".join(f"trained on {s} ({manifest.licences.get(s, 'licence unknown')})" for s in sources)
     return f"{OWN_LICENCE}; {trained_on}"
-
-
-def _data(manifest: Manifest) -> dict[str, Any]:
-    """Who is in the data, counted; for the card."""
-    patients = manifest.in_folds
-    labels = Counter(name for p in patients for name, seen in p.labels.items() if seen)
-    known = {name for p in patients for name in p.labels if name != "fracture"}
-    ages = [p.age_years for p in patients if p.age_years is not None]
-    used = [p for p in manifest.patients if not p.exclusion]
-    return {
-        "sources": [
-            {
-                "source": source,
-                "patients": len(own := [p for p in used if p.source == source]),
-                "bleeding": sum(p.bleeding for p in own),
-                "parts": ", ".join(
-                    f"{part} {n}" for part, n in Counter(p.split or "no part" for p in own).items()
-                ),
-                "licence": manifest.licences.get(source, "unknown"),
-            }
-            for source in sorted({p.source for p in used})
-        ],
-        "trained_on": len(manifest.part(TRAIN, VALIDATION)),
-        "kept_back": len(manifest.part(TEST)),
-        "under_18": sum(bool(p.under_18) for p in patients),
-        "youngest": min(ages, default=None),
-        "oldest": max(ages, default=None),
-        "labels": {name: labels[name] for name in sorted(known | set(labels))},
-        "rare": sorted(name for name in known if labels[name] < RARE),
-        "rare_below": RARE,
-        "doubtful": sum(bool(p.doubtful) for p in patients),
-        "exclusions": dict(Counter(p.exclusion for p in manifest.patients if p.exclusion)),
-    }
 
 
 def _steps(row: Row) -> list[dict[str, str]]:

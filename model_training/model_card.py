@@ -19,11 +19,12 @@ NOTES = {
 """What is known of a public source beyond its manifest."""
 NOBODY = "nobody"
 WRITTEN_DOWN = (
-    *("manifest_sha256", "config", "seeds", "folds", "patients", "bleeding", "haemorrhage", "alert"),
-    *("colours", "volumes", "external", "baselines", "alert_table", "cheating"),
+    *("manifest_sha256", "config", "seeds", "folds", "patients", "bleeding", "data", "haemorrhage"),
+    *("alert", "colours", "volumes", "external", "baselines", "alert_table", "cheating"),
 )
 """What ``bundle.json`` takes over from ``evaluation.json``, less curves and single patients."""
-_DETAIL = frozenset({"roc", "precision_recall", "bins", "points", "sensitivity_of_fold_networks"})
+_CURVES = frozenset({"roc", "precision_recall", "bins", "points", "sensitivity_of_fold_networks"})
+_PATIENT_BY_PATIENT = (("patients", dict), ("doubtful", list), ("excluded", list))
 
 
 def model_card(contents: BundleContents) -> str:
@@ -35,7 +36,7 @@ def model_card(contents: BundleContents) -> str:
     Raises:
         jinja2.UndefinedError: a figure is missing.
     """
-    sources = [row["source"] for row in contents.figures["export"]["data"]["sources"]]
+    sources = [row["source"] for row in contents.figures["data"]["sources"]]
     template = _environment().get_template(TEMPLATE)
     return template.render(
         **asdict(contents),
@@ -83,11 +84,14 @@ def figures(
 
 
 def _without_detail(value: Any) -> Any:
+    """Without curves; lists of single patients, who are nobody's business, become their number."""
     if not isinstance(value, dict):
         return value
-    kept = {k: v for k, v in value.items() if k not in _DETAIL}
-    # The cheating tests list every patient by name under the key that elsewhere holds their number.
-    return {k: _without_detail(v) for k, v in kept.items() if not (k == "patients" and isinstance(v, dict))}
+    return {
+        k: len(v) if (k, type(v)) in _PATIENT_BY_PATIENT else _without_detail(v)
+        for k, v in value.items()
+        if k not in _CURVES
+    }
 
 
 def _number(value: float | None, digits: int = 1) -> str:

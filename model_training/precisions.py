@@ -106,7 +106,7 @@ def refusal(exported: bytes, weights: int, precision: Precision, found: Agreemen
     """
     least = weights * precision.bytes_a_weight
     # Normalisation folds into the convolutions, so a few weights are gone; the graph itself adds some.
-    if not 0.9 * least < len(exported) < 1.5 * least + 200_000:
+    if not 0.9 * least < len(exported) < 1.1 * least + 50_000:
         return f"the {precision} network has {len(exported)} bytes for {least} of weights"
     if len(exported) > LARGEST_MB * 1e6:
         return f"the {precision} network has {len(exported) / 1e6:.1f} MB, over {LARGEST_MB:g}"

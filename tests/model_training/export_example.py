@@ -55,27 +55,6 @@ def export_example() -> dict[str, Any]:
             "largest_megabytes": 10.0,
         },
         "precisions": [row(i, p) for i, p in enumerate(PRECISIONS)],
-        "data": {
-            "sources": [
-                {
-                    "source": "ct_ich",
-                    "patients": 64,
-                    "bleeding": 27,
-                    "parts": "train 51, validation 6, test 7",
-                    "licence": "CC BY 4.0",
-                }
-            ],
-            "trained_on": 57,
-            "kept_back": 7,
-            "under_18": 19,
-            "youngest": 0.003,
-            "oldest": 72.0,
-            "labels": {"edh": 17, "sdh": 2},
-            "rare": ["sdh"],
-            "rare_below": 10,
-            "doubtful": 5,
-            "exclusions": {"repeat of the same patient": 3},
-        },
     }
 
 

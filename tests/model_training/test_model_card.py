@@ -1,4 +1,5 @@
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from bundles import contents
 
 import model_training.model_card as module
+from model_training.datasets.manifest import Manifest, Patient
+from model_training.evaluation.data_description import describe_data
 from model_training.model_card import figures, model_card
 from tests.model_training.evaluation_example import evaluation_example
 from tests.model_training.export_example import export_example, judging_example
@@ -19,7 +22,23 @@ def card(evaluation: dict[str, Any], table: dict[str, Any], judging: dict[str, A
 
 @pytest.fixture(scope="module")
 def examples() -> tuple[dict[str, Any], ...]:
-    return evaluation_example(), export_example(), judging_example()
+    patients = tuple(
+        Patient(
+            f"P-{n}",
+            "ct_ich" if n < 30 else "phe_sich",
+            bleeding=n % 2 == 0,
+            bleed_ml=3.0 * n if n % 2 == 0 else None,
+            labels={"edh": n % 6 == 0},
+            age_years=2.0 * n,
+            sex="F",
+            doubtful="old bleed" if n == 4 else "",
+            split=("train", "validation", "test", "train")[n % 4] if n < 30 else "external",
+            fold=n % 5 if n < 30 else None,
+        )
+        for n in range(40)
+    )
+    manifest = Manifest(patients, licences={"ct_ich": "CC BY 4.0", "phe_sich": "non-commercial"})
+    return {**evaluation_example(), "data": describe_data(manifest)}, export_example(), judging_example()
 
 
 def test_the_card_is_readable(examples):
@@ -41,6 +60,14 @@ def test_the_card_is_readable(examples):
         assert len(widths) == 1, table
         # A table without an empty line before it is no table in Markdown.
         assert f"\n\n{table}" in text, table
+
+
+def test_no_patient_is_named_in_the_bundle(examples):
+    written = json.dumps(figures(*examples))
+    assert "PATIENT-" in json.dumps(examples[0])
+    assert "PATIENT-" not in written
+    assert "P-4" not in written
+    assert "old bleed" not in written
 
 
 def test_no_number_is_typed_in_the_text():
@@ -89,6 +116,10 @@ SHOWN = """
 0 bleeding
 0 folds
 0 config epochs
+0 data sources 0 bleeding
+0 data parts train under_18
+0 data labels edh
+0 data volumes small
 1 precisions 0 milliseconds 2
 1 precisions 1 megabytes
 1 precisions 2 agreement mask_dice
@@ -97,11 +128,6 @@ SHOWN = """
 1 precisions 3 loss sensitivity value
 1 precisions 3 loss auc_haemorrhage value
 1 rule auc_loss
-1 data trained_on
-1 data kept_back
-1 data under_18
-1 data labels edh
-1 data sources 0 bleeding
 2 milliseconds dynamic_int8 2 decode
 2 milliseconds dynamic_int8 2 total
 2 repeats
