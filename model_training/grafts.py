@@ -193,9 +193,9 @@ def calcification(head: Head, random: np.random.Generator) -> Graft | None:
     columns = np.flatnonzero(head.inside[head.middle].any(axis=0))
     mirrored = (at[0], int(columns[0] + columns[-1] - at[1]))
     for centre in (at, mirrored) if random.random() < 0.4 else (at,):
-        radius = random.uniform(0.8, 3.5)
-        share = np.maximum(share, _fade(head.distance_mm(centre, 1.0) - radius, 0.8))
-    return Graft(share, random.uniform(85, 260))
+        edge = head.distance_mm(centre, random.uniform(0.6, 1.4)) - random.uniform(0.8, 4.5)
+        share = np.maximum(share, _fade(edge, random.uniform(0.6, 1.6)))
+    return Graft(share, random.uniform(65, 240))
 
 
 def partial_volume(head: Head, random: np.random.Generator) -> Graft | None:
@@ -248,11 +248,11 @@ BLEEDS: dict[Kind, float] = {
     subdural: 0.13,
 }
 MIMICS: dict[Kind, float] = {
-    calcification: 0.25,
-    partial_volume: 0.25,
-    beam_hardening: 0.25,
-    dense_sinus: 0.12,
-    low_density: 0.13,
+    calcification: 0.26,
+    partial_volume: 0.2,
+    beam_hardening: 0.2,
+    dense_sinus: 0.14,
+    low_density: 0.2,
 }
 _TRIES = 3
 

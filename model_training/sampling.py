@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
@@ -14,6 +15,9 @@ from model_training.networks.bleed import CONTEXT
 
 BLOOD_MAX_HU = 100
 """Mask voxels denser than this lie in bone, where the marking is not to be trusted: they get no weight."""
+OLD_MAX_HU = 30
+"""A marked component of a lower median is an old collection (the rubric's limit). Learnt as blood, it would
+teach that wide sulci bleed: slabs that show one are not drawn, and the network does not know old blood."""
 _DEPTHS_KEPT = 4096
 """Slabs whose depth map is kept, 61 kB each."""
 
@@ -29,9 +33,9 @@ class Sampling:
     """Slabs with blood, of bleeding patients. In whole stacks it is a tenth."""
     clear: float = 0.15
     """Slabs without blood, of bleeding patients: so that blood is what differs, not the patient."""
-    grafted: float = 0.15
+    grafted: float = 0.12
     """Bleed-free slabs with a grafted bleed."""
-    mimics: float = 0.3
+    mimics: float = 0.35
     """Of the slabs of bleed-free patients, share with a mimic drawn in, grafted bleeds too."""
     tilt_slabs: float = 3.0
     """Largest tilt: slabs between front and middle of the head."""
@@ -48,7 +52,12 @@ class Draws:
 
     def __init__(self, samples: Sequence[Sample], patients: Sequence[Patient], how: Sampling) -> None:
         self._samples, self._how = samples, how
-        self._bloody = [np.flatnonzero(s.mask.any(axis=(1, 2))) for s in samples]
+        self._bloody, self._clear = [], []
+        for sample in samples:
+            marked, old = (m.any(axis=(1, 2)) for m in (sample.mask, _old(sample)))
+            self._bloody.append(np.flatnonzero(marked & ~old))
+            # Of a patient with blood on every slab none is clear.
+            self._clear.append(np.flatnonzero(~marked) if not marked.all() else self._bloody[-1])
         bleeding = [i for i, slabs in enumerate(self._bloody) if len(slabs)]
         bleed_free = [i for i, p in enumerate(patients) if not p.bleeding]
         self._bleeding, self._bleed_free = (_by_source(patients, who) for who in (bleeding, bleed_free))
@@ -63,7 +72,7 @@ class Draws:
             slab = int(random.choice(self._bloody[i]))
         elif kind < how.bloody + how.clear:
             i = _one(self._bleeding, random)
-            slab = int(random.choice(np.setdiff1d(np.arange(len(self._samples[i].mask)), self._bloody[i])))
+            slab = int(random.choice(self._clear[i]))
         else:
             i = _one(self._bleed_free, random)
             slab = int(random.integers(len(self._samples[i].mask)))
@@ -155,6 +164,17 @@ def _thickened(stack: NDArray[np.int16] | NDArray[np.bool_], slab: int, share: f
     own = stack[slab].astype(np.float32)
     thick: NDArray[np.float32] = (1 - share) * own + share / 2 * (stack[below] + 1.0 * stack[above])
     return thick.astype(np.float32)
+
+
+def _old(sample: Sample) -> NDArray[np.bool_]:
+    """Voxels of old collections, shape of the mask."""
+    if not sample.mask.any():
+        return np.zeros(sample.mask.shape, bool)
+    labels, count = ndimage.label(sample.mask, np.ones((3, 3, 3)))
+    numbers = np.arange(1, count + 1)
+    medians = np.asarray(ndimage.median(sample.volume.hu, labels, numbers))
+    old: NDArray[np.bool_] = np.isin(labels, numbers[medians < OLD_MAX_HU])
+    return old
 
 
 def _finished(hu: NDArray[np.float32], mask: NDArray[np.bool_]) -> Slab:

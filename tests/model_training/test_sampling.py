@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
-from model_training.sampling import BLOOD_MAX_HU, Draws, Sampling, slabs
+from model_training.sampling import BLOOD_MAX_HU, OLD_MAX_HU, Draws, Sampling, slabs
 
 PLAIN = Sampling(grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
 
@@ -113,3 +113,19 @@ def test_at_the_end_of_a_stack_a_slab_is_its_own_neighbour():
     for _ in range(20):
         hu = draws.draw(random)[0]
         assert np.array_equal(hu[..., 0], hu[..., 1]) or np.array_equal(hu[..., 2], hu[..., 1])
+
+
+def test_old_collections_are_not_learnt_as_blood():
+    patients, samples = people(("a", True, 1), ("a", True, 2), ("a", False, 3))
+    samples[1].volume.hu[samples[1].mask] = OLD_MAX_HU - 5
+    for hu, mask, _ in drawn(200, PLAIN, patients, samples):
+        assert hu[0, 0, 1] != 2
+        assert not mask.any() or hu[0, 0, 1] == 1
+
+
+def test_a_patient_with_blood_on_every_slab_can_be_drawn():
+    patients, samples = people(("a", True, 1), ("a", False, 2))
+    samples[0].mask[:, 90:100, 60:70] = True
+    samples[0].volume.hu[samples[0].mask] = drawn_heads.BLOOD
+    how = Sampling(bloody=0.0, clear=1.0)
+    assert all(mask.any() for _, mask, _ in drawn(20, how, patients, samples))
