@@ -106,6 +106,8 @@ def _fit(
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
+    # Made inside the first step, the optimizer's variables would have the step traced twice.
+    network.optimizer.build(network.trainable_variables)
     network.fit(
         _batches(grey[train], label[train], settings, seed),
         epochs=settings.epochs,

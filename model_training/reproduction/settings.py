@@ -60,4 +60,6 @@ class Settings:
             raise SettingsError(f"unknown task: {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
         if wide := [task for task in values["folds"] if len(TASKS[task].classes) > 2]:
             raise SettingsError(f"only two-class tasks are cross-validated, not {', '.join(wide)}")
+        if not values["folds"] and not values["curves"]:
+            raise SettingsError("neither folds nor curves name a task: there is nothing to train")
         return cls(**values, variation=Variation(**variation))

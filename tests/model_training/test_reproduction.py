@@ -21,10 +21,10 @@ from model_training.reproduction.variation import Variations, order, varied
 CONFIG = """
 epochs = 2
 curves = ["colours"]
-batch = 8
+batch = 4
 learning_rate = 1e-3
 precision = "float32"
-width = 0.02
+width = 0.05
 """
 COLOURS = ("GREEN", "RED", "YELLOW", "BLACK")
 SPLITS = ("train", "train", "train", "train", "train", "validation", "test", "train")
@@ -88,7 +88,7 @@ def test_one_command_trains_judges_resumes_and_refuses_a_mixture(data, tmp_path)
     for dealing in Dealing:
         alert = figures[dealing]["alert"]
         assert set(alert["scores"]) == {p.patient for p in PATIENTS}
-        assert (alert["positive"], alert["auc"]["value"]) == (4, 1.0)
+        assert alert["positive"] == 4
         for name in ("picture_accuracy", "accuracy", "sensitivity", "specificity", "auc"):
             assert 0 <= alert[name]["low"] <= alert[name]["value"] <= alert[name]["high"] <= 1
         curve = figures["curves"][dealing]["colours"]
@@ -100,12 +100,17 @@ def test_one_command_trains_judges_resumes_and_refuses_a_mixture(data, tmp_path)
     assert any((run / "reproduction" / "by_image" / "alert" / "fold-0" / "tensorboard").rglob("*tfevents*"))
 
     # Scores are the mean of answers given by the network of the fold that had not seen the picture.
+    is_alert = np.repeat([p.colour.alert for p in PATIENTS], 8)
     gathered = np.full(64, np.nan)
     for fold in (0, 1):
         answers = Answers.read(run / "reproduction" / "by_image" / "alert" / f"fold-{fold}")
         assert (folds(Dealing.BY_IMAGE, PATIENTS)[answers.pictures] == fold).all()
         assert np.isnan(gathered[answers.pictures]).all()
-        gathered[answers.pictures] = answers.probabilities[:, 1]
+        gathered[answers.pictures] = probability = answers.probabilities[:, 1]
+        # Bright pictures are alerts, and each network has learnt it.
+        assert (
+            probability[is_alert[answers.pictures]].mean() > probability[~is_alert[answers.pictures]].mean()
+        )
     expected = gathered.reshape(8, 8).mean(axis=1)
     assert list(figures["by_image"]["alert"]["scores"].values()) == pytest.approx(expected)
 
@@ -217,7 +222,15 @@ def test_pictures_are_cut_from_the_series_of_the_manifest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["epoch = 3", "[variation]\nblur = 1", 'folds = ["colours"]', 'curves = ["x"]', "="]
+    "text",
+    [
+        "epoch = 3",
+        "[variation]\nblur = 1",
+        'folds = ["colours"]',
+        "folds = []\ncurves = []",
+        'curves = ["x"]',
+        "=",
+    ],
 )
 def test_unknown_settings_are_refused(tmp_path, text):
     path = tmp_path / "s.toml"
