@@ -46,11 +46,13 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
         allow_partial: go by the seeds whose folds are all trained, and without the network that ships.
 
     Raises:
-        UnusableInputError: networks are missing, or too few patients of either kind.
+        UnusableInputError: networks are missing, too few patients of either kind, or AlexNet was reproduced
+            on other patients.
     """
     manifest, judges = Manifest.read(data), Judges(data, run, config)
     patients = manifest.in_folds
     _check_patients(patients)
+    reproduction = _reproduction(run, patients)
     seeds = _seeds(judges, config, manifest.folds, allow_partial)
     cohort, scores, true_ml = out_of_fold(judges, patients, seeds)
     ship, points = shipped(cohort, scores, config.specificity), nested(cohort, scores, config.specificity)
@@ -96,7 +98,7 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
             scores.score,
             at_nested,
             without_brain=without_brain,
-            reproduction=_reproduction(run),
+            reproduction=reproduction,
             specificity=config.specificity,
         ),
         "cheating": cheating(judges, cohort, scores.score, points, seeds),
@@ -186,10 +188,19 @@ def _scores_of(judges: Judges, network: str, patients: Sequence[Patient]) -> NDA
     return np.array([bleed_score(judged) for judged in judges.judge(network, patients)])
 
 
-def _reproduction(run: Path) -> dict[str, Any] | None:
+def _reproduction(run: Path, patients: Sequence[Patient]) -> dict[str, Any] | None:
     """What ``headct-train reproduce`` wrote, if it did."""
     path = run / REPRODUCTION
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    reproduction: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for dealing in ("by_image", "by_patient"):
+        task = reproduction.get(dealing, {}).get("alert")
+        if task and (missing := {p.patient for p in patients} - set(task["scores"])):
+            raise UnusableInputError(
+                f"{path} holds no score of {min(missing)}: run headct-train reproduce on this data"
+            )
+    return reproduction
 
 
 def _scores(cohort: Cohort, scores: Scores, at_nested: Decisions) -> dict[str, Any]:

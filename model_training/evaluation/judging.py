@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from tqdm import tqdm
 
 from headct.classifier import LiteRTRuntime
 from headct.errors import UnusableInputError
-from model_training.config import TrainingConfig
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
+
+if TYPE_CHECKING:  # brings TensorFlow, which is not needed where all outputs are kept
+    from model_training.config import TrainingConfig
 
 WEIGHTS = "network.weights.h5"
 FINAL = "final"
@@ -42,7 +45,7 @@ class Change:
 class Judges:
     """The networks of a run folder, by name: ``seed-1/fold-0``, ``seed-1/final``."""
 
-    def __init__(self, data: Path, run: Path, config: TrainingConfig) -> None:
+    def __init__(self, data: Path, run: Path, config: "TrainingConfig") -> None:
         self.data, self.run, self.config = data, run, config
         self._loaded: tuple[str, LiteRTRuntime] | None = None
 
@@ -106,7 +109,7 @@ class Judges:
         return in_batches(self._loaded[1], stacked(hu)[slabs])[..., 0].astype(np.float16)
 
 
-def litert(folder: Path, config: TrainingConfig) -> LiteRTRuntime:
+def litert(folder: Path, config: "TrainingConfig") -> LiteRTRuntime:
     """A trained network as the product runs it, in float32; several times faster than Keras on a CPU."""
     from model_training.conversion import Precision, convert, runtime
     from model_training.train import trained

@@ -13,6 +13,8 @@ _GAP = 8.0
 """Gaps up to twice this, in crop pixels, are closed: sutures, fractures, thin temporal bone."""
 _OPEN = 0.6
 """Where less than this share of the bone's hull is enclosed, the ring is open and the hull counts."""
+_THIN = 3
+"""Things thinner than twice this, in crop pixels, are no part of the head."""
 
 Mask = NDArray[np.bool_]
 
@@ -25,11 +27,11 @@ def inside_skull(hu: NDArray[np.int16]) -> Mask:
     Args:
         hu: shape (slabs, rows, columns).
     """
-    bone = hu > BONE_HU
     inside = np.zeros(hu.shape, bool)
-    for slab, level in enumerate(bone):
-        hull = _hull(level) & ~level
-        enclosed = ndimage.binary_fill_holes(_closed(level)) & ~level & hull
+    for slab, level in enumerate(hu):
+        bone = _head(level) & (level > BONE_HU)
+        hull = _hull(bone) & (level <= BONE_HU)
+        enclosed = _enclosed(bone) & hull
         inside[slab] = enclosed if enclosed.sum() >= _OPEN * hull.sum() else hull
     return inside
 
@@ -47,11 +49,11 @@ def scalp_asymmetry(volume: HeadVolume) -> tuple[float, float]:
     upper = volume.hu[len(volume.hu) // 2 :]
     shares = []
     for level in upper:
-        bone = level > BONE_HU
+        head = _head(level)
+        bone = head & (level > BONE_HU)
         if not bone.any():
             continue
         skull = _hull(bone)
-        head = _largest(level > BODY_HU) | skull
         # Fat is as old as the patient; fresh swelling is as dense as muscle.
         soft = head & ~skull & (level > 0) & (level <= BONE_HU)
         middle = round(float(np.nonzero(bone)[1].mean()))
@@ -60,6 +62,18 @@ def scalp_asymmetry(volume: HeadVolume) -> tuple[float, float]:
         return 0.0, 0.0
     right, left = np.array(shares).T
     return float(abs(right.mean() - left.mean())), float(np.abs(right - left).max())
+
+
+def _enclosed(bone: Mask) -> Mask:
+    """What a ring of bone encloses; empty where it is open."""
+    closed = _closed(bone)
+    filled = ndimage.binary_fill_holes(closed)
+    hollow = filled & ~closed
+    if not hollow.any():
+        return hollow
+    # Closing fills the hollows of the outer table too; they are nearer to the outside.
+    nearer = ndimage.distance_transform_edt(~hollow) < ndimage.distance_transform_edt(filled)
+    return np.array(filled & nearer & ~bone)
 
 
 def _closed(bone: Mask) -> Mask:
@@ -87,9 +101,10 @@ def _hull(bone: Mask) -> Mask:
     return np.array(drawn) | bone
 
 
-def _largest(solid: Mask) -> Mask:
-    labels, count = ndimage.label(solid)
+def _head(level: NDArray[np.int16]) -> Mask:
+    """The largest solid thing of a slab, filled; couch and headrest fall off by opening."""
+    labels, count = ndimage.label(ndimage.binary_opening(level > BODY_HU, iterations=_THIN))
     if count == 0:
-        return solid
-    largest: Mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return largest
+        return np.zeros(level.shape, bool)
+    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return np.array(ndimage.binary_fill_holes(labels == largest))

@@ -38,6 +38,10 @@ def task(truth: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         "sensitivity_under_5_ml": share(3.667, 5),
         "under_18": {"sensitivity": share(5.0, 5), "specificity": share(9.333, 11)},
         "doubtful": {"sensitivity": share(2.0, 3), "specificity": share(0.0, 0)},
+        "without_doubtful": {
+            "sensitivity": share(positives - 2.0, positives - 1),
+            "specificity": share(9.0, 10),
+        },
     }
     return {
         "positives": positives,
@@ -149,7 +153,13 @@ def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]
             "mean_dice": figure(0.55),
             "dice_5_ml_and_more": figure(0.66),
             # Found minus true; low and high are the limits of agreement, bias the middle between them.
-            "error_ml": {"median": figure(0.0), "bias": -1.2, "low": -14.0, "high": 11.6},
+            "error_ml": {
+                "median": figure(0.0),
+                "median_absolute": figure(1.1),
+                "bias": -1.2,
+                "low": -14.0,
+                "high": 11.6,
+            },
             "points": [
                 {
                     "patient": names[i],
@@ -197,6 +207,10 @@ def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]
                 "control": {
                     "median_change_of_probability": figure(0.0, 0.01),
                     "newly_flagged": share(0.333, patients - bleeding),
+                    "other_side_of_bleeding_patients": {
+                        "median_change_of_probability": figure(0.0, 0.01),
+                        "no_longer_flagged": share(0.667, bleeding),
+                    },
                 },
             },
             "outside_blanked": {

@@ -88,17 +88,26 @@ def test_data_to_bundle(data, tmp_path):
     figures = json.loads((run / "evaluation.json").read_text())
     assert figures["patients"] == 8 and len(figures["scores"]) == 8
     assert figures["external"]["sensitivity"]["of"] == 1
-    assert sum(sum(row.values()) for row in figures["colours"].values()) == 8
+    assert sum(sum(row.values()) for row in figures["colours"]["table"].values()) == 8
 
-    command(
-        "export", *common, "--models", tmp_path / "models", "--version", "0.0.1", "--precision", "float32"
-    )
+    models = ("--models", tmp_path / "models", "--version", "0.0.1")
+    command("export", *common, *models, "--precision", "float32", "--repeats", 1)
     bundle = load_bundle(tmp_path / "models" / "headct-bleed-0.0.1")
-    assert bundle.contents.figures["haemorrhage"] == figures["haemorrhage"]
-    assert bundle.contents.figures["export"]["largest_difference"] < 1e-3
+    said = bundle.contents.figures
+    assert said["haemorrhage"]["auc"] == figures["haemorrhage"]["auc"]
+    assert said["export"] == json.loads((run / "export.json").read_text())
+    assert said["judging"] == json.loads((run / "judging.json").read_text())
+    table = {row["precision"]: row for row in said["export"]["precisions"]}
+    assert list(table) == ["float32", "float16", "dynamic_int8", "full_int8"]
+    assert table["float32"]["agreement"]["largest_difference"] < 1e-3
+    # The same networks on the same patients: what evaluation found, but for rounding of kept outputs.
+    again = table["float32"]["accuracy"]["auc_haemorrhage"]["value"]
+    assert again == pytest.approx(figures["haemorrhage"]["auc"]["value"], abs=0.01)
+    assert bundle.contents.data.patients == len(Manifest.read(data).part("train", "validation"))
     card = (bundle.folder / "MODEL_CARD.md").read_text()
-    auc = figures["haemorrhage"]["out_of_fold"]["auc"]
+    auc = figures["haemorrhage"]["auc"]["value"]
     assert f"{auc:.3f}" in card and "None" not in card and "nan" not in card
+    assert "float32 was asked for" in card
     _, sample = made_patient(1)
     probabilities = Classifier(bundle).predict(sample.volume)
     assert (
