@@ -65,6 +65,8 @@ def open_index(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
+        # A killed process loses nothing with it, a power cut the last patients alone.
+        database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(_TABLES)
         # Taken now and kept: the mode alone locks only with the first write.
         database.execute("BEGIN EXCLUSIVE")
