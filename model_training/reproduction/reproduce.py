@@ -100,7 +100,9 @@ def _progress(networks: Sequence[Assignment]) -> Iterator[None]:
     def watch() -> None:
         with tqdm(total=sum(a.settings.epochs for a in networks), desc="networks", unit="epoch") as bar:
             while not finished.wait(1.0):
-                bar.update(sum(_epochs(a.folder / LOG) for a in networks) - bar.n)
+                done = sum(_epochs(a.folder / LOG) for a in networks)
+                if done != bar.n:
+                    bar.update(done - bar.n)
 
     thread = Thread(target=watch, daemon=True)
     thread.start()
