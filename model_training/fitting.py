@@ -130,7 +130,7 @@ def _write_log(folder: Path, rows: list[dict[str, float]]) -> None:
     with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
     partial.replace(folder / LOG)
 
 
