@@ -1,7 +1,7 @@
+import re
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 
 import psutil
@@ -49,9 +49,11 @@ def test_a_killed_run_goes_on_to_the_same_manifest(tmp_path):
     out = tmp_path / "out"
     run = "from model_training.cli import main; main()"
     arguments = ["dataset", "--labelled", str(root), "--out", str(out), "--workers", "2"]
-    process = subprocess.Popen([sys.executable, "-c", run, *arguments], stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(samples(out)) < 2:
-        time.sleep(0.01)
+    process = subprocess.Popen([sys.executable, "-c", run, *arguments], stderr=subprocess.PIPE)
+    shown = b""
+    # The progress bar counts patients whose result is recorded.
+    while not re.search(rb"labelled: .*[1-5]/6", shown) and (more := process.stderr.read1()):
+        shown += more
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
