@@ -74,8 +74,9 @@ def train_run(
     logging.getLogger("absl").setLevel(logging.WARNING)
     if jobs == 1:
         # Before anything is computed: afterwards TensorFlow takes neither threads nor hosts.
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
         replicas = strategy()
         for each, number in wanted:
             yield train(data, run, TrainingConfig.read(config), seed=each, fold=number, strategy=replicas)

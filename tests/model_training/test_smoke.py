@@ -14,12 +14,14 @@ from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 
 CONFIG = """
-seeds = [1, 2]
+seeds = [1]
 widths = [4, 8]
 epochs = 2
-steps = 12
+steps = 40
 batch = 4
 learning_rate = 5e-3
+[sampling]
+bloody = 0.5
 [augmentation]
 window = [128, 128]
 """
@@ -60,7 +62,7 @@ def data(tmp_path):
         sample.write(sample_path(folder, patient))
     external = Patient("X", "elsewhere", True, masked=False, split="external")
     made[1][1].write(sample_path(folder, external))
-    Manifest((*(p for p, _ in made), external), licences={"made": "none"}).write(folder)
+    Manifest((*(p for p, _ in made), external), licences={"made": "none", "elsewhere": "none"}).write(folder)
     (tmp_path / "config.toml").write_text(CONFIG)
     return folder
 
@@ -71,7 +73,6 @@ def command(*arguments):
     return result.output
 
 
-@pytest.mark.timeout(180)
 def test_data_to_bundle(data, tmp_path):
     run, config = tmp_path / "run", tmp_path / "config.toml"
     common = ("--data", data, "--run", run, "--config", config)
@@ -81,7 +82,7 @@ def test_data_to_bundle(data, tmp_path):
     assert refused.exit_code == 2 and "headct-train evaluate" in refused.output
 
     command("train", *common)
-    for name in ("seed-1/fold-0", "seed-1/fold-1", "seed-1/final", "seed-2/fold-0", "seed-2/fold-1"):
+    for name in ("seed-1/fold-0", "seed-1/fold-1", "seed-1/final"):
         losses = [float(line.split(",")[1]) for line in (run / name / "log.csv").read_text().split()[1:]]
         assert len(losses) == 2 and np.isfinite(losses).all()
     assert "area under the curve" in command("evaluate", *common)
