@@ -33,15 +33,15 @@ class Sampling:
     """Slabs with blood, of bleeding patients. In whole stacks it is a tenth."""
     clear: float = 0.15
     """Slabs without blood, of bleeding patients: so that blood is what differs, not the patient."""
-    grafted: float = 0.12
+    grafted: float = 0.1
     """Bleed-free slabs with a grafted bleed."""
-    mimics: float = 0.35
+    mimics: float = 0.25
     """Of the slabs of bleed-free patients, share with a mimic drawn in, grafted bleeds too."""
     tilt_slabs: float = 3.0
     """Largest tilt: slabs between front and middle of the head."""
-    tilted: float = 0.25
+    tilted: float = 0.12
     """Share of the slabs without graft that are tilted: it blurs, so that small bleeds pale."""
-    thick: float = 0.15
+    thick: float = 0.1
     """Share of them whose slabs are blended with their neighbours, as thicker slices would be."""
     ends: float = 0.05
     """Share whose neighbour above or below is missing, as at the end of a partly covered head."""
