@@ -77,23 +77,7 @@ def export(
     learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.masked]
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
     exported = convert_all(network, precisions.representative(data, learnt_from))
-    contents = BundleContents(
-        name=NAME,
-        version=version,
-        cuts=Cuts(**evaluation["cuts"]),
-        haemorrhage=Calibration(**evaluation["calibration"]["haemorrhage"]),
-        alert=Calibration(**evaluation["calibration"]["alert"]),
-        rubric_version=evaluation["rubric"],
-        data=TrainingData(
-            manifest.sha256,
-            len(learnt_from),
-            tuple(sorted({p.source for p in learnt_from})),
-            tuple(sorted(p.pixel_digest for p in learnt_from if p.pixel_digest)),
-        ),
-        licence=_licence(manifest, learnt_from),
-        input=InputContract(context=CONTEXT),
-        urgency_head=load_urgency_head(run),
-    )
+    contents = _contents(run, version, manifest, learnt_from, evaluation)
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
     agreements = {p: agreement(file, network, samples, contents.cuts) for p, file in exported.items()}
     refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
@@ -137,6 +121,33 @@ def _evaluation(run: Path, manifest: Manifest) -> dict[str, Any]:
     if body["manifest_sha256"] != manifest.sha256:
         raise UnusableInputError(f"{run} was evaluated on other data than this")
     return body
+
+
+def _contents(
+    run: Path,
+    version: str,
+    manifest: Manifest,
+    learnt_from: Sequence[Patient],
+    evaluation: Mapping[str, Any],
+) -> BundleContents:
+    """All that the bundle says but for its figures, which are measured next."""
+    return BundleContents(
+        name=NAME,
+        version=version,
+        cuts=Cuts(**evaluation["cuts"]),
+        haemorrhage=Calibration(**evaluation["calibration"]["haemorrhage"]),
+        alert=Calibration(**evaluation["calibration"]["alert"]),
+        rubric_version=evaluation["rubric"],
+        data=TrainingData(
+            manifest.sha256,
+            len(learnt_from),
+            tuple(sorted({p.source for p in learnt_from})),
+            tuple(sorted(p.pixel_digest for p in learnt_from if p.pixel_digest)),
+        ),
+        licence=_licence(manifest, learnt_from),
+        input=InputContract(context=CONTEXT),
+        urgency_head=load_urgency_head(run),
+    )
 
 
 def _accuracy(

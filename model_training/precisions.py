@@ -21,9 +21,10 @@ from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert_all, in_batches, runtime
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
+from model_training.evaluation.decisions import dice
+from model_training.evaluation.judging import Judged
 from model_training.evaluation.statistics import Figure, Statistic, auc, interval, mean, resampled
 from model_training.input_pipeline import stacked
-from model_training.sampling import BLOOD_MAX_HU
 from model_training.train import run_folder, trained
 
 MASK_AGREEMENT = 0.95
@@ -152,15 +153,8 @@ def out_of_fold(
                 found = in_batches(judge, slabs)[..., 0]
                 said[precision].scores[s, i] = score(sample.volume, found, Cuts(voxel_cut, 0.0)).score
                 if patient.bleeding and patient.masked:
-                    said[precision].dice[s, i] = _dice(sample, found, voxel_cut)
+                    said[precision].dice[s, i] = dice(Judged(patient, sample, found), voxel_cut)
     return said
-
-
-def _dice(sample: Sample, found: NDArray[np.float32], cut: float) -> float:
-    trusted = sample.volume.hu <= BLOOD_MAX_HU
-    true, marked = sample.mask & trusted, (found >= cut) & trusted
-    total = int(true.sum()) + int(marked.sum())
-    return 2.0 * int((true & marked).sum()) / total if total else 1.0
 
 
 def accuracy(

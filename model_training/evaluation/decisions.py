@@ -46,7 +46,7 @@ def out_of_fold(
         (patients,).
     """
     size = (len(seeds), len(patients))
-    scores, dice = np.zeros(size), np.full((*size, len(VOXEL_CUTS)), np.nan)
+    scores, overlap = np.zeros(size), np.full((*size, len(VOXEL_CUTS)), np.nan)
     true_ml = np.zeros(len(patients))
     colours: list[Urgency | None] = [p.colour for p in patients]
     for s, i, judged in each(judges, patients, seeds):
@@ -55,8 +55,8 @@ def out_of_fold(
             colours[i] = _colour_of_mask(judged)
         if judged.patient.masked and judged.sample.mask.any():
             true_ml[i] = measured_ml(judged.sample.volume, judged.sample.mask)
-            dice[s, i] = [_dice(judged, cut) for cut in VOXEL_CUTS]
-    return Cohort(tuple(patients), tuple(colours)), Scores(scores, dice), true_ml
+            overlap[s, i] = [dice(judged, cut) for cut in VOXEL_CUTS]
+    return Cohort(tuple(patients), tuple(colours)), Scores(scores, overlap), true_ml
 
 
 def decide(
@@ -113,7 +113,8 @@ def _colour_of_mask(judged: Judged) -> Urgency:
     return rubric.judge(measure(judged.sample.volume, judged.sample.mask, rubric.limits)).urgency
 
 
-def _dice(judged: Judged, cut: float) -> float:
+def dice(judged: Judged, cut: float) -> float:
+    """Overlap of marked and true blood, 0 to 1; what lies in bone is not counted."""
     trusted = judged.sample.volume.hu <= default_rubric().limits.blood_max_hu
     true, found = judged.sample.mask & trusted, (judged.probabilities >= cut) & trusted
     total = int(true.sum()) + int(found.sum())

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from headct.bundle import load_bundle
 from headct.classifier import Classifier
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
 from model_training.cli import main
 from model_training.datasets.manifest import Manifest, Patient
-from model_training.datasets.sample import Sample, sample_path
+from model_training.datasets.sample import sample_path
+from tests.model_training.made_heads import made_head
 
 CONFIG = """
 seeds = [1]
@@ -27,37 +27,11 @@ window = [128, 128]
 """
 
 
-def made_patient(number: int) -> tuple[Patient, Sample]:
-    """A ball of brain, every second with a bright lump of blood."""
-    random = np.random.default_rng(number)
-    r, c = np.indices((CROP_ROWS, CROP_COLUMNS))
-    hu = np.full((6, CROP_ROWS, CROP_COLUMNS), -1000, np.int16)
-    brain = np.hypot((r - 96) / 90, (c - 80) / 75) < 1
-    hu[:, brain] = 35 + random.normal(0, 3, (6, brain.sum()))
-    mask = np.zeros(hu.shape, bool)
-    if number % 2:
-        row, column = random.integers(70, 120, 2)
-        mask[2:4] = np.hypot(r - row, c - column) < 16
-        hu[mask] = 75
-    volume = HeadVolume(hu, (1.0, 1.0), np.full(6, 5.0), tuple((i,) for i in range(6)), np.eye(2, 3))
-    ml = float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum())
-    patient = Patient(
-        f"P{number}",
-        "made",
-        bool(mask.any()),
-        bleed_ml=ml,
-        age_years=40.0,
-        split="train",
-        fold=number // 2 % 2,
-    )
-    return patient, Sample(volume, mask)
-
-
 @pytest.fixture
 def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    made = [made_patient(n) for n in range(8)]
+    made = [made_head(n) for n in range(8)]
     for patient, sample in made:
         sample.write(sample_path(folder, patient))
     external = Patient("X", "elsewhere", True, masked=False, split="external")
@@ -109,7 +83,7 @@ def test_data_to_bundle(data, tmp_path):
     auc = figures["haemorrhage"]["auc"]["value"]
     assert f"{auc:.3f}" in card and "None" not in card and "nan" not in card
     assert "float32 was asked for" in card
-    _, sample = made_patient(1)
+    _, sample = made_head(1)
     probabilities = Classifier(bundle).predict(sample.volume)
     assert (
         probabilities.shape == sample.volume.hu.shape and 0 <= probabilities.min() <= probabilities.max() <= 1
