@@ -53,6 +53,8 @@ class Cuts:
     """A voxel counts as blood from this network output on."""
     haemorrhage: float
     """A patient counts as bleeding from this bleed score on."""
+    power: float = 2.0
+    """Of the network's outputs in that score, see :mod:`headct.scoring`; 1 in bundles that do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,7 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             cuts=Cuts(
                 voxel=_number(body["cuts"]["voxel"], lambda p: 0 < p < 1),
                 haemorrhage=_number(body["cuts"]["haemorrhage"]),
+                power=_number(body["cuts"].get("power", 1.0), lambda power: power > 0),
             ),
             haemorrhage=_calibration(body["calibration"]["haemorrhage"]),
             alert=_calibration(body["calibration"]["alert"]),

@@ -202,7 +202,7 @@ def _noise(series: CTSeries, brain_slabs: NDArray[np.bool_]) -> tuple[float, flo
     numbers = np.flatnonzero(brain_slabs)
     found = []
     for k in numbers[len(numbers) // 4 : (3 * len(numbers)) // 4 + 1 : 3]:
-        hu = series.hu[k].astype(np.float32)
+        hu = _around_head(series.hu[k]).astype(np.float32)
         smooth = ndimage.uniform_filter(hu, 7)
         flat = (ndimage.minimum_filter(smooth, 9) > 0) & (ndimage.maximum_filter(smooth, 9) < 80)
         fine = hu - ndimage.gaussian_filter(hu, 2.0)
@@ -215,3 +215,12 @@ def _noise(series: CTSeries, brain_slabs: NDArray[np.bool_]) -> tuple[float, flo
         return 0.0, 0.0
     noise, correlation = np.median(np.array(found), axis=0)
     return float(noise), float(correlation)
+
+
+def _around_head(hu: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The part of a slice that decides on flat brain and its noise; filtering the air around it takes time.
+
+    A flat pixel has something above 0 HU within 3 pixels, and the filters reach 8 further.
+    """
+    box = ndimage.find_objects((hu > 0).astype(np.int8))
+    return hu[tuple(slice(max(along.start - 11, 0), along.stop + 11) for along in box[0])] if box else hu

@@ -10,8 +10,8 @@ from headct.bundle import Cuts
 from headct.preprocessing import HeadVolume
 
 SUPPORT = 0.1
-"""A component reaches down to this probability: weak blood counts where it hangs together. The expected
-blood changes little with it, so the score needs no cut of its own."""
+"""A component reaches down to this probability: weak blood counts where it hangs together. The score changes
+little with it and needs no cut of its own."""
 HEAD_PIXEL_MM = 1.1
 """Crop pixel of an adult's head. Scores use it for every head, so that the spacing in the header, which
 may be a placeholder, is never a feature."""
@@ -26,7 +26,7 @@ class Bleeding:
     """What the network's output says of one patient."""
 
     score: float
-    """Decimal logarithm of the expected blood in the largest component, in ml of an adult-sized head."""
+    """Decimal logarithm of the likely blood in the component that has most, in ml of an adult-sized head."""
     mask: NDArray[np.bool_]
     """Voxels to measure, shape of the volume; empty unless the score reaches the haemorrhage cut."""
 
@@ -42,7 +42,7 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) ->
         probabilities: bleed probability of each voxel, shape of ``volume.hu``.
         cuts: chosen out of fold; see :class:`headct.bundle.Cuts`.
     """
-    labels, blood_ml = components(volume, probabilities)
+    labels, blood_ml = components(volume, probabilities, cuts.power)
     scores = np.log10(blood_ml + SMALLEST_ML)
     flagging = scores >= cuts.haemorrhage
     flagging[0] = False
@@ -54,15 +54,16 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) ->
 
 
 def components(
-    volume: HeadVolume, probabilities: NDArray[np.float32]
+    volume: HeadVolume, probabilities: NDArray[np.float32], power: float
 ) -> tuple[NDArray[np.signedinteger], NDArray[np.float64]]:
     """Connected pieces of possible blood (26-connected).
 
     Returns:
-        Label of each voxel, 0 for none, and the expected blood (sum of probability times volume) of each
-        label in ml of an adult-sized head, 0 for label 0.
+        Label of each voxel, 0 for none, and the likely blood of each label in ml of an adult-sized head, 0
+        for label 0: the sum of probability to the ``power`` times volume. Above 1, a small certain bleed
+        counts more than a wide doubt with as much expected blood.
     """
     labels, count = ndimage.label(probabilities >= SUPPORT, _CONNECTED_26)
     slab, row, column = np.nonzero(labels)
-    ml = probabilities[slab, row, column] * (volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0)
+    ml = probabilities[slab, row, column] ** power * volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0
     return labels, np.bincount(labels[slab, row, column], ml, count + 1).astype(np.float64)

@@ -203,7 +203,10 @@ def _iterator(batches: Batches, epoch: int, strategy: Any) -> Iterator[Any]:
     def endless(context: Any) -> Any:
         # Without this every step would ask all hosts whether each still has a batch.
         endless = tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY)
-        return batches.of_epoch(epoch, context).apply(endless)
+        options = tf.data.Options()
+        # Its thread sleeps for many seconds at a time, and the end of an epoch waits until it wakes.
+        options.autotune.enabled = False
+        return batches.of_epoch(epoch, context).apply(endless).with_options(options)
 
     return iter(strategy.distribute_datasets_from_function(endless))
 

@@ -35,12 +35,17 @@ def training_batches(
             while True:
                 yield draws.draw(random)
 
-        # Augmentation draws from TensorFlow's generators: what is traced after this starts from here.
-        tf.random.set_seed(seed_number([*seed, epoch, shares.input_pipeline_id]))
+        number = seed_number([*seed, epoch, shares.input_pipeline_id])
+
+        def varied(hu: Any, mask: Any, weight: Any) -> Any:
+            # Of this graph alone: TensorFlow's global seed would have the training step optimised anew.
+            tf.compat.v1.set_random_seed(number)
+            return augment(hu, mask, weight, config.augmentation)
+
         return (
             _dataset(endless, samples, shares)
             .batch(shares.get_per_replica_batch_size(config.batch), drop_remainder=True)
-            .map(lambda hu, mask, weight: augment(hu, mask, weight, config.augmentation))
+            .map(varied)
             .prefetch(2)
         )
 

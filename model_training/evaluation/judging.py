@@ -1,5 +1,6 @@
 """What a run's networks say of patients they were not trained on; kept beside their weights."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ class Judges:
             changed = ndimage.binary_dilation(changed, iterations=1) if changed.any() else changed
             outputs[changed] = self._infer(network, hu, changed)
         folder.mkdir(exist_ok=True)
-        draft = path.with_suffix(".part")
+        draft = path.with_suffix(f".{os.getpid()}.part")  # two evaluations may be at it
         with draft.open("wb") as file:
             np.save(file, outputs)
         draft.replace(path)

@@ -28,7 +28,7 @@ def series_to_measure(work: Path) -> tuple[Path, str]:
     if real.is_dir():
         return real, "a real series"
     folder = work / "source"
-    write(generate("normal", seed=1, syntax=TransferSyntax.JPEG_LOSSLESS), folder)
+    write(generate("normal", seed=2, syntax=TransferSyntax.JPEG_LOSSLESS), folder)
     return folder, "a generated series"
 
 

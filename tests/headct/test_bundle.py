@@ -112,6 +112,11 @@ def test_an_unlisted_file_is_refused_and_a_hidden_one_is_not(folder):
     refused(folder, "other.tflite")
 
 
+def test_a_bundle_from_before_squares_goes_on_with_plain_sums(folder):
+    resealed(folder, lambda body: body["cuts"].pop("power"))
+    assert load_bundle(folder).contents.cuts == replace(contents().cuts, power=1.0)
+
+
 def test_a_threshold_edited_by_hand_is_refused(folder):
     edit(folder, lambda body: body["cuts"].update(haemorrhage=0.1))
     refused(folder, "altered")
@@ -147,6 +152,7 @@ def test_a_link_is_refused(folder, tmp_path):
         (lambda b: b["cuts"].update(voxel=1.5), "cannot be"),
         (lambda b: b["cuts"].update(haemorrhage="0.5"), "cannot be"),
         (lambda b: b["cuts"].pop("haemorrhage"), "incomplete"),
+        (lambda b: b["cuts"].update(power=0), "cannot be"),
         (lambda b: b["calibration"]["alert"].update(slope=-1.0), "cannot be"),
         (lambda b: b["calibration"]["alert"].update(intercept=nan), "cannot be"),
         (lambda b: b["calibration"].pop("haemorrhage"), "incomplete"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,9 +28,17 @@ def output(*pieces) -> np.ndarray:
     return p
 
 
-def test_score_is_the_expected_blood_of_the_largest_component():
+def test_score_is_the_likely_blood_of_the_component_with_most():
     found = score(volume(), output((1, 2, 10, 0.8), (6, 20, 5, 0.9)), CUTS)
-    assert found.score == pytest.approx(np.log10(200 * 0.8 * 5 * HEAD_PIXEL_MM**2 / 1000 + SMALLEST_ML))
+    assert found.score == pytest.approx(np.log10(200 * 0.8**2 * 5 * HEAD_PIXEL_MM**2 / 1000 + SMALLEST_ML))
+
+
+def test_certain_blood_counts_more_than_as_much_in_doubt():
+    certain, doubtful = output((1, 2, 5, 0.9)), output((1, 2, 10, 0.225))
+    assert certain.sum() == pytest.approx(doubtful.sum())
+    assert score(volume(), certain, CUTS).score > score(volume(), doubtful, CUTS).score
+    plain = replace(CUTS, power=1.0)
+    assert score(volume(), certain, plain).score == pytest.approx(score(volume(), doubtful, plain).score)
 
 
 def test_nothing_seen_scores_lowest_and_measures_nothing():
@@ -61,7 +71,7 @@ def test_two_bleeds_are_both_measured():
 
 
 def test_flagged_patient_always_has_something_to_measure():
-    found = score(volume(), output((1, 2, 25, 0.3)), CUTS)
+    found = score(volume(), output((1, 2, 25, 0.39)), CUTS)
     assert found.score > CUTS.haemorrhage and found.mask.sum() == 2 * 25 * 25
 
 
