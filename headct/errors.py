@@ -35,6 +35,10 @@ class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 
 
+class ReviewError(HeadCTError):
+    """A review contradicts itself; the message is shown to the reader."""
+
+
 class SettingsError(HeadCTError):
     """A setting has an unknown name, a wrong type or an unsafe value."""
 
