@@ -34,6 +34,8 @@ PAGE = 20
 """Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
 PAUSE_SECONDS = 0.5
 """Between two looks at the log while images pour in, and between two pages of the sweep."""
+UPLOADED = "RestApi"
+"""Orthanc's metadata ``Origin`` of what came by ``POST /instances``; a scanner's is ``DicomProtocol``."""
 DELETED_SECONDS = 2.0
 """From a deleted image to the sweep, for others are deleted with it."""
 POLL_SECONDS = 5.0
@@ -250,7 +252,13 @@ class Arrivals:
             modality=modality,
             instance_count=len(answer["Instances"]),
             first_stored=stored,
+            uploaded=self._uploaded(answer["Instances"]),
         )
+
+    def _uploaded(self, instances: list[str]) -> bool:
+        """Whether the first and the last image came through the REST interface."""
+        origins = (self._get(f"/instances/{i}/metadata?expand") for i in {*instances[:1], *instances[-1:]})
+        return all(origin is not None and origin.get("Origin") == UPLOADED for origin in origins)
 
     def _study_uid(self, study_id: str) -> str | None:
         if study_id not in self._study_uids:

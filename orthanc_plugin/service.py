@@ -1,7 +1,7 @@
 """What triage answers and takes orders for: the store and the processes, as views."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ import headct
 from headct.assessment import Assessment
 from headct.reasons import ReasonCode
 from headct.urgency import Urgency
-from orthanc_plugin import disk, store, tables, worklist
+from orthanc_plugin import disk, imports, store, tables, worklist
 from orthanc_plugin.database import Database
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.settings import Settings
@@ -23,6 +23,7 @@ from orthanc_plugin.views import (
     BundleView,
     DocumentView,
     DurationView,
+    ImportView,
     MetricsView,
     ModelsView,
     NotFoundError,
@@ -170,6 +171,14 @@ class Triage:
                 raise NotFoundError("no such series")
             if not store.rerun(session, series_id, actor, store.utcnow()):
                 raise RefusedError("the series is not in a final state")
+
+    @_answering
+    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+        """Images of these studies are about to be stored from a medium."""
+        now = store.utcnow()
+        with self.database.writing() as session:
+            studies = imports.announce(session, study_instance_uids, new=new, actor=actor, now=now)
+        return ImportView(studies=studies)
 
     @_answering
     def models(self) -> ModelsView:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from headct.assessment import Assessment, BundleIdentity
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
-from orthanc_plugin import outbox, tables
+from orthanc_plugin import imports, outbox, tables
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Bundle, Document, Position, Series, Study, Worker
 from orthanc_plugin.views import DocumentKind, SeriesState
@@ -34,7 +34,7 @@ TRANSITIONS: dict[SeriesState, frozenset[SeriesState]] = {
 PENDING = frozenset({S.ARRIVING, S.WAITING, S.JUDGING})
 FINAL = frozenset({S.ASSESSED, S.NOT_ANALYSED, S.FAILED})
 
-PRIORITY_NEW, PRIORITY_RERUN, PRIORITY_EARLIER = 0, 1, 2
+PRIORITY_NEW, PRIORITY_RERUN = 0, 1
 RETRY_SECONDS = (5, 30)
 """Pauses after the first and the later failed attempts."""
 
@@ -55,6 +55,8 @@ class Seen:
     instance_count: int
     first_stored: datetime | None = None
     """When Orthanc stored its first image, where known."""
+    uploaded: bool = False
+    """Stored through the REST interface, as imports are, not sent by a scanner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
             id=seen.study_id, study_instance_uid=seen.study_instance_uid, first_arrival=stored, earlier=False
         )
         session.add(study)
+    imports.place(session, study, uploaded=seen.uploaded)
     series = session.get(Series, seen.series_id)
     if series is None:
         series = Series(
@@ -204,10 +207,12 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
     expire_leases(session, now, settings)
     series = session.scalar(
         select(Series)
+        .join(Study)
         .where(Series.state.in_((S.ARRIVING, S.WAITING)), Series.not_before <= now)
-        .order_by(Series.priority, Series.modality != "CT", Series.first_arrival, Series.id)
+        # A whole CD of earlier studies never keeps the queue waiting.
+        .order_by(Study.earlier, Series.priority, Series.modality != "CT", Series.first_arrival, Series.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Series, skip_locked=True)
     )
     if series is None:
         return None
@@ -273,7 +278,7 @@ def record_assessed(
     if series is None:
         return False
     assessment = _make_current(session, series, judgement, now)
-    _describe(series, judgement.description)
+    _describe(session, series, judgement.description)
     if judgement.preliminary:
         _wait(series, now, settings)
     else:
@@ -315,7 +320,7 @@ def record_not_analysed(
     series.attempts = 0
     series.preview_slices, series.preview_pending = slices, slices > 0
     if description is not None:
-        _describe(series, description)
+        _describe(session, series, description)
     current = series.current
     # An alert seen in the part that came stays an alert when the rest never comes.
     if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
@@ -343,7 +348,7 @@ def record_waiting(
     if series is None:
         return False
     if description is not None:
-        _describe(series, description)
+        _describe(session, series, description)
     current = series.current
     if current is not None and (judged or not current.preliminary):
         _withdraw_assessment(series, now)
@@ -570,7 +575,7 @@ def _wait(series: Series, now: datetime, settings: Settings) -> None:
     series.not_before = series.last_arrival + timedelta(seconds=settings.long_quiet_seconds)
 
 
-def _describe(series: Series, words: Description) -> None:
+def _describe(session: Session, series: Series, words: Description) -> None:
     study = series.study
     study.described = True
     study.patient_id = words.patient_id
@@ -582,7 +587,7 @@ def _describe(series: Series, words: Description) -> None:
     study.study_date = words.study_date
     study.study_time = words.study_time
     study.description = words.description
-    study.earlier = words.earlier
+    study.earlier = imports.is_earlier(session, study, by_date=words.earlier)
     series.number = words.series_number
     series.description = words.series_description
 

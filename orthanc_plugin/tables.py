@@ -233,6 +233,18 @@ class Worker(Base):
     seen_at: Mapped[datetime]
 
 
+class Import(Base):
+    """A study announced as brought in from a medium, not sent by a scanner."""
+
+    __tablename__ = "imports"
+
+    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    earlier: Mapped[bool]
+    """Assessed, not queued; false when a person said that the study is new."""
+    announced_at: Mapped[datetime]
+    actor: Mapped[str]
+
+
 class Position(Base):
     """How far a log of Orthanc was read."""
 

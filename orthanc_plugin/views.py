@@ -334,6 +334,20 @@ class StudyView(View):
     series: tuple[SeriesView, ...] = Field(description="the best first")
 
 
+class ImportedStudyView(View):
+    """A study announced as imported."""
+
+    study_instance_uid: str
+    known: bool = Field(description="was here already, and stays where it is unless declared new")
+    earlier: bool = Field(description="among the earlier studies: assessed, not queued")
+
+
+class ImportView(View):
+    """Where the studies of an import will be found."""
+
+    studies: tuple[ImportedStudyView, ...]
+
+
 class StatusView(View):
     """Is the machine alive, and what is it doing?"""
 

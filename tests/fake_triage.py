@@ -1,6 +1,7 @@
 """A triage in memory with one study of every kind, for tests of the page and the REST interface."""
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 
@@ -19,6 +20,8 @@ from orthanc_plugin.views import (
     DocumentView,
     DurationView,
     FindingView,
+    ImportedStudyView,
+    ImportView,
     KeySliceView,
     MetricsView,
     ModelsView,
@@ -316,6 +319,7 @@ class FakeTriage:
         )
         self.trouble: Exception | None = None
         self.reruns: list[tuple[str, str]] = []
+        self.announced: list[tuple[tuple[str, ...], bool, str]] = []
 
     def status(self) -> StatusView:
         return self.current
@@ -347,6 +351,16 @@ class FakeTriage:
     def rerun(self, series_id: str, actor: str) -> None:
         self.series(series_id)
         self.reruns.append((series_id, actor))
+
+    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+        self._stumble()
+        self.announced.append((tuple(study_instance_uids), new, actor))
+        return ImportView(
+            studies=tuple(
+                ImportedStudyView(study_instance_uid=uid, known=False, earlier=not new)
+                for uid in study_instance_uids
+            )
+        )
 
     def models(self) -> ModelsView:
         return ModelsView(models=(BUNDLE,))

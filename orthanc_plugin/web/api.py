@@ -1,5 +1,7 @@
 """The REST interface under ``/triage/api/v1``."""
 
+from typing import Annotated
+
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -7,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from orthanc_plugin.views import (
     ErrorView,
+    ImportView,
     ModelsView,
     RefusedError,
     SeriesView,
@@ -41,6 +44,15 @@ class SlicePath(SeriesPath):
     """Which slice."""
 
     number: int = Field(ge=0, description="slice number, 0 at the feet")
+
+
+class ImportBody(BaseModel):
+    """Which studies are about to be imported."""
+
+    study_instance_uids: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        min_length=1, max_length=1000
+    )
+    new: bool = Field(default=False, description="to be queued; without it they go to the earlier studies")
 
 
 class SliceQuery(BaseModel):
@@ -101,6 +113,18 @@ def blueprint(triage: Triage) -> APIBlueprint:
             raise RefusedError("Re-runs are refused unless Orthanc asks for a user and a password.")
         triage.rerun(path.series_id, request.remote_user or "unknown")
         return json_answer(triage.series(path.series_id), 202)
+
+    @api.post(
+        "/imports",
+        summary="Announce studies before their images are stored from a medium",
+        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        responses={200: ImportView, 413: ErrorView},
+    )
+    def announce_import(body: ImportBody) -> Response:
+        if not triage.status().authentication:
+            raise RefusedError("Imports are refused unless Orthanc asks for a user and a password.")
+        actor = request.remote_user or "unknown"
+        return json_answer(triage.announce_import(body.study_instance_uids, new=body.new, actor=actor))
 
     @api.get("/models", summary="The models on this machine", responses={200: ModelsView})
     def models() -> Response:

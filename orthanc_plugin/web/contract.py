@@ -1,8 +1,10 @@
 """What the web application asks of triage."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from orthanc_plugin.views import (
+    ImportView,
     MetricsView,
     ModelsView,
     SeriesView,
@@ -43,6 +45,9 @@ class Triage(Protocol):
 
     def rerun(self, series_id: str, actor: str) -> None:
         """Judge a series again."""
+
+    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+        """Images of these studies are about to be stored from a medium."""
 
     def models(self) -> ModelsView:
         """The models on this machine."""

@@ -1,6 +1,6 @@
 """Orthanc's change log to the store, against an Orthanc that is a dictionary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select
 from store_samples import open_store, settings
 
-from orthanc_plugin import store
+from orthanc_plugin import imports, store
 from orthanc_plugin.arrivals import CHANGES, PAGE, Arrivals
 from orthanc_plugin.database import Database
-from orthanc_plugin.tables import Series
+from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import SeriesState
 
 
@@ -22,6 +22,7 @@ class Listing:
         self.series: dict[str, dict[str, Any]] = {}
         self.changes: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.uploaded: set[str] = set()
         self.sequence = 0
 
     def image(self, series: str, number: int, modality: str = "CT") -> None:
@@ -71,6 +72,8 @@ class Listing:
             return list(self.series.values())[offset : offset + limit]
         if parts[0] == "series":
             return self.series.get(parts[1])
+        if parts[0] == "instances" and parts[2:] == ["metadata"]:
+            return {"Origin": "RestApi" if parts[1] in self.uploaded else "DicomProtocol"}
         if parts[0] == "instances":
             parent = parts[1].rpartition("-")[0]
             return {"ParentSeries": parent} if parent in self.series else None
@@ -112,7 +115,7 @@ def test_a_burst_costs_few_calls(listing: Listing, arrivals: Arrivals) -> None:
     for number in range(150):
         listing.image("a", number)
     arrivals.read_changes()
-    assert len(listing.calls) <= 4
+    assert len(listing.calls) <= 5
 
 
 def test_later_images_count_as_an_arrival(listing: Listing, database: Database, arrivals: Arrivals) -> None:
@@ -304,3 +307,19 @@ def test_a_colour_changed_by_others_is_compared(
     with database.reading() as session:
         row = session.get_one(Series, "a")
     assert (row.publish_wanted, row.generation) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("by_rest", "told"), [(range(4), True), (range(3), False), (range(1, 4), False), ((), False)]
+)
+def test_uploads_are_told_from_what_a_scanner_sent(
+    listing: Listing, database: Database, arrivals: Arrivals, by_rest: Iterable[int], told: bool
+) -> None:
+    with database.writing() as session:
+        imports.announce(session, ["1.3.study-of-a"], new=False, actor="clerk", now=store.utcnow())
+    for number in range(4):
+        listing.image("a", number)
+    listing.uploaded = {f"a-{number}" for number in by_rest}
+    arrivals.step()
+    with database.reading() as session:
+        assert session.get_one(Study, "study-of-a").earlier == told

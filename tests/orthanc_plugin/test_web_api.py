@@ -76,6 +76,7 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "series/{series_id}",
             "series/{series_id}/slices/{number}.png",
             "series/{series_id}/rerun",
+            "imports",
             "models",
             "metrics",
         )
