@@ -172,6 +172,9 @@ class Verdict:
         return self.by is not None and self.urgency is None
 
 
+UNREVIEWED = Verdict(Standing.UNREVIEWED)
+
+
 def verdict(reviews: Sequence[Review]) -> Verdict:
     """What counts. Of each person the latest review does; earlier ones are history.
 
@@ -189,7 +192,7 @@ def verdict(reviews: Sequence[Review]) -> Verdict:
     views = Counter(review.urgency for review in spoken)
     match len(spoken), len(views):
         case 0, _:
-            return Verdict(Standing.UNREVIEWED)
+            return UNREVIEWED
         case _, 1:
             return Verdict(Standing.REVIEWED, spoken[-1].urgency, spoken[-1])
         case 2, _:

@@ -25,3 +25,7 @@ class Urgency(IntEnum):
         if self is Urgency.BLACK:
             return ("triage-red", "triage-extreme")
         return (f"triage-{self.name.lower()}",)
+
+    def person_labels(self) -> tuple[str, ...]:
+        """Orthanc labels for a person's word."""
+        return (f"triage-{self.name.lower()}",)

@@ -35,6 +35,8 @@ class Publication:
     """SOP instance UID and Orthanc's identifier of documents to be deleted, empty where never heard of."""
     keep: tuple[tuple[str, str], ...] = ()
     """The same of documents that are to be there."""
+    reviewed: bool = False
+    """Whether a person spoke of the study: only then is a person's label ours to remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,9 @@ def publication(session: Session, series_id: str) -> Publication:
     return Publication(
         series_id=series.id,
         study_id=series.study_id,
-        series_labels=labels([series.current]),
-        study_labels=labels([s.current for s in series.study.series]),
+        series_labels=labels([series]),
+        study_labels=labels(series.study.series),
+        reviewed=any(s.reviews for s in series.study.series),
         send=tuple(d.sop_instance_uid for d in live if d.sent_at is None),
         remove=tuple(
             (d.sop_instance_uid, d.orthanc_id or "")
@@ -201,9 +204,16 @@ def previews_done(session: Session, series_id: str, generation: int) -> None:
         series.preview_pending = False
 
 
-def labels(assessments: Iterable[Assessment | None]) -> tuple[str, ...]:
-    """Labels of the worst of some assessments, the colour first."""
-    current = [a for a in assessments if a is not None]
+def labels(series: Iterable[Series]) -> tuple[str, ...]:
+    """Labels of the worst that persons say of some series; where none did, of the worst that machines say.
+
+    The colour comes first. A machine's newer result never changes what a person said.
+    """
+    shown = [s for s in series if s.state is not SeriesState.WITHDRAWN]
+    given = [u for s in shown if (u := s.verdict.urgency) is not None]
+    if given:
+        return max(given).person_labels()
+    current = [a for s in shown if (a := s.current) is not None]
     if not current:
         return ()
     worst = max(a.urgency for a in current)

@@ -1,6 +1,7 @@
 """The store's wishes to Orthanc: documents, metadata, labels, forwarding. A repeat changes nothing."""
 
 import logging
+from collections.abc import Set
 from datetime import timedelta
 
 from headct.urgency import Urgency
@@ -14,7 +15,9 @@ from orthanc_plugin.tables import Document
 log = logging.getLogger(__name__)
 
 OUR_LABELS = frozenset(label for u in Urgency for label in u.machine_labels()) | {PRELIMINARY_LABEL}
-"""Labels we set and remove; ``triage-black`` is a person's and never touched."""
+"""Labels we set and remove."""
+PERSONS_LABELS = frozenset(label for u in Urgency for label in u.person_labels())
+"""Ours too where a review gave them; ``triage-black`` set by hand without a review is never touched."""
 
 FORWARD_LOOK_SECONDS = 5.0
 """Between two looks at a job that forwards."""
@@ -60,11 +63,12 @@ class Publisher:
         with self._database.reading() as session:
             wanted = outbox.publication(session, series_id)
         self._remove(wanted)
+        ours = OUR_LABELS | PERSONS_LABELS if wanted.reviewed else OUR_LABELS
         there = self._client.instances(series_id) is not None
         if there:  # else the series is just being deleted, and its withdrawal will follow
             self._send(wanted)
-            self._colour("series", series_id, wanted.series_labels)
-        self._colour("studies", wanted.study_id, wanted.study_labels)
+            self._colour("series", series_id, wanted.series_labels, ours)
+        self._colour("studies", wanted.study_id, wanted.study_labels, ours)
 
     def _remove(self, wanted: Publication) -> None:
         for uid, orthanc_id in wanted.remove:
@@ -85,14 +89,14 @@ class Publisher:
                     session, uid, orthanc_id, store.utcnow(), forward=bool(self._settings.forward_to)
                 )
 
-    def _colour(self, level: str, identifier: str, labels: tuple[str, ...]) -> None:
+    def _colour(self, level: str, identifier: str, labels: tuple[str, ...], ours: Set[str]) -> None:
         """Compare before writing: a write is an event, which would have us compare again."""
         value = ",".join(labels) or None
         if self._client.urgency(level, identifier) != value:
             self._client.set_urgency(level, identifier, value)
         present = self._client.labels(level, identifier)
         if present is not None:
-            for label in sorted(OUR_LABELS & present - set(labels)):
+            for label in sorted((ours & present) - set(labels)):
                 self._client.set_label(level, identifier, label, present=False)
             for label in labels:
                 if label not in present:

@@ -7,16 +7,17 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 import headct
 from headct.assessment import Assessment
 from headct.reasons import ReasonCode
+from headct.review import Action, Person, Review
 from headct.urgency import Urgency
-from orthanc_plugin import disk, imports, store, tables, worklist
+from orthanc_plugin import disk, imports, reviews, store, tables, worklist
 from orthanc_plugin.database import Database
 from orthanc_plugin.preview_files import Folder
-from orthanc_plugin.settings import Settings
+from orthanc_plugin.settings import PersonSettings, Role, Settings
 from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import (
     AssessmentView,
@@ -24,15 +25,21 @@ from orthanc_plugin.views import (
     DocumentView,
     DurationView,
     ImportView,
+    LabelsView,
+    LabelView,
     MetricsView,
     ModelsView,
     NotFoundError,
     RefusedError,
+    ReviewAnswer,
+    ReviewRequest,
+    ReviewView,
     SeriesState,
     SeriesView,
     StatusView,
     StudyView,
     UnavailableError,
+    VerdictView,
     Window,
     Words,
     WorklistView,
@@ -164,12 +171,52 @@ class Triage:
         return png
 
     @_answering
-    def rerun(self, series_id: str, actor: str) -> None:
+    def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
+        """Record what a reader says of a series."""
+        reader = self._person(login, Role.READER)
+        now = store.utcnow()
+        with self.database.writing() as session:
+            found = session.get(Series, series_id)
+            confirmed = found.current if found and asked.action is Action.CONFIRM else None
+            review = Review(
+                by=Person(login, reader.name, reader.organisation),
+                at=now,
+                action=asked.action,
+                urgency=asked.urgency if asked.urgency is not None or not confirmed else confirmed.urgency,
+                findings=asked.findings,
+                reason=asked.reason,
+                comment=asked.comment,
+                blind=asked.blind,
+            )
+            row = reviews.record(
+                session, series_id, review, seen=asked.based_on, request_id=asked.request_id, now=now
+            )
+            of_series = session.get_one(Series, series_id).reviews
+            return ReviewAnswer(
+                review=ReviewView.of(Review.from_json(row.content)),
+                verdict=VerdictView.of(reviews.until(row, of_series)),
+            )
+
+    @_answering
+    def labels(self) -> LabelsView:
+        """What persons said of every series that is still here."""
+        spoken_of = select(tables.Review.series_id)
+        with self.database.reading() as session:
+            found = session.scalars(
+                select(Series)
+                .where(Series.id.in_(spoken_of), Series.state != SeriesState.WITHDRAWN)
+                .order_by(Series.first_arrival, Series.id)
+            )
+            return LabelsView(labels=tuple(_label(series) for series in found))
+
+    @_answering
+    def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
+        self._person(login, Role.READER)
         with self.database.writing() as session:
             if session.get(Series, series_id) is None:
                 raise NotFoundError("no such series")
-            if not store.rerun(session, series_id, actor, store.utcnow()):
+            if not store.rerun(session, series_id, login, store.utcnow()):
                 raise RefusedError("the series is not in a final state")
 
     @_answering
@@ -228,6 +275,17 @@ class Triage:
             free_disk_bytes=disk.free_bytes(self.settings),
         )
 
+    def _person(self, login: str, role: Role) -> PersonSettings:
+        """Who a login is, if they may what the role may."""
+        if not self.authentication:
+            raise RefusedError("Changes are refused unless Orthanc asks for a user and a password.")
+        person = self.settings.people.get(login)
+        if person is None:
+            raise RefusedError("The setting People does not say who you are: you may only look.")
+        if not person.may(role):
+            raise RefusedError(f"This is for a {role.value}; you are a {person.role.value}.")
+        return person
+
     def _why_stopped(self) -> Words | None:
         if disk.is_low(self.settings):
             free = disk.free_bytes(self.settings) / 2**30
@@ -254,7 +312,9 @@ def _counts(session: Session) -> dict[SeriesState, int]:
 def _studies(session: Session, study_id: str | None = None) -> list[worklist.StudyRecord]:
     """All studies, or one, with their current assessments and nothing of their history."""
     wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
-    of_study = select(Series).where(Series.state != SeriesState.WITHDRAWN)
+    of_study = (
+        select(Series).where(Series.state != SeriesState.WITHDRAWN).options(selectinload(Series.reviews))
+    )
     if study_id is not None:
         of_study = of_study.where(Series.study_id == study_id)
     said = {
@@ -309,6 +369,8 @@ def _series_record(series: Series, said: tables.Assessment | None) -> worklist.S
         preliminary=said.preliminary if said else False,
         judged_at=said.created_at if said else None,
         preview_slices=_rendered(series),
+        verdict=series.verdict,
+        reviewed_at=series.reviews[0].at if series.reviews else None,
     )
 
 
@@ -316,7 +378,7 @@ def _series_view(series: Series, session: Session) -> SeriesView:
     # The same images under the patient they were first sent for belong to the history.
     earlier = session.scalars(select(Series).where(Series.superseded_by == series.id)).all()
     said = [*series.assessments, *(a for other in earlier for a in other.assessments)]
-    current = series.current
+    current, counted = series.current, series.verdict
     summary = _series_record(series, current).summary()
     return SeriesView(
         **{name: getattr(summary, name) for name in type(summary).model_fields},
@@ -324,6 +386,10 @@ def _series_view(series: Series, session: Session) -> SeriesView:
         attempts=series.attempts,
         first_arrival=series.first_arrival,
         assessment=_assessment_view(current) if current else None,
+        reviews=tuple(ReviewView.of(Review.from_json(row.content)) for row in series.reviews),
+        verdict=VerdictView.of(counted),
+        disagreement=bool(current and counted.urgency is not None and counted.urgency is not current.urgency),
+        based_on=reviews.based_on(series),
         history=tuple(_assessment_view(a) for a in said if a is not current),
         documents=tuple(
             DocumentView(
@@ -349,6 +415,23 @@ def _assessment_view(row: tables.Assessment) -> AssessmentView:
         preliminary=row.preliminary,
         current=row.withdrawn_at is None,
         withdrawn_at=row.withdrawn_at,
+    )
+
+
+def _label(series: Series) -> LabelView:
+    counted = series.verdict
+    by = counted.by
+    assert by is not None  # a person spoke of it
+    return LabelView(
+        series_id=series.id,
+        study_id=series.study_id,
+        series_instance_uid=series.series_instance_uid,
+        study_instance_uid=series.study.study_instance_uid,
+        verdict=VerdictView.of(counted),
+        findings=dict(by.findings),
+        reason=by.reason,
+        readers=len({row.login for row in series.reviews}),
+        reviewed_at=by.at,
     )
 
 

@@ -1,5 +1,6 @@
 """Typed options, read from the section ``HeadCTTriage`` of Orthanc's configuration."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,6 +13,34 @@ from headct.errors import SettingsError
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Role(StrEnum):
+    """What a person may do; each may what those before may."""
+
+    VIEWER = "viewer"
+    """Look, as every login may."""
+    READER = "reader"
+    """Review, and have series judged again."""
+    ADMINISTRATOR = "administrator"
+    """Change the model in service."""
+
+
+class PersonSettings(BaseModel):
+    """Who a login of Orthanc is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+    name: str = Field(min_length=1, max_length=194)
+    """DICOM person name (PS3.5 section 6.2.1), such as ``Sato^Hanako``."""
+    organisation: str = Field(min_length=1, max_length=64)
+    """Stands in the reports beside the name."""
+    role: Role = Role.READER
+
+    def may(self, role: Role) -> bool:
+        """Whether this person may do what the role may."""
+        order = list(Role)
+        return order.index(self.role) >= order.index(role)
 
 
 class Settings(BaseModel):
@@ -69,6 +98,9 @@ class Settings(BaseModel):
     """Render slices as PNG for the worklist page."""
     ohif_url: str = ""
     """OHIF viewer opened from the worklist page; the study's UID is appended."""
+
+    people: dict[str, PersonSettings] = Field(default_factory=dict)
+    """Who the logins of Orthanc are. A login not named here only looks."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from headct.assessment import Assessment, BundleIdentity
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
-from orthanc_plugin import imports, outbox, tables
+from orthanc_plugin import imports, outbox, reviews, tables
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Bundle, Document, Position, Series, Study, Worker
 from orthanc_plugin.views import DocumentKind, SeriesState
@@ -616,6 +616,7 @@ def _supersede_others(session: Session, series: Series, pixel_digest: str | None
             other.instance_count <= series.instance_count
         )
         if same:
+            reviews.carry_over(session, other, series, now)
             withdraw(session, other.id, now, superseded_by=series.id)
             _log(session, "patient_corrected", series.id, now, predecessor=other.id)
 

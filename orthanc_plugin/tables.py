@@ -4,10 +4,23 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+from headct.review import Review as SaidByPerson
+from headct.review import Verdict, verdict
 from headct.urgency import Urgency
 from orthanc_plugin.views import DocumentKind, SeriesState
 
@@ -124,6 +137,7 @@ class Series(Base):
         back_populates="series", order_by="Assessment.id.desc()"
     )
     documents: Mapped[list["Document"]] = relationship(order_by="Document.created_at")
+    reviews: Mapped[list["Review"]] = relationship(order_by="Review.id")
 
     __table_args__ = (Index("series_work", "state", "not_before"),)
 
@@ -131,6 +145,11 @@ class Series(Base):
     def current(self) -> "Assessment | None":
         """The one assessment that counts."""
         return next((a for a in self.assessments if a.withdrawn_at is None), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What counts of all that persons said of it."""
+        return verdict([SaidByPerson.from_json(row.content) for row in self.reviews])
 
 
 class Assessment(Base):
@@ -195,6 +214,32 @@ class Document(Base):
     withdrawn_at: Mapped[datetime | None]
     """Set when it is to be deleted from Orthanc; the bytes stay here."""
     removed_at: Mapped[datetime | None]
+
+
+class Review(Base):
+    """What a person said of a series. Rows are only ever added; what counts is derived from all of them."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessments.id"))
+    """The machine's result that was current when the person spoke."""
+    login: Mapped[str]
+    request_id: Mapped[str] = mapped_column(String(64))
+    """Chosen by the client, so that a repeated request is known as one."""
+    request_digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of what was asked, hex: another request under the same name is refused."""
+    at: Mapped[datetime]
+    urgency: Mapped[Urgency | None]
+    content: Mapped[dict[str, Any]]
+    """:meth:`headct.review.Review.to_json`."""
+    copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"))
+    """The same review of the same images under the patient they were first sent for."""
+    report_uid: Mapped[str | None] = mapped_column(String(64))
+    """SOP instance UID of the report written of it; empty until a worker has."""
+
+    __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
 
 
 class AuditEntry(Base):

@@ -19,6 +19,7 @@ from pydantic import (
 from headct.assessment import Assessment, Finding, FindingKind, Location
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
+from headct.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.urgency import Urgency
 from headct.wording import caution_words, finding_words
 
@@ -29,6 +30,10 @@ class NotFoundError(HeadCTError):
 
 class RefusedError(HeadCTError):
     """The request is understood and not allowed; the message is shown to who asked."""
+
+
+class ConflictError(HeadCTError):
+    """As things stand now it cannot be done; the message is shown to who asked."""
 
 
 class UnavailableError(HeadCTError):
@@ -171,6 +176,100 @@ class ModelsView(View):
     models: tuple[BundleView, ...]
 
 
+class ReviewRequest(View):
+    """What a reader says of a series."""
+
+    action: Action
+    urgency: UrgencyName | None = Field(
+        default=None, description="the reader's; of a confirmation the machine's, and may be left out"
+    )
+    findings: dict[ReviewFinding, bool] = Field(
+        default_factory=dict, description="present or absent; what is left out was not looked for"
+    )
+    reason: Exclusion | None = Field(default=None, description="of an exclusion")
+    comment: str = ""
+    blind: bool = Field(default=False, description="given before the machine's answer was shown")
+    based_on: str = Field(description="as the series gave it when it was shown")
+    request_id: str = Field(
+        min_length=1, max_length=64, description="new for each review; a repeat gets the first answer"
+    )
+
+
+class ReviewView(View):
+    """What a person said of a series."""
+
+    action: Action
+    urgency: UrgencyName | None
+    findings: dict[ReviewFinding, bool]
+    reason: Exclusion | None
+    comment: str
+    blind: bool
+    reader: str = Field(description="DICOM person name")
+    organisation: str
+    at: AwareDatetime
+
+    @classmethod
+    def of(cls, review: Review) -> Self:
+        """From the domain's review."""
+        return cls(
+            action=review.action,
+            urgency=review.urgency,
+            findings=dict(review.findings),
+            reason=review.reason,
+            comment=review.comment,
+            blind=review.blind,
+            reader=review.by.name,
+            organisation=review.by.organisation,
+            at=review.at,
+        )
+
+
+class VerdictView(View):
+    """What counts of all reviews of a series."""
+
+    standing: Standing
+    urgency: UrgencyName | None = Field(default=None, description="shown; the worse while two readers differ")
+    label: UrgencyName | None = Field(default=None, description="what may be learnt from")
+    excluded: bool = False
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """From the domain's verdict."""
+        return cls(
+            standing=verdict.standing,
+            urgency=verdict.urgency,
+            label=verdict.label,
+            excluded=verdict.excluded,
+        )
+
+
+class ReviewAnswer(View):
+    """A review as recorded, and what counted after it."""
+
+    review: ReviewView
+    verdict: VerdictView
+
+
+class LabelView(View):
+    """What persons said of one series, as a row of the table of labels."""
+
+    series_id: str
+    study_id: str
+    series_instance_uid: str
+    study_instance_uid: str
+    verdict: VerdictView
+    findings: dict[ReviewFinding, bool] = Field(description="of the review that counts")
+    reason: Exclusion | None = Field(default=None, description="of an exclusion")
+    readers: int = Field(ge=1)
+    reviewed_at: AwareDatetime
+
+
+class LabelsView(View):
+    """All series that a person spoke of."""
+
+    labels: tuple[LabelView, ...]
+
+
 class AssessmentView(View):
     """What a model said of one series, and when."""
 
@@ -262,6 +361,10 @@ class SeriesView(SeriesSummary):
     attempts: int = Field(default=0, description="times a judgement was begun")
     first_arrival: AwareDatetime
     assessment: AssessmentView | None = Field(default=None, description="the current one")
+    reviews: tuple[ReviewView, ...] = Field(default=(), description="in the order in which they were given")
+    verdict: VerdictView = VerdictView(standing=Standing.UNREVIEWED)
+    disagreement: bool = Field(default=False, description="the machine says another urgency than persons")
+    based_on: str = Field(default="", description="to be sent with a review")
     history: tuple[AssessmentView, ...] = Field(default=(), description="earlier ones, newest first")
     documents: tuple[DocumentView, ...] = ()
     slices: int = Field(default=0, ge=0, description="slice previews, numbered from 0 at the feet")
@@ -306,7 +409,10 @@ class WorklistRow(View):
     first_arrival: AwareDatetime
     waiting_seconds: float = Field(ge=0, description="since first arrival, on the server's clock")
     state: CaseState
-    urgency: UrgencyName | None = Field(default=None, description="worst of the current assessments")
+    urgency: UrgencyName | None = Field(
+        default=None, description="worst of the persons' words; without any, of the current assessments"
+    )
+    machine_urgency: UrgencyName | None = Field(default=None, description="worst of the current assessments")
     preliminary: bool = False
     discordant: bool = Field(default=False, description="current assessments differ in urgency")
     reason: ReasonView | None = Field(default=None, description="set when not analysed or failed")
@@ -316,7 +422,8 @@ class WorklistRow(View):
     result_age_seconds: float | None = Field(default=None, ge=0)
     preview: PreviewView | None = None
     series: tuple[SeriesSummary, ...] = Field(default=(), description="the best first")
-    reviewed: bool = False
+    reviewed: bool = Field(default=False, description="a person gave an urgency, and no two differ")
+    disputed: bool = Field(default=False, description="two readers differ; a third is to settle it")
 
 
 class WorklistView(View):
@@ -394,3 +501,9 @@ class ErrorView(View):
 
     code: str
     message: str
+
+
+class ConflictView(ErrorView):
+    """A refused change, and how things stand."""
+
+    current: SeriesView

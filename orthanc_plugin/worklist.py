@@ -6,6 +6,7 @@ from datetime import datetime
 
 from headct.assessment import Assessment
 from headct.reasons import Reason, ReasonCode
+from headct.review import UNREVIEWED, Standing, Verdict
 from headct.urgency import Urgency
 from orthanc_plugin.views import (
     CaseState,
@@ -57,10 +58,13 @@ class SeriesRecord:
     preliminary: bool = False
     judged_at: datetime | None = None
     preview_slices: int = 0
+    verdict: Verdict = UNREVIEWED
+    reviewed_at: datetime | None = None
+    """When a person first spoke of it."""
 
     @property
     def urgency(self) -> Urgency | None:
-        """What is said of it now."""
+        """What the machine says of it now."""
         return self.assessment.urgency if self.assessment else None
 
     def summary(self) -> SeriesSummary:
@@ -115,6 +119,9 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
     series = sorted(_shown(study.series), key=_best_first)
     judged = [s for s in series if s.assessment is not None]
     worst = judged[0] if judged else None
+    given = [u for s in series if (u := s.verdict.urgency) is not None]
+    disputed = any(s.verdict.standing is Standing.DISPUTED for s in series)
+    ended = min((s.reviewed_at for s in series if s.reviewed_at is not None), default=now) if given else now
     state = _case_state(series)
     reason = _telling_reason(series) if worst is None and state is not CaseState.PENDING else None
     assessment = worst.assessment if worst else None
@@ -131,9 +138,12 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         study_time=study.study_time,
         study_description=study.description,
         first_arrival=study.first_arrival,
-        waiting_seconds=max(0.0, (now - study.first_arrival).total_seconds()),
+        waiting_seconds=max(0.0, (ended - study.first_arrival).total_seconds()),
         state=state,
-        urgency=assessment.urgency if assessment else None,
+        urgency=max(given) if given else assessment.urgency if assessment else None,
+        machine_urgency=assessment.urgency if assessment else None,
+        reviewed=bool(given) and not disputed,
+        disputed=disputed,
         preliminary=worst.preliminary if worst else False,
         discordant=len({s.urgency for s in judged}) > 1,
         reason=ReasonView.of(reason) if reason else None,
@@ -149,6 +159,9 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
 
 
 def _group(row: WorklistRow) -> int:
+    if row.reviewed:
+        # Read: it waits for nobody. The worst on top, all the same.
+        return 8 - (row.urgency or Urgency.GREEN)
     if row.urgency is not None and row.urgency.alert:
         return 0
     if row.urgency is Urgency.YELLOW:

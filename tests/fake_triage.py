@@ -23,12 +23,16 @@ from orthanc_plugin.views import (
     ImportedStudyView,
     ImportView,
     KeySliceView,
+    LabelsView,
     MetricsView,
     ModelsView,
     NotFoundError,
     PatientNameView,
     PreviewView,
     ReasonView,
+    RefusedError,
+    ReviewAnswer,
+    ReviewRequest,
     SeriesState,
     SeriesSummary,
     SeriesView,
@@ -348,9 +352,17 @@ class FakeTriage:
             raise NotFoundError("No such slice.")
         return draw_slice(number, window)
 
-    def rerun(self, series_id: str, actor: str) -> None:
+    def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
+        raise RefusedError("Nobody reviews made-up cases.")
+
+    def labels(self) -> LabelsView:
+        return LabelsView(labels=())
+
+    def rerun(self, series_id: str, login: str) -> None:
+        if not self.current.authentication:
+            raise RefusedError("Changes are refused.")
         self.series(series_id)
-        self.reruns.append((series_id, actor))
+        self.reruns.append((series_id, login))
 
     def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
         self._stumble()

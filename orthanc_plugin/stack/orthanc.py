@@ -90,7 +90,18 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "PythonScript": str(PACKAGE / "plugin.py"),
         "PythonVerbose": False,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
-        "HeadCTTriage": {"Python": sys.executable, "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs="},
+        "HeadCTTriage": {
+            "Python": sys.executable,
+            "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
+            # Until the hospital names its people.
+            "People": {
+                credentials.user: {
+                    "Name": credentials.user,
+                    "Organisation": "headct-triage",
+                    "Role": "administrator",
+                }
+            },
+        },
     }
     merged = _merge(generated, _local_options(options.data / LOCAL_OPTIONS))
     if merged["RemoteAccessAllowed"] and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):

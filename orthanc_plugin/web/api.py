@@ -8,10 +8,15 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
 from orthanc_plugin.views import (
+    ConflictError,
+    ConflictView,
     ErrorView,
     ImportView,
+    LabelsView,
     ModelsView,
     RefusedError,
+    ReviewAnswer,
+    ReviewRequest,
     SeriesView,
     StatusView,
     StudyView,
@@ -109,9 +114,7 @@ def blueprint(triage: Triage) -> APIBlueprint:
         responses={202: SeriesView, 413: ErrorView},
     )
     def rerun(path: SeriesPath) -> Response:
-        if not triage.status().authentication:
-            raise RefusedError("Re-runs are refused unless Orthanc asks for a user and a password.")
-        triage.rerun(path.series_id, request.remote_user or "unknown")
+        triage.rerun(path.series_id, request.remote_user or "")
         return json_answer(triage.series(path.series_id), 202)
 
     @api.post(
@@ -125,6 +128,24 @@ def blueprint(triage: Triage) -> APIBlueprint:
             raise RefusedError("Imports are refused unless Orthanc asks for a user and a password.")
         actor = request.remote_user or "unknown"
         return json_answer(triage.announce_import(body.study_instance_uids, new=body.new, actor=actor))
+
+    @api.post(
+        "/series/<series_id>/review",
+        summary="Say what a series shows",
+        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        responses={201: ReviewAnswer, 409: ConflictView, 413: ErrorView},
+    )
+    def review(path: SeriesPath, body: ReviewRequest) -> Response:
+        try:
+            answer = triage.review(path.series_id, request.remote_user or "", body)
+        except ConflictError as error:
+            current = triage.series(path.series_id)
+            return json_answer(ConflictView(code="conflict", message=str(error), current=current), 409)
+        return json_answer(answer, 201)
+
+    @api.get("/labels", summary="What persons said of every series", responses={200: LabelsView})
+    def labels() -> Response:
+        return json_answer(triage.labels())
 
     @api.get("/models", summary="The models on this machine", responses={200: ModelsView})
     def models() -> Response:

@@ -5,8 +5,11 @@ from typing import Protocol
 
 from orthanc_plugin.views import (
     ImportView,
+    LabelsView,
     MetricsView,
     ModelsView,
+    ReviewAnswer,
+    ReviewRequest,
     SeriesView,
     StatusView,
     StudyView,
@@ -24,6 +27,8 @@ class Triage(Protocol):
         No study, series or slice of that name.
     RefusedError
         Who asks may not do that.
+    ConflictError
+        As things stand now it cannot be done.
     UnavailableError
         Triage cannot answer now. :meth:`status` always answers.
     """
@@ -43,7 +48,13 @@ class Triage(Protocol):
     def slice_png(self, series_id: str, number: int, window: Window) -> bytes:
         """A slice as PNG; 0 is at the feet."""
 
-    def rerun(self, series_id: str, actor: str) -> None:
+    def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
+        """Record what a reader says of a series; :class:`ReviewError` when it contradicts itself."""
+
+    def labels(self) -> LabelsView:
+        """What persons said of every series."""
+
+    def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
 
     def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
+from headct.errors import HeadCTError, ReviewError
 from orthanc_plugin.views import ErrorView, NotFoundError, RefusedError, UnavailableError, View
 from orthanc_plugin.wsgi import MAX_BODY
 
@@ -33,6 +34,13 @@ _WORDS = {
     405: ("method_not_allowed", "This address does not take that method."),
     413: ("too_large", "The body is larger than 20 MB."),
 }
+_OURS: dict[type[HeadCTError], tuple[int, str]] = {
+    NotFoundError: (404, "not_found"),
+    RefusedError: (403, "refused"),
+    ReviewError: (400, "bad_request"),
+    UnavailableError: (503, "unavailable"),
+}
+"""Errors whose message is for who asked."""
 _log = logging.getLogger(__name__)
 
 
@@ -83,12 +91,8 @@ def _add_headers(response: Response) -> Response:
 
 def _answer_error(error: Exception) -> ResponseReturnValue:
     match error:
-        case NotFoundError():
-            return error_answer(404, "not_found", str(error))
-        case RefusedError():
-            return error_answer(403, "refused", str(error))
-        case UnavailableError():
-            return error_answer(503, "unavailable", str(error))
+        case HeadCTError() if type(error) in _OURS:
+            return error_answer(*_OURS[type(error)], str(error))
         case HTTPException(code=int(status)) if status >= 400:
             code, sentence = _WORDS.get(status, ("error", f"{error.name}."))
             own_words = error.description if isinstance(error, Forbidden) else None

@@ -1,0 +1,199 @@
+"""Reviews through the REST interface and the real store: who may, what is answered, who is told what."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from store_samples import after, judgement, open_store, seen, settings
+from werkzeug.test import TestResponse
+
+from headct.urgency import Urgency
+from orthanc_plugin import store
+from orthanc_plugin.database import Database
+from orthanc_plugin.service import Triage
+from orthanc_plugin.web import create_app
+
+SERIES, STUDY = ("-".join([c * 8] * 5) for c in "ab")
+API = f"/triage/api/v1/series/{SERIES}"
+OWN = {"X-Triage": "test"}
+PEOPLE = {
+    login: {"Name": f"{login.title()}^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": role}
+    for login, role in (("sato", "reader"), ("ito", "reader"), ("abe", "administrator"), ("mori", "viewer"))
+}
+
+
+@dataclass
+class Nobody:
+    """No processes: nothing is judged here."""
+
+    restarts = 0
+    problem = ""
+    alive = 1
+    error = None
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = open_store(tmp_path)
+    options = settings(tmp_path)
+    with found.writing() as session:
+        store.arrive(session, seen(SERIES, STUDY), after(0), options)
+        claim = store.claim(session, "w", after(3), options)
+        assert claim is not None
+        store.record_assessed(session, claim, judgement(Urgency.YELLOW), after(4), options)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def triage(database: Database, tmp_path: Path) -> Triage:
+    options = settings(tmp_path, People=PEOPLE)
+    return Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=True)
+
+
+@pytest.fixture
+def client(triage: Triage) -> FlaskClient:
+    return create_app(triage).test_client()
+
+
+def review(client: FlaskClient, login: str = "sato", **changes: Any) -> TestResponse:
+    body = {
+        "action": "relabel",
+        "urgency": "RED",
+        "based_on": client.get(API).get_json()["based_on"],
+        "request_id": f"{login}-1",
+        **changes,
+    }
+    return client.post(f"{API}/review", json=body, headers=OWN, environ_overrides={"REMOTE_USER": login})
+
+
+def reviews(client: FlaskClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get(API).get_json()["reviews"]
+    return found
+
+
+def test_a_review_is_answered_and_shown(client: FlaskClient) -> None:
+    findings = {"haemorrhage": True, "epidural": True, "fracture": False}
+    answer = review(client, findings=findings, comment="thin")
+    assert answer.status_code == 201
+    said, verdict = answer.get_json()["review"], answer.get_json()["verdict"]
+    assert (said["urgency"], said["findings"], said["comment"]) == ("RED", findings, "thin")
+    assert (said["reader"], said["organisation"]) == ("Sato^Hanako=佐藤^花子", "St. Elsewhere")
+    assert verdict == {"standing": "reviewed", "urgency": "RED", "label": "RED", "excluded": False}
+    series = client.get(API).get_json()
+    assert series["reviews"] == [said] and series["verdict"] == verdict and series["disagreement"]
+    assert series["urgency"] == "YELLOW"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["machine_urgency"], row["reviewed"]) == ("RED", "YELLOW", True)
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert (label["series_id"], label["verdict"], label["findings"]) == (SERIES, verdict, findings)
+
+
+def test_a_confirmation_needs_no_urgency(client: FlaskClient) -> None:
+    answer = review(client, action="confirm", urgency=None)
+    assert answer.get_json()["review"]["urgency"] == "YELLOW"
+    assert not client.get(API).get_json()["disagreement"]
+
+
+def test_an_exclusion(client: FlaskClient) -> None:
+    answer = review(client, action="exclude", urgency=None, reason="post_operative")
+    assert answer.get_json()["verdict"] == {
+        "standing": "reviewed",
+        "urgency": None,
+        "label": None,
+        "excluded": True,
+    }
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert label["reason"] == "post_operative"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["reviewed"]) == ("YELLOW", False)
+
+
+def test_a_repeat_gets_the_first_answer(client: FlaskClient) -> None:
+    before = client.get(API).get_json()["based_on"]
+    first = review(client, based_on=before)
+    review(client, "ito", urgency="GREEN")
+    again = review(client, based_on=before)
+    assert (again.status_code, again.get_json()) == (first.status_code, first.get_json())
+    assert [r["reader"][:4] for r in reviews(client)] == ["Sato", "Ito^"]
+
+
+def test_the_later_of_two_is_told_how_things_stand(client: FlaskClient) -> None:
+    both_saw = client.get(API).get_json()["based_on"]
+    review(client, based_on=both_saw)
+    late = review(client, "ito", urgency="GREEN", based_on=both_saw)
+    assert (late.status_code, late.get_json()["code"]) == (409, "conflict")
+    assert late.get_json()["current"] == client.get(API).get_json()
+    assert review(client, "ito", urgency="GREEN").get_json()["verdict"]["standing"] == "disputed"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["reviewed"], row["disputed"]) == ("RED", False, True)
+    settled = review(client, "abe", urgency="GREEN").get_json()["verdict"]
+    assert (settled["standing"], settled["label"]) == ("settled", "GREEN")
+
+
+@pytest.mark.parametrize("login", ["mori", "stranger", ""])
+def test_who_may_not(client: FlaskClient, login: str) -> None:
+    answer = review(client, login, request_id="r")
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "refused")
+    rerun = client.post(f"{API}/rerun", json={}, headers=OWN, environ_overrides={"REMOTE_USER": login})
+    assert rerun.status_code == 403
+    assert reviews(client) == []
+
+
+def test_without_authentication_nobody_may(database: Database, tmp_path: Path) -> None:
+    open_to_all = Triage(
+        database, settings(tmp_path, People=PEOPLE), Nobody(), Nobody(), "1.10.1", authentication=False
+    )
+    client = create_app(open_to_all).test_client()
+    assert review(client).status_code == 403
+    assert reviews(client) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "Origin": "http://evil.example"},
+        {"Content-Type": "text/plain", "X-Triage": "1"},
+    ],
+)
+def test_a_foreign_page_may_not(client: FlaskClient, headers: dict[str, str]) -> None:
+    body = json.dumps(
+        {
+            "action": "relabel",
+            "urgency": "RED",
+            "based_on": client.get(API).get_json()["based_on"],
+            "request_id": "x",
+        }
+    )
+    answer = client.post(
+        f"{API}/review", data=body, headers=headers, environ_overrides={"REMOTE_USER": "sato"}
+    )
+    assert answer.status_code == 403 and reviews(client) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "praise"},
+        {"urgency": "PURPLE"},
+        {"urgency": None},
+        {"reason": "repeat"},
+        {"action": "exclude", "urgency": None},
+        {"action": "exclude", "urgency": None, "reason": "other"},
+        {"findings": {"tumour": True}},
+        {"findings": {"haemorrhage": False, "subdural": True}},
+        {"comment": "x" * 2001},
+        {"request_id": ""},
+        {"request_id": "x" * 65},
+        {"more": 1},
+    ],
+)
+def test_what_makes_no_sense_is_said_so(client: FlaskClient, changes: dict[str, Any]) -> None:
+    answer = review(client, **changes)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+    assert answer.get_json()["message"].endswith(".") and reviews(client) == []

@@ -1,0 +1,203 @@
+"""Reviews one by one: nothing overwritten, nothing doubled, nobody reviews what is no longer so."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from store_samples import after, judgement, open_store, seen, settings
+
+from headct.review import Action, Exclusion, Person, Review, Standing
+from headct.urgency import Urgency
+from orthanc_plugin import outbox, reviews, store, tables
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.tables import AuditEntry, Series
+from orthanc_plugin.views import ConflictError, NotFoundError
+
+SATO, ITO, ABE = (Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito", "abe"))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Settings:
+    return settings(tmp_path)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    database = open_store(tmp_path)
+    with database.writing() as session:
+        yield session
+    database.close()
+
+
+def judged(
+    session: Session, options: Settings, at: float = 0, urgency: Urgency = Urgency.YELLOW, **changes: object
+) -> Series:
+    """A series that arrived, or is run again, and was judged."""
+    series = str(changes.pop("series", "s1"))
+    if session.get(Series, series) is None:
+        store.arrive(session, seen(series, **changes), after(at), options)
+    claim = store.claim(session, "w", after(at + 3), options)
+    assert claim is not None
+    said = judgement(urgency, series=series, bundle=f"{at:064.0f}", pixels="p")
+    assert store.record_assessed(session, claim, said, after(at + 4), options)
+    return session.get_one(Series, series)
+
+
+def word(urgency: Urgency | None, by: Person = SATO, action: Action | None = None) -> Review:
+    return Review(
+        by=by,
+        at=after(10),
+        action=action or (Action.EXCLUDE if urgency is None else Action.RELABEL),
+        urgency=urgency,
+        reason=Exclusion.REPEAT if urgency is None else None,
+    )
+
+
+def say(
+    session: Session, series: Series, review: Review, request_id: str = "r1", seen: str | None = None
+) -> tables.Review:
+    session.flush()
+    session.expire_all()
+    return reviews.record(
+        session,
+        series.id,
+        review,
+        seen=seen or reviews.based_on(series),
+        request_id=request_id,
+        now=after(10),
+    )
+
+
+def shown(session: Session, series: Series) -> tuple[str, ...]:
+    session.flush()
+    session.expire_all()
+    return outbox.publication(session, series.id).series_labels
+
+
+def test_a_review_is_kept_published_and_in_the_audit(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    wish = series.publish_wanted
+    row = say(session, series, word(Urgency.RED))
+    assert Review.from_json(row.content) == word(Urgency.RED)
+    assert row.assessment_id == series.current.id  # type: ignore[union-attr]
+    assert series.publish_wanted > wish
+    assert shown(session, series) == ("triage-red",)
+    entry = session.scalars(select(AuditEntry).where(AuditEntry.event == "reviewed")).one()
+    assert (entry.actor, entry.detail) == ("sato", {"review": row.id})
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_a_persons_black_is_black(session: Session, options: Settings, urgency: Urgency) -> None:
+    series = judged(session, options)
+    say(session, series, word(urgency))
+    assert shown(session, series) == (f"triage-{urgency.name.lower()}",)
+    publication = outbox.publication(session, series.id)
+    assert publication.study_labels == publication.series_labels and publication.reviewed
+
+
+def test_confirming(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    with pytest.raises(ConflictError, match="present urgency"):
+        say(session, series, word(Urgency.RED, action=Action.CONFIRM))
+    say(session, series, word(Urgency.YELLOW, action=Action.CONFIRM))
+    assert series.verdict.label is Urgency.YELLOW
+
+
+def test_an_exclusion_leaves_the_machines_colour(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    say(session, series, word(None))
+    assert series.verdict.excluded and shown(session, series) == ("triage-yellow",)
+
+
+def test_a_repeated_request_adds_nothing(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    as_seen = reviews.based_on(series)
+    first = say(session, series, word(Urgency.RED), seen=as_seen)
+    # A client that heard no answer asks again, later, with what it had seen.
+    again = say(session, series, replace(word(Urgency.RED), at=after(99)), seen=as_seen)
+    assert again is first and len(series.reviews) == 1
+    with pytest.raises(ConflictError, match="request_id"):
+        say(session, series, word(Urgency.GREEN), seen=as_seen)
+    say(session, series, word(Urgency.GREEN, ITO))  # another person's names are their own
+    assert len(series.reviews) == 2
+
+
+def test_of_two_at_once_the_later_is_told(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    both_saw = reviews.based_on(series)
+    say(session, series, word(Urgency.RED), seen=both_saw)
+    with pytest.raises(ConflictError, match="has changed"):
+        say(session, series, word(Urgency.GREEN, ITO), seen=both_saw)
+    say(session, series, word(Urgency.GREEN, ITO))
+    assert series.verdict.standing is Standing.DISPUTED
+    assert shown(session, series) == ("triage-red",)
+    say(session, series, word(Urgency.GREEN, ABE))
+    assert (series.verdict.standing, series.verdict.label) == (Standing.SETTLED, Urgency.GREEN)
+    assert [r.login for r in series.reviews] == ["sato", "ito", "abe"]
+
+
+def test_during_a_rerun_the_result_that_was_seen_still_counts(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    as_seen = reviews.based_on(series)
+    store.rerun(session, series.id, "sato", after(5))
+    say(session, series, word(Urgency.RED), seen=as_seen)
+    # A newer machine result does not change what a person said.
+    judged(session, options, at=20, urgency=Urgency.GREEN)
+    assert series.current is not None and series.current.urgency is Urgency.GREEN
+    assert shown(session, series) == ("triage-red",)
+
+
+def test_a_result_replaced_meanwhile_is_not_reviewed(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    as_seen = reviews.based_on(series)
+    store.rerun(session, series.id, "sato", after(5))
+    judged(session, options, at=20, urgency=Urgency.RED)
+    with pytest.raises(ConflictError):
+        say(session, series, word(Urgency.YELLOW, action=Action.CONFIRM), seen=as_seen)
+    assert series.reviews == []
+
+
+def test_images_that_came_meanwhile_make_it_another_case(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    as_seen = reviews.based_on(series)
+    store.arrive(session, seen(count=40), after(9), options)
+    with pytest.raises(ConflictError):
+        say(session, series, word(Urgency.RED), seen=as_seen)
+    with pytest.raises(ConflictError, match="still being"):
+        say(session, series, word(Urgency.RED))
+
+
+def test_what_a_person_said_outlives_new_images(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    say(session, series, word(Urgency.RED))
+    store.arrive(session, seen(count=40), after(9), options)
+    assert shown(session, series) == ("triage-red",)
+
+
+def test_a_series_that_is_gone(session: Session, options: Settings) -> None:
+    series = judged(session, options)
+    say(session, series, word(Urgency.RED))
+    store.withdraw(session, series.id, after(20))
+    assert shown(session, series) == ()
+    for series_id in (series.id, "nothing"):
+        with pytest.raises(NotFoundError):
+            reviews.record(session, series_id, word(Urgency.RED), seen="", request_id="r", now=after(21))
+
+
+def test_a_corrected_patient_takes_the_history_along(session: Session, options: Settings) -> None:
+    old = judged(session, options)
+    say(session, old, word(Urgency.RED))
+    say(session, old, word(Urgency.GREEN, ITO))
+    uids = {
+        "series_instance_uid": old.series_instance_uid,
+        "study_instance_uid": old.study.study_instance_uid,
+    }
+    new = judged(session, options, at=30, series="s2", study="st2", **uids)
+    session.expire_all()
+    assert old.superseded_by == new.id
+    assert [r.login for r in new.reviews] == ["sato", "ito"]
+    assert new.verdict.standing is Standing.DISPUTED
+    assert shown(session, new) == ("triage-red",) and shown(session, old) == ()
