@@ -220,11 +220,12 @@ class Triage:
                 raise RefusedError("the series is not in a final state")
 
     @_answering
-    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+    def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
+        self._person(login, Role.READER)
         now = store.utcnow()
         with self.database.writing() as session:
-            studies = imports.announce(session, study_instance_uids, new=new, actor=actor, now=now)
+            studies = imports.announce(session, study_instance_uids, new=new, actor=login, now=now)
         return ImportView(studies=studies)
 
     @_answering

@@ -21,7 +21,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Look, as every login may."""
     READER = "reader"
-    """Review, and have series judged again."""
+    """Review, import, and have series judged again."""
     ADMINISTRATOR = "administrator"
     """Change the model in service."""
 

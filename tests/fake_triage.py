@@ -364,9 +364,11 @@ class FakeTriage:
         self.series(series_id)
         self.reruns.append((series_id, login))
 
-    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+    def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         self._stumble()
-        self.announced.append((tuple(study_instance_uids), new, actor))
+        if not self.current.authentication:
+            raise RefusedError("Changes are refused.")
+        self.announced.append((tuple(study_instance_uids), new, login))
         return ImportView(
             studies=tuple(
                 ImportedStudyView(study_instance_uid=uid, known=False, earlier=not new)

@@ -25,16 +25,32 @@ def load_or_create(folder: Path) -> Credentials:
         SettingsError: An override is empty or holds a character that the file or HTTP Basic cannot carry.
     """
     path = folder / "credentials"
-    known = _read(path) if path.exists() else Credentials("headct", secrets.token_urlsafe(12))
-    chosen = Credentials(
-        os.environ.get("HEADCT_USER", known.user), os.environ.get("HEADCT_PASSWORD", known.password)
-    )
+    chosen = _overridden(_read(path) if path.exists() else Credentials("headct", secrets.token_urlsafe(12)))
     if not chosen.user or not chosen.password or ":" in chosen.user:
         raise SettingsError("HEADCT_USER and HEADCT_PASSWORD must not be empty; a user has no colon")
     if not (chosen.user + chosen.password).isprintable():
         raise SettingsError("HEADCT_USER and HEADCT_PASSWORD must be printable characters")
     write_private(path, f"user: {chosen.user}\npassword: {chosen.password}\n")
     return chosen
+
+
+def load(folder: Path | None) -> Credentials:
+    """Read ``credentials`` in the data folder, if any, overridden as above; nothing is made or written.
+
+    Raises:
+        SettingsError: There is no such file and no override, or the file is incomplete.
+    """
+    path = folder / "credentials" if folder is not None else None
+    chosen = _overridden(_read(path) if path is not None and path.exists() else Credentials("", ""))
+    if not chosen.user or not chosen.password:
+        raise SettingsError("no password: set HEADCT_USER and HEADCT_PASSWORD, or name the data folder")
+    return chosen
+
+
+def _overridden(known: Credentials) -> Credentials:
+    return Credentials(
+        os.environ.get("HEADCT_USER", known.user), os.environ.get("HEADCT_PASSWORD", known.password)
+    )
 
 
 def _read(path: Path) -> Credentials:

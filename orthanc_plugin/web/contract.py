@@ -57,7 +57,7 @@ class Triage(Protocol):
     def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
 
-    def announce_import(self, study_instance_uids: Sequence[str], *, new: bool, actor: str) -> ImportView:
+    def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
 
     def models(self) -> ModelsView:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from store_samples import START, after, judgement, open_store, owner_of, seen, s
 
 from orthanc_plugin import imports, store
 from orthanc_plugin.database import Database
+from orthanc_plugin.service import Triage
 from orthanc_plugin.store import Description, Seen
 from orthanc_plugin.tables import AuditEntry, Import, Study
-from orthanc_plugin.views import ImportedStudyView
+from orthanc_plugin.views import ImportedStudyView, RefusedError
 
 UID = "1.3.st1"
 """Of the study that ``seen`` makes."""
@@ -139,6 +141,36 @@ def test_who_announced_is_kept(session: Session) -> None:
     entry = session.query(AuditEntry).one()
     assert (entry.event, entry.actor) == ("import_announced", "clerk")
     assert entry.detail == {"study_instance_uid": UID, "new": True}
+
+
+@dataclass
+class Nobody:
+    """No processes: nothing is judged here."""
+
+    restarts = 0
+    problem = ""
+    alive = 1
+    error = None
+
+
+def test_only_named_readers_announce(tmp_path: Path) -> None:
+    database = open_store(tmp_path)
+    people = {
+        login: {"Name": login, "Organisation": "St. Elsewhere", "Role": role}
+        for login, role in (("sato", "reader"), ("mori", "viewer"))
+    }
+    options = settings(tmp_path, People=people)
+    for login, authentication in (("sato", False), ("mori", True), ("stranger", True), ("", True)):
+        triage = Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=authentication)
+        with pytest.raises(RefusedError):
+            triage.announce_import([UID], login, new=False)
+    with database.reading() as session:
+        assert session.get(Import, UID) is None
+    said = triage.announce_import([UID, "1.3.other"], "sato", new=False)
+    assert [study.study_instance_uid for study in said.studies] == [UID, "1.3.other"]
+    with database.reading() as session:
+        assert session.get_one(Import, UID).actor == "sato"
+    database.close()
 
 
 EVENTS = st.sampled_from(["announce", "declare new", "upload", "scan", "delete", "judge"])
