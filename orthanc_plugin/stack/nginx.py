@@ -59,6 +59,7 @@ http {{
             add_header Cache-Control no-store;
         }}
         location ~ ^/(dicom-web|triage)(/|$) {{ proxy_pass {orthanc}; }}
+        location = /instances {{ proxy_pass {orthanc}; }}
         location ~ \\.(js|css|wasm|json|svg|png|ico|woff2?|ttf|txt|gltf)$ {{ try_files $uri =404; }}
         location / {{
             auth_request /login;

@@ -265,4 +265,8 @@ def blueprint(triage: Triage) -> Blueprint:
             "study.html", triage.status(), case=view.case, series=view.series, viewer=viewer(view.series)
         )
 
+    @page.get("/import")
+    def media_import() -> Response:
+        return _render("import.html", triage.status())
+
     return page
