@@ -1,13 +1,15 @@
 """Coded concepts of the DICOM results. Public codes where one says what is meant, else our own scheme.
 
 Public codes are those of DICOM PS3.16 (DCM, SCT) and of UCUM. The scheme ``99HEADCT`` holds what no public
-scheme says: the urgencies, the rubric's rules, the cautions, and figures as this program defines them.
+scheme says: the urgencies, the rubric's rules, the cautions, figures as this program defines them, and what a
+reader does. Types of bleeding are in it because PS3.16 has no codes for them.
 """
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.coding import Code
 
 from headct.assessment import FindingKind, Location
+from headct.review import Action, Exclusion, ReviewFinding
 from headct.urgency import Urgency
 from headct.wording import urgency_words
 
@@ -28,12 +30,16 @@ def own_scheme_identification() -> CodingSchemeIdentificationItem:
 
 # Documents
 TITLE = own("triage-report", "Head CT triage report")
+REVIEW_TITLE = own("review-report", "Head CT triage review")
 OF_INTEREST = Code("113000", "DCM", "Of Interest")
 CT_HEAD = Code("24725-4", "LN", "CT Head")
+IMAGING = Code("363679005", "SCT", "Imaging procedure")
 DEVICE = Code("121007", "DCM", "Device")
+PERSON = Code("121006", "DCM", "Person")
 ENGLISH = Code("en", "RFC5646", "English")
 JAPANESE = Code("ja", "RFC5646", "Japanese")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
 
 # Parts of the document
 SUMMARY = Code("121111", "DCM", "Summary")
@@ -56,6 +62,8 @@ SLICE_INVOLVED = Code("121112", "DCM", "Source of Measurement")
 DEVICE_OBSERVER_UID = Code("121012", "DCM", "Device Observer UID")
 DEVICE_OBSERVER_NAME = Code("121013", "DCM", "Device Observer Name")
 PERSON_OBSERVER_NAME = Code("121008", "DCM", "Person Observer Name")
+PERSON_OBSERVER_ORGANISATION = Code("121009", "DCM", "Person Observer's Organization Name")
+PERSON_OBSERVER_LOGIN = Code("128774", "DCM", "Person Observer's Login Name")
 ALGORITHM_NAME = Code("111001", "DCM", "Algorithm Name")
 ALGORITHM_VERSION = Code("111003", "DCM", "Algorithm Version")
 ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
@@ -92,3 +100,41 @@ OFFSET = own("offset", "Midline offset")
 MILLILITRE = Code("ml", "UCUM", "milliliter")
 MILLIMETRE = Code("mm", "UCUM", "millimeter")
 HOUNSFIELD = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+
+# Reviews
+REVIEWED_CASE = own("reviewed-case", "Review of the whole series")
+REVIEWED_URGENCIES = {
+    urgency: own(f"reviewed-{urgency.name}", urgency_words(urgency, by_person=True)) for urgency in Urgency
+}
+"""Other codes than the machine's: a person's words mean something else."""
+ACTION = own("action", "Action of the reader")
+ACTIONS = {
+    Action.CONFIRM: own("confirm", "Urgency confirmed"),
+    Action.RELABEL: own("relabel", "Urgency set by the reader"),
+    Action.EXCLUDE: own("exclude", "Excluded from training"),
+}
+EXCLUSION_REASON = own("exclusion-reason", "Reason of the exclusion")
+EXCLUSIONS = {
+    Exclusion.POST_OPERATIVE: Code("262061000", "SCT", "Post-operative"),
+    Exclusion.REPEAT: own("repeat", "Repeat examination of the same patient"),
+    Exclusion.POOR_QUALITY: Code("122742", "DCM", "Poor image quality"),
+    Exclusion.WRONG_SERIES: own("wrong-series", "Wrong series"),
+    Exclusion.OTHER: own("other", "Another reason, said in the comment"),
+}
+REVIEW_FINDINGS = {
+    ReviewFinding.HAEMORRHAGE: FINDING_KINDS[FindingKind.HAEMORRHAGE],
+    ReviewFinding.INTRAPARENCHYMAL: own("parenchyma", "Intraparenchymal hemorrhage"),
+    ReviewFinding.INTRAVENTRICULAR: FINDING_KINDS[FindingKind.INTRAVENTRICULAR_BLOOD],
+    ReviewFinding.SUBARACHNOID: own("subarachnoid", "Subarachnoid hemorrhage"),
+    ReviewFinding.EPIDURAL: own("epidural", "Epidural hemorrhage"),
+    ReviewFinding.SUBDURAL: own("subdural", "Subdural hemorrhage"),
+    ReviewFinding.OLD_COLLECTION: FINDING_KINDS[FindingKind.OLD_COLLECTION],
+    ReviewFinding.MIDLINE_SHIFT: own("midline-shift", "Midline shift"),
+    ReviewFinding.FRACTURE: own("fracture", "Skull fracture"),
+}
+PRESENCE = {True: Code("52101004", "SCT", "Present"), False: Code("272519000", "SCT", "Absent")}
+BLIND = own("blind", "Given before the machine's answer was shown")
+YES_NO = {True: Code("373066001", "SCT", "Yes"), False: Code("373067005", "SCT", "No")}
+BASED_ON = own("based-on", "Machine's result under review")
+REQUEST = own("request", "Request of the review")
+CASE_IDENTITY = own("case-identity", "Case identity")

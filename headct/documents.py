@@ -1,10 +1,11 @@
-"""What the structured report and the key objects share: their frame around the content."""
+"""What report, review and key objects share: their frame around the content, and how content is found."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 from highdicom import ContributingEquipment, SOPClass
 from pydicom import dcmread
@@ -17,13 +18,21 @@ from headct import codes, headers
 from headct.assessment import BundleIdentity
 from headct.errors import ReportError
 from headct.evidence import CHARACTER_SET
-from headct.series import CTSeries
 
 MANUFACTURER = "headct-triage"
 
+_Key = TypeVar("_Key")
 
-def attributes(bundle: BundleIdentity, made_at: datetime, series_description: str) -> dict[str, Any]:
-    """Series, equipment and SOP common attributes, as highdicom's constructors name them."""
+_ESCAPE = "\N{SYMBOL FOR ESCAPE}"
+_UNWRITABLE = re.compile(rf"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff{_ESCAPE}]| \Z")
+"""What a DICOM text cannot hold (PS3.5 section 6.1.3), a space at the end, often dropped, and the escape."""
+
+
+def attributes(bundle: BundleIdentity | None, made_at: datetime, series_description: str) -> dict[str, Any]:
+    """Series, equipment and SOP common attributes, as highdicom's constructors name them.
+
+    :param bundle: which model spoke; ``None`` when a person did
+    """
     date, time = made_at.date(), made_at.time().replace(microsecond=0)
     return {
         "series_description": series_description,
@@ -32,16 +41,19 @@ def attributes(bundle: BundleIdentity, made_at: datetime, series_description: st
         "content_date": date,
         "content_time": time,
         "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": bundle.name[:64],
-        "software_versions": (headct.__version__, bundle.version[:64]),
+        "manufacturer_model_name": bundle.name[:64] if bundle else MANUFACTURER,
+        "software_versions": (headct.__version__, *([bundle.version[:64]] if bundle else [])),
         "specific_character_set": CHARACTER_SET,
-        "contributing_equipment": [_processing_equipment(bundle, made_at)],
+        "contributing_equipment": [_processing_equipment(bundle, made_at)] if bundle else [],
     }
 
 
-def series_number(first: int, series: CTSeries) -> int:
-    """A number out of the scanner's way, different for the series of one study."""
-    own = headers.number(series.headers[0], "SeriesNumber")
+def series_number(first: int, header: Dataset) -> int:
+    """A number out of the scanner's way, different for the series of one study.
+
+    :param header: of an image of the series
+    """
+    own = headers.number(header, "SeriesNumber")
     return first + (int(own) if own is not None and 0 < own < 400 else 0)
 
 
@@ -108,6 +120,32 @@ def concept(item: Dataset, keyword: str = "ConceptNameCodeSequence") -> Code:
 def children(item: Dataset, name: Code) -> list[Dataset]:
     """The content items of that name directly below an item."""
     return [child for child in item.get("ContentSequence", []) if concept(child) == name]
+
+
+def only(item: Dataset, name: Code) -> Dataset:
+    """The one content item of that name directly below an item."""
+    (found,) = children(item, name)
+    return found
+
+
+def coded(item: Dataset, name: Code) -> list[Code]:
+    """The values of the coded items of that name."""
+    return [concept(child, "ConceptCodeSequence") for child in children(item, name)]
+
+
+def key(table: Mapping[_Key, Code], code: Code) -> _Key:
+    """What a code stands for."""
+    return next(key for key, value in table.items() if value == code)
+
+
+def escaped(text: str) -> str:
+    """Free text as a DICOM text can hold it; :func:`plain` gives it back to the last character."""
+    return _UNWRITABLE.sub(lambda found: f"{_ESCAPE}{ord(found[0]):04x}", text)
+
+
+def plain(text: str) -> str:
+    """Inverse of :func:`escaped`."""
+    return re.sub(f"{_ESCAPE}([0-9a-f]{{4}})", lambda found: chr(int(found[1], 16)), text)
 
 
 def _separate(container: Dataset) -> None:

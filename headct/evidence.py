@@ -58,21 +58,61 @@ def evidence(series: CTSeries) -> list[Dataset]:
     :raises ReportError: the images name no study or no series, so no result could be filed with them, or an
         image has no name that could be referred to.
     """
-    first = series.headers[0]
+    items = _references(series.headers, series.sop_instance_uids)
+    for item in items:
+        if item.SOPClassUID not in _IMAGE_CLASSES:
+            item.SOPClassUID = CTImageStorage
+        item.Rows, item.Columns = series.hu.shape[1:]
+    return items
+
+
+def evidence_of_images(images: Sequence[Dataset]) -> list[Dataset]:
+    """The same for images that make no readable series, of whatever kind, in the order given.
+
+    :raises ReportError: as :func:`evidence` does, and where the images are of several series
+    """
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+        if len({headers.text(image, keyword) for image in images}) != 1:
+            raise ReportError("the images are not of one series")
+    by_uid = {headers.text(image, "SOPInstanceUID"): image for image in images}
+    return _references(list(by_uid.values()), list(by_uid))
+
+
+def evidence_of_document(document: Dataset, header: Dataset) -> list[Dataset]:
+    """The same as a document tells it that refers to images of one series.
+
+    :param header: what the document tells of patient, study and the images' equipment
+    """
+    judged = document.CurrentRequestedProcedureEvidenceSequence[0]
+    series = judged.ReferencedSeriesSequence[0]
+    images = []
+    for referenced in series.ReferencedSOPSequence:
+        image = Dataset()
+        image.StudyInstanceUID, image.SeriesInstanceUID = judged.StudyInstanceUID, series.SeriesInstanceUID
+        image.SOPClassUID = referenced.ReferencedSOPClassUID
+        image.SOPInstanceUID = referenced.ReferencedSOPInstanceUID
+        images.append(image)
+    first = Dataset()
+    first.update(header)
+    first.update(images[0])
+    return evidence_of_images([first, *images[1:]])
+
+
+def _references(images: Sequence[Dataset], sop_instance_uids: Sequence[str]) -> list[Dataset]:
+    first = images[0]
     study, own_series = headers.text(first, "StudyInstanceUID"), headers.text(first, "SeriesInstanceUID")
     if not (study and own_series):
         raise ReportError("the images have no study or series UID")
-    if any(not uid or "\\" in uid for uid in (study, own_series, *series.sop_instance_uids)):
+    if any(not uid or "\\" in uid for uid in (study, own_series, *sop_instance_uids)):
         raise ReportError("a UID of the images is none")
     items = []
-    for header, sop_instance_uid in zip(series.headers, series.sop_instance_uids, strict=True):
+    for header, sop_instance_uid in zip(images, sop_instance_uids, strict=True):
         item = Dataset()
         stored_as = headers.text(header, "SOPClassUID")
-        item.SOPClassUID = stored_as if stored_as in _IMAGE_CLASSES else CTImageStorage
+        item.SOPClassUID = stored_as if _is_valid("UI", stored_as) else CTImageStorage
         item.SOPInstanceUID = sop_instance_uid
         item.StudyInstanceUID = study
         item.SeriesInstanceUID = own_series
-        item.Rows, item.Columns = series.hu.shape[1:]
         items.append(item)
     items[0].update(patient_and_study(first))
     frame = headers.text(first, "FrameOfReferenceUID")

@@ -1,6 +1,7 @@
 """Result UIDs from what was judged and by which bundle, so that a repeat names the same object."""
 
 import hashlib
+from collections.abc import Iterable
 from uuid import UUID, uuid5
 
 from headct import headers
@@ -24,17 +25,23 @@ def case_identity(series: CTSeries) -> str:
         *sorted(set(series.sop_instance_uids)),
         series.pixel_digest,
     ]
-    digest = hashlib.sha256()
+    return digest(parts)
+
+
+def result_uid(case_identity: str, said_by: str, kind: str) -> str:
+    """DICOM UID of one thing said of a case: ``2.25.`` and a name-based UUID (DICOM PS3.5 B.2, RFC 9562 5.5).
+
+    ``said_by`` is bundle and rubric, or a reader and his request. ``kind`` tells documents and their parts
+    apart: ``sr``, ``sr-series``, ``ko``, ``ko-series``, and so on.
+    """
+    return f"2.25.{uuid5(_NAMESPACE, f'{case_identity}/{said_by}/{kind}').int}"
+
+
+def digest(parts: Iterable[str]) -> str:
+    """SHA-256, hex, of texts in their order."""
+    found = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         # The length in front keeps ("ab", "c") and ("a", "bc") apart.
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()
-
-
-def result_uid(case_identity: str, bundle_digest: str, kind: str) -> str:
-    """DICOM UID of one thing said of a case: ``2.25.`` and a name-based UUID (DICOM PS3.5 B.2, RFC 9562 5.5).
-
-    ``kind`` tells documents and their parts apart: ``sr``, ``sr-series``, ``ko``, ``ko-series``, and so on.
-    """
-    return f"2.25.{uuid5(_NAMESPACE, f'{case_identity}/{bundle_digest}/{kind}').int}"
+        found.update(len(data).to_bytes(8, "big") + data)
+    return found.hexdigest()

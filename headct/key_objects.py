@@ -57,7 +57,7 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
             description="\n".join(text for _, text in summary_lines(assessment, language)),
         ),
         series_instance_uid=result_uid(identity, assessment.judged_by, "ko-series"),
-        series_number=documents.series_number(SERIES_NUMBER, series),
+        series_number=documents.series_number(SERIES_NUMBER, series.headers[0]),
         sop_instance_uid=result_uid(identity, assessment.judged_by, "ko"),
         instance_number=1,
         coding_schemes=[codes.own_scheme_identification()],

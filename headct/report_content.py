@@ -63,18 +63,45 @@ def measurement_report(
         _finding_group(number, finding, bundle, slices, case_identity)
         for number, finding in enumerate(assessment.findings, start=1)
     ]
+    return report_tree(
+        codes.TITLE,
+        ObservationContext(observer_device_context=device_observer(bundle)),
+        summary_lines(assessment, language),
+        groups,
+        slices=slices,
+        language=language,
+    )
+
+
+def report_tree(
+    title: Code,
+    observer: ObservationContext,
+    summary: Sequence[tuple[Code, str]],
+    groups: Sequence[MeasurementsAndQualitativeEvaluations],
+    *,
+    slices: Sequence[Dataset],
+    language: Language,
+    ct: bool = True,
+) -> MeasurementReport:
+    """A tree of TID 1500: title, language, observer, procedure, summary in words, image library, groups.
+
+    :param summary: lines in words, each under its concept
+    :param slices: the evidence, one dataset a source slice
+    :param ct: whether the images are a CT
+    """
     report = MeasurementReport(
-        title=codes.TITLE,
+        title=title,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
             CodedConcept(*(codes.JAPANESE if language == "ja" else codes.ENGLISH))
         ),
-        observation_context=ObservationContext(observer_device_context=device_observer(bundle)),
-        procedure_reported=codes.CT_HEAD,
+        observation_context=observer,
+        procedure_reported=codes.CT_HEAD if ct else codes.IMAGING,
         imaging_measurements=groups,
     )
+    words = [TextContentItem(name, text, _CONTAINS) for name, text in summary]
     tree = report[0].ContentSequence
     measurements = tree.pop()
-    tree.extend([_summary(assessment, language), _image_library(slices), measurements])
+    tree.extend([_container(codes.SUMMARY, words), _image_library(slices, ct=ct), measurements])
     return report
 
 
@@ -106,18 +133,13 @@ def summary_lines(assessment: Assessment, language: Language = "en") -> list[tup
     ]
 
 
-def _summary(assessment: Assessment, language: Language) -> ContainerContentItem:
-    items = [TextContentItem(name, text, _CONTAINS) for name, text in summary_lines(assessment, language)]
-    return _container(codes.SUMMARY, items)
-
-
-def _image_library(slices: Sequence[Dataset]) -> ContainerContentItem:
+def _image_library(slices: Sequence[Dataset], *, ct: bool) -> ContainerContentItem:
     """TID 1600: every slice, with what all of them share said once for the group.
 
     The optional descriptors of each image (position, spacing; TID 1602) are left out: they repeat the images'
     own headers, which may lack them, and for 1,500 thin slices they would be 25,000 items.
     """
-    shared: list[ContentItem] = [CodeContentItem(codes.MODALITY, codes.CT, _ACQUISITION)]
+    shared: list[ContentItem] = [CodeContentItem(codes.MODALITY, codes.CT, _ACQUISITION)] if ct else []
     if "FrameOfReferenceUID" in slices[0]:
         shared.append(
             UIDRefContentItem(codes.FRAME_OF_REFERENCE, slices[0].FrameOfReferenceUID, _ACQUISITION)

@@ -3,10 +3,9 @@
 Template TID 1500 (DICOM PS3.16) in a Comprehensive 3D SR (PS3.3 A.35.13), as IHE AI Results asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from highdicom.sr import Comprehensive3DSR
 from pydicom.dataset import Dataset
@@ -15,7 +14,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from headct import codes, documents
 from headct.assessment import Assessment, BundleIdentity, Finding, KeySlice
-from headct.documents import children, concept, refusing
+from headct.documents import children, coded, concept, key, only, refusing
 from headct.errors import ReportError
 from headct.evidence import evidence, reference, referenced_slices
 from headct.identity import case_identity, result_uid
@@ -23,8 +22,6 @@ from headct.reasons import Language
 from headct.report_content import DIGEST_PARAMETER, RUBRIC_PARAMETER, measurement_report
 from headct.series import CTSeries
 from headct.urgency import Urgency
-
-_Key = TypeVar("_Key")
 
 SERIES_DESCRIPTION = "Head CT triage"
 SERIES_NUMBER = 9100
@@ -80,11 +77,11 @@ def write(
         evidence=documents.unnamed(slices),
         content=measurement_report(assessment, slices, identity, language),
         series_instance_uid=result_uid(identity, assessment.judged_by, "sr-series"),
-        series_number=documents.series_number(SERIES_NUMBER, series),
+        series_number=documents.series_number(SERIES_NUMBER, series.headers[0]),
         sop_instance_uid=result_uid(identity, assessment.judged_by, "sr"),
         instance_number=1,
         is_complete=True,
-        previous_versions=[reference(_report(predecessor))] if predecessor else None,
+        previous_versions=[reference(parsed(predecessor))] if predecessor else None,
         coding_schemes=[codes.own_scheme_identification()],
         **documents.attributes(bundle, sent_at, SERIES_DESCRIPTION),
     )
@@ -96,20 +93,26 @@ def read(document: bytes) -> ReportContent:
 
     :raises ReportError: not a report of this program, or a damaged one
     """
-    report = _report(document)
+    report = parsed(document)
     with refusing("damaged triage report"):
-        if concept(report) != codes.TITLE:
-            raise ReportError("not a triage report of this program")
         return _content(report)
 
 
-def _report(document: bytes) -> Dataset:
-    return documents.parsed(document, Comprehensive3DSRStorage)
+def parsed(document: bytes) -> Dataset:
+    """A machine's report, its content not yet looked at.
+
+    :raises ReportError: not a report of this program; a review is none either
+    """
+    report = documents.parsed(document, Comprehensive3DSRStorage)
+    with refusing("damaged triage report"):
+        if concept(report) != codes.TITLE:
+            raise ReportError("not a triage report of this program")
+    return report
 
 
 def _content(report: Dataset) -> ReportContent:
     slices = referenced_slices(report)
-    case, *findings = children(_only(report, codes.IMAGING_MEASUREMENTS), codes.MEASUREMENT_GROUP)
+    case, *findings = children(only(report, codes.IMAGING_MEASUREMENTS), codes.MEASUREMENT_GROUP)
     parameters = [item.TextValue for item in children(case, codes.ALGORITHM_PARAMETERS)]
     judged = report.CurrentRequestedProcedureEvidenceSequence[0]
     return ReportContent(
@@ -117,19 +120,19 @@ def _content(report: Dataset) -> ReportContent:
         study_instance_uid=str(judged.StudyInstanceUID),
         series_instance_uid=str(judged.ReferencedSeriesSequence[0].SeriesInstanceUID),
         sop_instance_uids=slices,
-        urgency=_key(codes.URGENCIES, _coded(case, codes.URGENCY)[0]),
+        urgency=key(codes.URGENCIES, coded(case, codes.URGENCY)[0]),
         findings=tuple(_finding(group, slices) for group in findings),
         key_slices=tuple(KeySlice(slices.index(uid), uid) for uid in _images(case, codes.KEY_SLICE)),
-        rules=tuple(code.value for code in _coded(case, codes.RULE)),
-        cautions=tuple(code.value for code in _coded(case, codes.CAUTION)),
+        rules=tuple(code.value for code in coded(case, codes.RULE)),
+        cautions=tuple(code.value for code in coded(case, codes.CAUTION)),
         rubric_version=_after(parameters, RUBRIC_PARAMETER),
         bundle=BundleIdentity(
-            name=_only(case, codes.ALGORITHM_NAME).TextValue,
-            version=_only(case, codes.ALGORITHM_VERSION).TextValue,
-            device_uid=str(_only(report, codes.DEVICE_OBSERVER_UID).UID),
+            name=only(case, codes.ALGORITHM_NAME).TextValue,
+            version=only(case, codes.ALGORITHM_VERSION).TextValue,
+            device_uid=str(only(report, codes.DEVICE_OBSERVER_UID).UID),
             digest=_after(parameters, DIGEST_PARAMETER),
         ),
-        summary=tuple(item.TextValue for item in _only(report, codes.SUMMARY).ContentSequence),
+        summary=tuple(item.TextValue for item in only(report, codes.SUMMARY).ContentSequence),
         observers=tuple(
             [item.TextValue for item in children(report, codes.DEVICE_OBSERVER_NAME)]
             + [str(item.PersonName) for item in children(report, codes.PERSON_OBSERVER_NAME)]
@@ -141,15 +144,15 @@ def _content(report: Dataset) -> ReportContent:
 
 def _finding(group: Dataset, slices: tuple[str, ...]) -> Finding:
     offset = _figure(group, codes.OFFSET)
-    if offset is not None and codes.RIGHT in _coded(group, codes.DISPLACED_TOWARDS):
+    if offset is not None and codes.RIGHT in coded(group, codes.DISPLACED_TOWARDS):
         offset = -offset
-    location = _coded(group, codes.LOCATION)
+    location = coded(group, codes.LOCATION)
     return Finding(
-        kind=_key(codes.FINDING_KINDS, _coded(group, codes.FINDING)[0]),
+        kind=key(codes.FINDING_KINDS, coded(group, codes.FINDING)[0]),
         slices=tuple(slices.index(uid) for uid in _images(group, codes.SLICE_INVOLVED)),
         volume_ml=_figure(group, codes.VOLUME),
         thickness_mm=_figure(group, codes.THICKNESS),
-        location=_key(codes.LOCATIONS, location[0]) if location else None,
+        location=key(codes.LOCATIONS, location[0]) if location else None,
         mean_hu=_figure(group, codes.MEAN_ATTENUATION),
         offset_mm=offset,
     )
@@ -160,15 +163,6 @@ def _predecessor_uid(report: Dataset) -> str | None:
     if not studies:
         return None
     return str(studies[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-
-
-def _only(item: Dataset, name: Code) -> Dataset:
-    (found,) = children(item, name)
-    return found
-
-
-def _coded(item: Dataset, name: Code) -> list[Code]:
-    return [concept(child, "ConceptCodeSequence") for child in children(item, name)]
 
 
 def _figure(item: Dataset, name: Code) -> float | None:
@@ -182,7 +176,3 @@ def _images(item: Dataset, name: Code) -> list[str]:
 
 def _after(texts: Sequence[str], prefix: str) -> str:
     return next(text.removeprefix(prefix) for text in texts if text.startswith(prefix))
-
-
-def _key(table: Mapping[_Key, Code], code: Code) -> _Key:
-    return next(key for key, value in table.items() if value == code)

@@ -9,6 +9,7 @@ from math import floor
 
 from headct.assessment import Finding, FindingKind, Location, State
 from headct.reasons import Language
+from headct.review import Action, Exclusion, ReviewFinding
 from headct.rubric import Rubric, Rule, default_rubric
 from headct.urgency import Urgency
 
@@ -120,6 +121,35 @@ _RULES: dict[Rule, _Pair] = {
 }
 
 
+_ACTIONS: dict[Action, _Pair] = {
+    Action.CONFIRM: ("urgency confirmed", "緊急度の判定に同意"),
+    Action.RELABEL: ("urgency set by the reader", "緊急度を読影者が設定"),
+    Action.EXCLUDE: ("excluded from training", "学習データから除外"),
+}
+_EXCLUSIONS: dict[Exclusion, _Pair] = {
+    Exclusion.POST_OPERATIVE: ("after an operation", "術後"),
+    Exclusion.REPEAT: ("repeat examination of the same patient", "同一患者の再検査"),
+    Exclusion.POOR_QUALITY: ("poor image quality", "画質不良"),
+    Exclusion.WRONG_SERIES: ("wrong series", "対象外のシリーズ"),
+    Exclusion.OTHER: ("another reason, said in the comment", "その他（コメント参照）"),
+}
+_REVIEW_FINDINGS: dict[ReviewFinding, _Pair] = {
+    ReviewFinding.HAEMORRHAGE: ("bleed within the skull", "頭蓋内出血"),
+    ReviewFinding.INTRAPARENCHYMAL: ("intraparenchymal bleed", "脳実質内出血"),
+    ReviewFinding.INTRAVENTRICULAR: ("blood in the ventricles", "脳室内出血"),
+    ReviewFinding.SUBARACHNOID: ("subarachnoid bleed", "くも膜下出血"),
+    ReviewFinding.EPIDURAL: ("epidural bleed", "硬膜外出血"),
+    ReviewFinding.SUBDURAL: ("subdural bleed", "硬膜下出血"),
+    ReviewFinding.OLD_COLLECTION: ("old collection of low density", "低吸収の陳旧性貯留"),
+    ReviewFinding.MIDLINE_SHIFT: ("midline shift", "正中偏位"),
+    ReviewFinding.FRACTURE: ("skull fracture", "頭蓋骨骨折"),
+}
+_BLIND: _Pair = (
+    "given before the machine's answer was shown",
+    "プログラムの判定を見る前の所見",
+)
+
+
 def notice(language: Language = "en") -> str:
     """The physician decides; on every screen and in every report.
 
@@ -153,6 +183,31 @@ def rule_words(rule: str, language: Language = "en", rubric: Rubric | None = Non
     if rule not in _RULES:
         return rule.replace("_", " ")
     return _in(_RULES[Rule(rule)], language).format(**asdict((rubric or default_rubric()).thresholds))
+
+
+def action_words(action: Action, language: Language = "en") -> str:
+    """What a reader did."""
+    return _in(_ACTIONS[action], language)
+
+
+def exclusion_words(reason: Exclusion, language: Language = "en") -> str:
+    """Why a case is not to be learnt from."""
+    return _in(_EXCLUSIONS[reason], language)
+
+
+def review_finding_words(
+    finding: ReviewFinding, language: Language = "en", *, present: bool | None = None
+) -> str:
+    """What a reader may find; with ``present`` also whether it is there: ``subdural bleed: present``."""
+    words = _in(_REVIEW_FINDINGS[finding], language)
+    if present is None:
+        return words
+    return words + _in((": present", "：あり") if present else (": absent", "：なし"), language)
+
+
+def blind_words(language: Language = "en") -> str:
+    """That a review was given without knowledge of the machine's answer."""
+    return _in(_BLIND, language)
 
 
 def finding_words(finding: Finding, language: Language = "en") -> str:

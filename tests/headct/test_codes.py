@@ -4,6 +4,7 @@ from pydicom.sr.coding import Code
 
 from headct import codes
 from headct.assessment import FindingKind, Location
+from headct.review import Action, Exclusion, ReviewFinding
 from headct.rubric import Rule
 from headct.urgency import Urgency
 
@@ -17,7 +18,24 @@ def test_every_urgency_kind_and_location_has_its_own_code():
     assert set(codes.URGENCIES) == set(Urgency)
     assert set(codes.FINDING_KINDS) == set(FindingKind)
     assert set(codes.LOCATIONS) == set(Location)
-    assert len(set(ALL)) == len(ALL)
+
+
+def test_everything_a_reader_may_say_has_its_own_code():
+    assert set(codes.REVIEWED_URGENCIES) == set(Urgency)
+    assert set(codes.ACTIONS) == set(Action)
+    assert set(codes.EXCLUSIONS) == set(Exclusion)
+    assert set(codes.REVIEW_FINDINGS) == set(ReviewFinding)
+
+
+def test_a_code_means_one_thing():
+    assert all(len(set(table.values())) == len(table) for table in _tables)
+    meanings = {(code.scheme_designator, code.value): code.meaning for code in ALL}
+    assert all(meanings[code.scheme_designator, code.value] == code.meaning for code in ALL)
+    # Reader and machine mean the same by a finding of the same code, and never by an urgency.
+    kinds, findings = codes.FINDING_KINDS, codes.REVIEW_FINDINGS
+    assert findings[ReviewFinding.HAEMORRHAGE] == kinds[FindingKind.HAEMORRHAGE]
+    assert kinds[FindingKind.MIDLINE_OFFSET] not in findings.values()
+    assert not set(codes.REVIEWED_URGENCIES.values()) & set(codes.URGENCIES.values())
 
 
 @pytest.mark.parametrize("code", ALL, ids=str)

@@ -4,14 +4,19 @@ from hypothesis import strategies as st
 
 from headct import wording
 from headct.assessment import Finding, FindingKind, Location, State
+from headct.review import Action, Exclusion, ReviewFinding
 from headct.rubric import Rule
 from headct.urgency import Urgency
 from headct.wording import (
+    action_words,
+    blind_words,
     caution_words,
     colour,
+    exclusion_words,
     finding_words,
     findings_words,
     notice,
+    review_finding_words,
     rule_words,
     state_words,
     urgency_words,
@@ -31,6 +36,11 @@ def everything(language):
     yield from (state_words(state, language) for state in State)
     yield from (caution_words(code, language) for code in CAUTIONS)
     yield from (rule_words(rule, language) for rule in Rule)
+    yield from (action_words(action, language) for action in Action)
+    yield from (exclusion_words(reason, language) for reason in Exclusion)
+    yield blind_words(language)
+    for said in ReviewFinding:
+        yield from (review_finding_words(said, language, present=p) for p in (None, True, False))
     for kind in FindingKind:
         for place in (None, *Location):
             yield finding_words(Finding(kind, (3, 4, 9), 23.4, 12.3, place, 55.0, -7.0), language)
