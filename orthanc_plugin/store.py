@@ -540,7 +540,7 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
         # in between was said of images that are gone.
         known.withdrawn_at = None
         for document in series.documents:
-            if document.assessment_id > known.id:
+            if document.assessment_id is not None and document.assessment_id > known.id:
                 document.withdrawn_at = document.withdrawn_at or now
     for new in judgement.documents:
         known_document = session.get(Document, new.sop_instance_uid)

@@ -198,7 +198,8 @@ class Document(Base):
 
     sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
-    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessments.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessments.id"), index=True)
+    """What the machine's results are of; empty for a review's."""
     kind: Mapped[DocumentKind]
     content: Mapped[bytes] = mapped_column(deferred=True)
     predecessor_uid: Mapped[str | None]
@@ -237,7 +238,7 @@ class Review(Base):
     copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"))
     """The same review of the same images under the patient they were first sent for."""
     report_uid: Mapped[str | None] = mapped_column(String(64))
-    """SOP instance UID of the report written of it; empty until a worker has."""
+    """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""
 
     __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
 

@@ -78,6 +78,7 @@ class DocumentKind(StrEnum):
 
     STRUCTURED_REPORT = "structured_report"
     KEY_OBJECTS = "key_objects"
+    REVIEW = "review"
 
 
 UrgencyName = Annotated[

@@ -21,16 +21,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
 from headct.assessment import State
 from headct.bundle import default_bundle, load_bundle
 from headct.classifier import Classifier, LiteRTRuntime
-from headct.errors import HeadCTError, NotAnalysedError
+from headct.errors import HeadCTError, NotAnalysedError, ReportError
 from headct.reading import load_series
 from headct.reasons import Reason, ReasonCode
 from headct.series import CTSeries, DicomSource
-from orthanc_plugin import disk, judging, outbox, previews, store
+from orthanc_plugin import disk, judging, outbox, previews, review_documents, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.judging import Completeness
 from orthanc_plugin.orthanc_client import OrthancClient, OrthancError, TokenError
@@ -120,6 +121,7 @@ class Worker:
         return (
             self._publisher.publish_next()
             or self._judge_next()
+            or self._report_next_review()
             or self._render_next()
             or self._publisher.forward_next()
             or self._check_some()
@@ -183,6 +185,41 @@ class Worker:
         with self._database.reading() as session:
             earlier = store.last_structured_report(session, series_id, uid)
             return session.get_one(Document, earlier).content if earlier is not None else None
+
+    def _report_next_review(self) -> bool:
+        with self._database.reading() as session:
+            due = review_documents.next_due(session)
+        if due is None:
+            return False
+        try:
+            report = review_documents.write(
+                due,
+                lambda: self._headers(due.series_id),
+                datetime.now().astimezone(),
+                self._settings.report_language,
+            )
+        except (OrthancError, OperationalError, OSError):
+            raise
+        except Exception as error:  # the review stands; what is behind it in the queue goes on
+            why = str(error) if isinstance(error, ReportError) else type(error).__name__
+            log.warning("no report could be written of a review: %s", why)
+            with self._database.writing() as session:
+                review_documents.give_up(session, due, why, store.utcnow())
+        else:
+            with self._database.writing() as session:
+                review_documents.record(session, due, report, store.utcnow())
+        return True
+
+    def _headers(self, series_id: str) -> list[Dataset]:
+        """Of all images of a series that Orthanc has."""
+        fetched = self._files(self._client.instances(series_id) or ())
+        if fetched is None:
+            raise ReportError("the series is too large to be read")
+        try:
+            found = (judging.first_header([source]) for source in fetched.sources)
+            return [header for header in found if header is not None]
+        finally:
+            fetched.remove()
 
     def _fetch(self, claim: Claim) -> Fetched | None:
         """All files of the claimed series; ``None`` when its fate was decided without them."""
