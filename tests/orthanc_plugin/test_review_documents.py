@@ -90,7 +90,7 @@ def test_of_what_the_reader_saw_and_sent_like_every_document(session: Session, o
     judged(session, options)
     say(session, Urgency.RED)
     # The machine judges again before the report is written.
-    store.rerun(session, "s1", "sato", after(45))
+    store.rerun(session, "s1", "sato", after(20))
     judged(session, options, bundle="f" * 64)
     wish = session.get_one(Series, "s1").publish_wanted
     content = written(session)

@@ -29,15 +29,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("series_id", "login", "request_id"),
     )
     op.create_index("ix_reviews_series_id", "reviews", ["series_id"])
-    with op.batch_alter_table("documents") as documents:
-        # The report of a review belongs to no result of the machine.
-        documents.alter_column("assessment_id", existing_type=sa.Integer(), nullable=True)
 
 
 def downgrade() -> None:
     """Back to the one before."""
-    op.execute("DELETE FROM documents WHERE assessment_id IS NULL")
-    with op.batch_alter_table("documents") as documents:
-        documents.alter_column("assessment_id", existing_type=sa.Integer(), nullable=False)
     op.drop_index("ix_reviews_series_id", "reviews")
     op.drop_table("reviews")
