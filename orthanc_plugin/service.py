@@ -223,6 +223,8 @@ class Triage:
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
         self._person(login, Role.READER)
+        if disk.is_low(self.settings):
+            raise UnavailableError("the disk is nearly full, and what is left is for new patients")
         now = store.utcnow()
         with self.database.writing() as session:
             studies = imports.announce(session, study_instance_uids, new=new, actor=login, now=now)

@@ -19,7 +19,7 @@ from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import Description, Seen
 from orthanc_plugin.tables import AuditEntry, Import, Study
-from orthanc_plugin.views import ImportedStudyView, RefusedError
+from orthanc_plugin.views import ImportedStudyView, RefusedError, UnavailableError
 
 UID = "1.3.st1"
 """Of the study that ``seen`` makes."""
@@ -170,6 +170,10 @@ def test_only_named_readers_announce(tmp_path: Path) -> None:
     assert [study.study_instance_uid for study in said.studies] == [UID, "1.3.other"]
     with database.reading() as session:
         assert session.get_one(Import, UID).actor == "sato"
+    full = settings(tmp_path, People=people, minimum_free_gigabytes=10**9)
+    triage = Triage(database, full, Nobody(), Nobody(), "1.10.1", authentication=True)
+    with pytest.raises(UnavailableError, match="disk is nearly full"):
+        triage.announce_import(["1.3.more"], "sato", new=False)
     database.close()
 
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Back to the one before."""
+    op.execute("UPDATE reviews SET report_uid = NULL")
     op.execute("DELETE FROM documents WHERE assessment_id IS NULL")
     with op.batch_alter_table("documents") as documents:
         documents.alter_column("assessment_id", existing_type=sa.Integer(), nullable=False)
