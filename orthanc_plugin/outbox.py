@@ -207,11 +207,21 @@ def previews_done(session: Session, series_id: str, generation: int) -> None:
 def labels(series: Iterable[Series]) -> tuple[str, ...]:
     """Labels of the worst that persons say of some series; where none did, of the worst that machines say.
 
-    The colour comes first. A machine's newer result never changes what a person said.
+    The colour comes first. A machine's newer result never changes what a person said of a series; a series
+    that came after the readers spoke counts beside it, by what the machine says.
     """
     shown = [s for s in series if s.state is not SeriesState.WITHDRAWN]
     given = [u for s in shown if (u := s.verdict.urgency) is not None]
     if given:
+        machines = [
+            a.urgency
+            for s in shown
+            if (a := s.current) is not None
+            and not s.reviews
+            and s.unseen(shown, min(a.created_at for a in s.assessments))
+        ]
+        if machines and max(machines) > max(given):
+            return max(machines).machine_labels()
         return max(given).person_labels()
     current = [a for s in shown if (a := s.current) is not None]
     if not current:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import func, select
@@ -329,15 +330,28 @@ def _studies(session: Session, study_id: str | None = None) -> list[worklist.Stu
             )
         )
     }
-    by_study: dict[str, list[worklist.SeriesRecord]] = {}
+    firsts = session.execute(
+        select(tables.Assessment.series_id, func.min(tables.Assessment.created_at))
+        .where(tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)))
+        .group_by(tables.Assessment.series_id)
+    )
+    first_judged: dict[str, datetime] = {series_id: at for series_id, at in firsts}  # noqa: C416 (rows to pairs)
+    by_study: dict[str, list[Series]] = {}
     for series in session.scalars(of_study):
-        by_study.setdefault(series.study_id, []).append(_series_record(series, said.get(series.id)))
+        by_study.setdefault(series.study_id, []).append(series)
     return [
         worklist.StudyRecord(
             id=study.id,
             study_instance_uid=study.study_instance_uid,
             first_arrival=study.first_arrival,
-            series=tuple(by_study.get(study.id, ())),
+            series=tuple(
+                _series_record(
+                    series,
+                    said.get(series.id),
+                    unseen=series.unseen(by_study[study.id], first_judged.get(series.id)),
+                )
+                for series in by_study.get(study.id, ())
+            ),
             earlier=study.earlier,
             patient_id=study.patient_id,
             patient_name=study.patient_name,
@@ -358,7 +372,9 @@ def _rendered(series: Series) -> int:
     return 0 if series.preview_pending else series.preview_slices
 
 
-def _series_record(series: Series, said: tables.Assessment | None) -> worklist.SeriesRecord:
+def _series_record(
+    series: Series, said: tables.Assessment | None, *, unseen: bool = False
+) -> worklist.SeriesRecord:
     return worklist.SeriesRecord(
         id=series.id,
         series_instance_uid=series.series_instance_uid,
@@ -374,6 +390,7 @@ def _series_record(series: Series, said: tables.Assessment | None) -> worklist.S
         preview_slices=_rendered(series),
         verdict=series.verdict,
         reviewed_at=series.reviews[0].at if series.reviews else None,
+        unseen=unseen,
     )
 
 

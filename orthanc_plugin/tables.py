@@ -1,5 +1,6 @@
 """Tables of the store. Only :mod:`orthanc_plugin.store` changes them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -150,6 +151,21 @@ class Series(Base):
     def verdict(self) -> Verdict:
         """What counts of all that persons said of it."""
         return verdict([SaidByPerson.from_json(row.content) for row in self.reviews])
+
+    def unseen(self, of_study: Iterable["Series"], first_judged: datetime | None) -> bool:
+        """Whether there is more than readers had before them when they spoke.
+
+        Of a series that they spoke of: images that arrived later. Of another in the same study: images that
+        arrived later, or the machine's first word (``first_judged``). False where nobody spoke of the study.
+        Images under a corrected patient were seen under the first one.
+        """
+        if self.reviews:
+            last = self.reviews[-1]
+            return last.copy_of is None and self.last_arrival > last.at
+        spoken = max((row.at for other in of_study for row in other.reviews), default=None)
+        return spoken is not None and (
+            self.last_arrival > spoken or first_judged is None or first_judged > spoken
+        )
 
 
 class Assessment(Base):

@@ -423,8 +423,13 @@ class WorklistRow(View):
     result_age_seconds: float | None = Field(default=None, ge=0)
     preview: PreviewView | None = None
     series: tuple[SeriesSummary, ...] = Field(default=(), description="the best first")
-    reviewed: bool = Field(default=False, description="a person gave an urgency, and no two differ")
+    reviewed: bool = Field(
+        default=False, description="persons have read it, no two differ, and nothing worse came after"
+    )
     disputed: bool = Field(default=False, description="two readers differ; a third is to settle it")
+    reopened: bool = Field(
+        default=False, description="images came after the review; what they show may be worse"
+    )
 
 
 class WorklistView(View):

@@ -61,6 +61,8 @@ class SeriesRecord:
     verdict: Verdict = UNREVIEWED
     reviewed_at: datetime | None = None
     """When a person first spoke of it."""
+    unseen: bool = False
+    """There is more than readers had before them, :meth:`orthanc_plugin.tables.Series.unseen`."""
 
     @property
     def urgency(self) -> Urgency | None:
@@ -121,7 +123,13 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
     worst = judged[0] if judged else None
     given = [u for s in series if (u := s.verdict.urgency) is not None]
     disputed = any(s.verdict.standing is Standing.DISPUTED for s in series)
-    ended = min((s.reviewed_at for s in series if s.reviewed_at is not None), default=now) if given else now
+    reopened = any(_reopens(s, max(given, default=None)) for s in series if s.unseen)
+    come_since = [s.urgency for s in series if s.unseen and s.reviewed_at is None and s.urgency is not None]
+    spoken = [s.reviewed_at for s in series if s.reviewed_at is not None]
+    # An exclusion gives no colour: the case is read once nothing else in it could be worse.
+    read = bool(given) or (bool(spoken) and not any(_open(s) for s in series))
+    reviewed = read and not disputed and not reopened
+    ended = min(spoken) if spoken and read and not reopened else now
     state = _case_state(series)
     reason = _telling_reason(series) if worst is None and state is not CaseState.PENDING else None
     assessment = worst.assessment if worst else None
@@ -140,10 +148,11 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         first_arrival=study.first_arrival,
         waiting_seconds=max(0.0, (ended - study.first_arrival).total_seconds()),
         state=state,
-        urgency=max(given) if given else assessment.urgency if assessment else None,
+        urgency=max(given + come_since) if given else assessment.urgency if assessment else None,
         machine_urgency=assessment.urgency if assessment else None,
-        reviewed=bool(given) and not disputed,
+        reviewed=reviewed,
         disputed=disputed,
+        reopened=reopened,
         preliminary=worst.preliminary if worst else False,
         discordant=len({s.urgency for s in judged}) > 1,
         reason=ReasonView.of(reason) if reason else None,
@@ -162,17 +171,33 @@ def _group(row: WorklistRow) -> int:
     if row.reviewed:
         # Read: it waits for nobody. The worst on top, all the same.
         return 8 - (row.urgency or Urgency.GREEN)
-    if row.urgency is not None and row.urgency.alert:
+    # New images may show what the reader could not see; his colour stays, the order follows the machine.
+    said = [u for u in (row.urgency, row.machine_urgency if row.reopened else None) if u is not None]
+    urgency = max(said, default=None)
+    if urgency is not None and urgency.alert:
         return 0
-    if row.urgency is Urgency.YELLOW:
+    if urgency is Urgency.YELLOW:
         return 2
-    if row.urgency is Urgency.GREEN:
+    if urgency is Urgency.GREEN:
         # What is still unknown of a study may be worse than what is known.
         unknown = any(s.state in PENDING or s.state is SeriesState.FAILED for s in row.series)
         return 3 if unknown else 4
     if row.state is CaseState.PENDING and row.waiting_seconds <= OVERDUE_SECONDS:
         return 3
     return 1
+
+
+def _open(series: SeriesRecord) -> bool:
+    """Whether no reader spoke of it though it may show something."""
+    unknown = series.state in PENDING or series.state is SeriesState.FAILED
+    return series.reviewed_at is None and (unknown or series.assessment is not None)
+
+
+def _reopens(series: SeriesRecord, given: Urgency | None) -> bool:
+    """Whether what no reader saw may be worse than what readers said."""
+    if series.urgency is None:
+        return series.state in PENDING or series.state is SeriesState.FAILED
+    return given is None or series.urgency > given
 
 
 def _shown(series: Iterable[SeriesRecord]) -> list[SeriesRecord]:

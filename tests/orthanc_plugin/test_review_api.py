@@ -110,7 +110,7 @@ def test_an_exclusion(client: FlaskClient) -> None:
     (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
     assert label["reason"] == "post_operative"
     (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
-    assert (row["urgency"], row["reviewed"]) == ("YELLOW", False)
+    assert (row["urgency"], row["reviewed"]) == ("YELLOW", True)
 
 
 def test_a_repeat_gets_the_first_answer(client: FlaskClient) -> None:

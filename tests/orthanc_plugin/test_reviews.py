@@ -201,3 +201,16 @@ def test_a_corrected_patient_takes_the_history_along(session: Session, options: 
     assert [r.login for r in new.reviews] == ["sato", "ito"]
     assert new.verdict.standing is Standing.DISPUTED
     assert shown(session, new) == ("triage-red",) and shown(session, old) == ()
+
+
+def test_a_series_that_comes_after_the_reading_counts_beside_it(session: Session, options: Settings) -> None:
+    first = judged(session, options)
+    say(session, first, word(Urgency.GREEN))
+    assert outbox.publication(session, first.id).study_labels == ("triage-green",)
+    second = judged(session, options, at=20, urgency=Urgency.RED, series="s2", study="st1")
+    shown(session, second)
+    assert second.unseen(second.study.series, after(24)) and not first.unseen(second.study.series, after(4))
+    assert outbox.publication(session, first.id).series_labels == ("triage-green",)
+    assert outbox.publication(session, first.id).study_labels == ("triage-red",)
+    say(session, second, word(Urgency.YELLOW))
+    assert outbox.publication(session, first.id).study_labels == ("triage-yellow",)

@@ -8,6 +8,7 @@ from hypothesis import given, strategies
 from store_samples import after, assessment
 
 from headct.reasons import Reason, ReasonCode
+from headct.review import Action, Exclusion, Person, Review, verdict
 from headct.urgency import Urgency
 from orthanc_plugin import worklist
 from orthanc_plugin.views import CaseState, SeriesState
@@ -174,3 +175,63 @@ def test_in_any_mixture(cases: list[tuple[list[SeriesRecord], int]]) -> None:
     for one, other in pairwise(rows):
         if worklist.order(one)[0] == worklist.order(other)[0]:
             assert one.waiting_seconds >= other.waiting_seconds
+
+
+def said(
+    record: SeriesRecord, urgency: Urgency | None, at: float = 100, *, unseen: bool = False
+) -> SeriesRecord:
+    """The same after a reader spoke of it; ``None``: he excluded it."""
+    review = Review(
+        Person("sato", "Sato^Hanako", "St. Elsewhere"),
+        after(at),
+        Action.EXCLUDE if urgency is None else Action.RELABEL,
+        urgency,
+        reason=Exclusion.WRONG_SERIES if urgency is None else None,
+    )
+    return replace(record, verdict=verdict([review]), reviewed_at=after(at), unseen=unseen)
+
+
+def test_a_read_case_waits_for_nobody() -> None:
+    row = worklist.row(study("s", said(assessed(Urgency.RED), Urgency.GREEN)), NOW)
+    assert row.reviewed and not row.reopened
+    assert (row.urgency, row.machine_urgency, row.waiting_seconds) == (Urgency.GREEN, Urgency.RED, 100)
+    assert names(
+        study("read", said(assessed(Urgency.RED), Urgency.RED)),
+        study("read, green", said(assessed(Urgency.RED), Urgency.GREEN)),
+        study("green", assessed(Urgency.GREEN)),
+    ) == ["green", "read", "read, green"]
+
+
+def test_what_came_after_the_reading_and_may_be_worse_opens_the_case_again() -> None:
+    read = said(assessed(Urgency.GREEN, "read"), Urgency.GREEN)
+    worse = replace(assessed(Urgency.RED, "late"), unseen=True)
+    row = worklist.row(study("s", read, worse), NOW)
+    assert (row.reviewed, row.reopened, row.urgency, row.waiting_seconds) == (False, True, Urgency.RED, 3600)
+    for late in (
+        replace(without(SeriesState.JUDGING, name="late"), unseen=True),
+        replace(FAILED, unseen=True),
+    ):
+        assert worklist.row(study("s", read, late), NOW).reopened
+    for late in (
+        replace(assessed(Urgency.GREEN, "late"), unseen=True),
+        replace(LOCALIZER, unseen=True),
+        assessed(Urgency.RED, "seen, not spoken of"),
+    ):
+        row = worklist.row(study("s", read, late), NOW)
+        assert (row.reviewed, row.reopened, row.urgency) == (True, False, Urgency.GREEN)
+
+
+def test_late_slices_raise_the_case_and_leave_the_persons_colour() -> None:
+    more = said(assessed(Urgency.RED), Urgency.GREEN, unseen=True)
+    row = worklist.row(study("s", more), NOW)
+    assert (row.urgency, row.machine_urgency, row.reopened) == (Urgency.GREEN, Urgency.RED, True)
+    assert names(study("yellow", assessed(Urgency.YELLOW)), study("more", more)) == ["more", "yellow"]
+
+
+def test_an_excluded_series_is_read_when_nothing_else_is_left() -> None:
+    excluded = said(assessed(Urgency.RED), None)
+    row = worklist.row(study("s", excluded), NOW)
+    assert (row.reviewed, row.urgency) == (True, Urgency.RED)
+    assert not worklist.row(study("s", excluded, assessed(Urgency.GREEN, "other")), NOW).reviewed
+    assert not worklist.row(study("s", said(LOCALIZER, None), ARRIVING), NOW).reviewed
+    assert worklist.row(study("s", said(LOCALIZER, None)), NOW).reviewed
