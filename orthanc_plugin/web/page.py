@@ -30,6 +30,8 @@ from orthanc_plugin.views import (
 from orthanc_plugin.web import words
 from orthanc_plugin.web.contract import Triage
 
+PLACES = (("page.worklist", "queue"), ("page.media_import", "import_title"))
+"""Where the bar leads: an endpoint and the key of its words each."""
 _ROW_FINDINGS = 3
 _PENDING = (SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING)
 _PENDING_WORDS = {
@@ -163,6 +165,7 @@ def context() -> dict[str, Any]:
         "t": lambda key, **figures: words.say(key, language, **figures),
         "pick": pick,
         "notice": wording.notice(language),
+        "places": PLACES,
         "sign": lambda item: sign(item, language),
         "urgency_sign": lambda urgency: urgency_sign(urgency, language),
         "progress": lambda row: progress(row, language),
