@@ -4,12 +4,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from headct.errors import SettingsError
+from headct.evidence import person_name
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,21 @@ class PersonSettings(BaseModel):
     organisation: str = Field(min_length=1, max_length=64)
     """Stands in the reports beside the name."""
     role: Role = Role.READER
+
+    @field_validator("name")
+    @classmethod
+    def _a_dicom_name(cls, name: str) -> str:
+        # As reports write it: what was not checked here would fail at night, after a review.
+        if person_name(name) is None:
+            raise ValueError("is not a DICOM person name")
+        return name
+
+    @field_validator("organisation")
+    @classmethod
+    def _not_blank(cls, organisation: str) -> str:
+        if not organisation.strip():
+            raise ValueError("is blank")
+        return organisation
 
     def may(self, role: Role) -> bool:
         """Whether this person may do what the role may."""

@@ -156,6 +156,11 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
             # One case under a corrected patient: it has been waiting since it first came.
             series.first_arrival = min(series.first_arrival, other.first_arrival)
             study.first_arrival = min(study.first_arrival, other.study.first_arrival)
+    if series.state is S.WITHDRAWN:
+        # What persons said of it counts again; the machine's results are made anew.
+        for document in series.documents:
+            if document.kind is DocumentKind.REVIEW:
+                _send_again(document)
     # An alert seen in a part of the series is not unseen by more images: it stays until they are judged.
     if series.current is not None and not series.current.preliminary:
         _withdraw_assessment(series, now)
@@ -557,12 +562,16 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
                 )
             )
         elif known_document.withdrawn_at is not None:
-            known_document.withdrawn_at = known_document.removed_at = None
-            known_document.sent_at = known_document.forwarded_at = None
-            known_document.forward_jobs = {}
+            _send_again(known_document)
     session.flush()
     session.expire(series, ["documents"])
     return known
+
+
+def _send_again(document: Document) -> None:
+    """What was withdrawn counts again."""
+    document.withdrawn_at = document.removed_at = document.sent_at = document.forwarded_at = None
+    document.forward_jobs = {}
 
 
 def _withdraw_assessment(series: Series, now: datetime) -> None:

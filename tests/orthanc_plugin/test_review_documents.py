@@ -17,7 +17,7 @@ from headct.identity import case_identity
 from headct.reasons import Reason, ReasonCode
 from headct.review import Action, Person, Review
 from headct.urgency import Urgency
-from orthanc_plugin import review_documents, reviews, store
+from orthanc_plugin import outbox, review_documents, reviews, store
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Description, Judgement, NewDocument
 from orthanc_plugin.tables import AuditEntry, Document, Series
@@ -156,3 +156,20 @@ def test_where_none_can_be_written_the_review_stands(session: Session, options: 
     assert session.get_one(Series, "s1").verdict.label is Urgency.RED
     events = session.scalars(select(AuditEntry.event).where(AuditEntry.series_id == "s1")).all()
     assert events[-1] == "review_not_reported"
+
+
+def test_a_deleted_series_takes_its_reviews_along_and_brings_them_back(
+    session: Session, options: Settings
+) -> None:
+    judged(session, options)
+    say(session, Urgency.RED)
+    due = review_documents.next_due(session)
+    assert due is not None
+    review_documents.record(session, due, review_documents.write(due, no_headers, MADE_AT, "en"), after(50))
+    (uid,) = (d.sop_instance_uid for d in session.get_one(Series, "s1").documents if d.kind == "review")
+    outbox.document_sent(session, uid, "o1", after(51))
+    store.withdraw(session, "s1", after(60))
+    assert (uid, "o1") in outbox.publication(session, "s1").remove
+    outbox.document_removed(session, uid, "o1", after(61))
+    store.arrive(session, seen(), after(70), options)
+    assert uid in outbox.publication(session, "s1").send

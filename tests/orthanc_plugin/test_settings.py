@@ -36,7 +36,9 @@ def test_names_are_camel_case_and_types_are_kept(tmp_path: Path) -> None:
         ("Database", "sqlite://"),
         ("Database", "nonsense"),
         ("Storage", "relative/folder"),
-        ("People", {"ito": {"Name": "Ito", "Role": "king"}}),
+        ("People", {"ito": {"Name": "Ito", "Organisation": "Hospital", "Role": "king"}}),
+        ("People", {"ito": {"Name": "^ ^", "Organisation": "Hospital"}}),
+        ("People", {"ito": {"Name": "Ito", "Organisation": "  "}}),
     ],
 )
 def test_wrong_and_unsafe_options_are_refused_by_name(tmp_path: Path, option: str, value: object) -> None:

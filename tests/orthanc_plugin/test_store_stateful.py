@@ -8,17 +8,24 @@ from pathlib import Path
 from hypothesis import HealthCheck, strategies
 from hypothesis import settings as run_with
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from report_cases import header
 from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 
+from headct import review_report
 from headct.reasons import Reason, ReasonCode
+from headct.review import Action, Person, Review
 from headct.urgency import Urgency
-from orthanc_plugin import outbox, store
+from orthanc_plugin import outbox, review_documents, reviews, store, tables
 from orthanc_plugin.database import Database
+from orthanc_plugin.reviews import based_on
 from orthanc_plugin.store import Claim
 from orthanc_plugin.tables import Assessment, Document, Series
-from orthanc_plugin.views import SeriesState
+from orthanc_plugin.views import ConflictError, DocumentKind, NotFoundError, SeriesState
 
+READERS = tuple(Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito"))
+READER = strategies.sampled_from(READERS)
+IMAGED = review_report.Subject.of_images([header(n) for n in range(3)], "case")
 SERIES = strategies.sampled_from(["a", "b"])
 URGENCY = strategies.sampled_from(list(Urgency))
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -40,6 +47,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.images: dict[str, int] = {}
         self.claims: list[Claim] = []
+        self.requests = 0
+        self.seen: dict[int, str] = {}
+        self.said: dict[str, Review] = {}
+        """What readers were told is kept, by request."""
 
     def teardown(self) -> None:
         self.database.close()
@@ -159,6 +170,53 @@ class StoreMachine(RuleBasedStateMachine):
                 outbox.document_removed(session, uid, orthanc_id, after(self.now))
             outbox.published(session, *wish, after(self.now))
 
+    @rule(series=SERIES, by=READER, urgency=URGENCY, stale=strategies.booleans(), again=strategies.booleans())
+    def review(self, series: str, by: Person, urgency: Urgency, *, stale: bool, again: bool) -> None:
+        """A reader speaks, sometimes of what is no longer so, sometimes twice for want of an answer."""
+        said = Review(by, after(self.now), Action.RELABEL, urgency)
+        self.requests += 1
+        for _ in range(1 + again):
+            with self.database.writing() as session:
+                row = session.get(Series, series)
+                seen = "other" if stale or row is None else self.seen.get(self.requests, based_on(row))
+                self.seen[self.requests] = seen
+                try:
+                    reviews.record(
+                        session,
+                        series,
+                        said,
+                        seen=seen,
+                        request_id=f"r{self.requests}",
+                        now=after(self.now),
+                    )
+                except (ConflictError, NotFoundError):
+                    continue
+            self.said[f"r{self.requests}"] = said
+
+    @rule()
+    def report_review(self) -> None:
+        with self.database.reading() as session:
+            due = review_documents.next_due(session)
+        if due is None:
+            return
+        report = review_report.write(due.review, IMAGED, request_id=due.request_id, sent_at=after(self.now))
+        for _worker in range(2):
+            with self.database.writing() as session:
+                review_documents.record(session, due, report, after(self.now))
+
+    @invariant()
+    def what_persons_said_stays_and_counts(self) -> None:
+        with self.database.reading() as session:
+            rows = session.scalars(select(tables.Review).order_by(tables.Review.id)).all()
+            assert {row.request_id: Review.from_json(row.content) for row in rows} == self.said
+            assert len(rows) == len(self.said)
+            for series in session.scalars(select(Series)):
+                latest = {row.login: row.urgency for row in series.reviews}
+                if series.state is not SeriesState.WITHDRAWN and len(set(latest.values())) == 1:
+                    (urgency,) = set(latest.values())
+                    assert urgency is not None
+                    assert outbox.publication(session, series.id).series_labels == urgency.person_labels()
+
     @invariant()
     def what_counts_is_one_and_fits_the_state(self) -> None:
         with self.database.reading() as session:
@@ -176,7 +234,8 @@ class StoreMachine(RuleBasedStateMachine):
                 if row.state is SeriesState.WITHDRAWN:
                     assert not current
                 labels = outbox.publication(session, row.id).series_labels
-                assert (labels == ()) == (not current)
+                spoken_of = bool(row.reviews) and row.state is not SeriesState.WITHDRAWN
+                assert (labels == ()) == (not current and not spoken_of)
                 if row.state is SeriesState.WAITING and current:
                     assert current[0].urgency.alert
 
@@ -184,9 +243,17 @@ class StoreMachine(RuleBasedStateMachine):
     def no_document_twice_and_none_without_its_assessment(self) -> None:
         with self.database.reading() as session:
             documents = session.scalars(select(Document)).all()
-            assert len({(d.assessment_id, d.kind) for d in documents}) == len(documents)
+            of_machine = [d for d in documents if d.kind is not DocumentKind.REVIEW]
+            assert len({(d.assessment_id, d.kind) for d in of_machine}) == len(of_machine)
             known = set(session.scalars(select(Assessment.id)))
-            assert {d.assessment_id for d in documents} <= known
+            assert {d.assessment_id for d in of_machine} <= known
+            reported = [r for r in session.scalars(select(tables.Review.report_uid)) if r is not None]
+            of_persons = [d.sop_instance_uid for d in documents if d.kind is DocumentKind.REVIEW]
+            assert sorted(reported) == sorted(of_persons)
+            withdrawn = set(session.scalars(select(Series.id).where(Series.state == SeriesState.WITHDRAWN)))
+            for document in documents:
+                if document.kind is DocumentKind.REVIEW:
+                    assert (document.withdrawn_at is not None) == (document.series_id in withdrawn)
 
     @rule()
     def everything_ends(self) -> None:
@@ -200,6 +267,7 @@ class StoreMachine(RuleBasedStateMachine):
                     said = judgement(Urgency.GREEN, str(claim.instance_count), series=claim.series_id)
                     assert store.record_assessed(session, claim, said, after(self.now), self.options)
             self.now += 300
+            self.report_review()
             self.publish(fails=False)
         with self.database.reading() as session:
             for row in session.scalars(select(Series)):
