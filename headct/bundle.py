@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from headct.assessment import BundleIdentity
 from headct.errors import BundleError
 from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.reference import Reference
 from headct.urgency_head import UrgencyHead
 
 FORMAT = 1
@@ -101,6 +102,8 @@ class BundleContents:
     """File name of the network."""
     urgency_head: UrgencyHead | None = None
     """Learned from specialists' labels; without one the rubric alone gives the urgency."""
+    reference: Reference | None = None
+    """Scores and inputs of those trained on; ``None`` in bundles from before this was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +198,23 @@ def default_bundle() -> Path:
     """
     if chosen := os.environ.get("HEADCT_BUNDLE"):
         return Path(chosen)
-    package = Path(__file__).resolve().parent
     shipped = [
-        (str(_parse(path.read_bytes(), path.parent).get("created", "")), path.parent)
-        for models in (package / "models", package.parent / "models")
-        for path in models.glob(f"*/{BUNDLE_JSON}")
+        (str(_parse((folder / BUNDLE_JSON).read_bytes(), folder).get("created", "")), folder)
+        for folder in shipped_bundles()
     ]
     if not shipped:
         raise BundleError("no bundle is installed; name one with --bundle or HEADCT_BUNDLE")
     return max(shipped)[1]
+
+
+def shipped_bundles() -> list[Path]:
+    """Folders of the bundles that ship; nothing in them is checked."""
+    package = Path(__file__).resolve().parent
+    return [
+        path.parent
+        for models in (package / "models", package.parent / "models")
+        for path in sorted(models.glob(f"*/{BUNDLE_JSON}"))
+    ]
 
 
 def _sha256(data: bytes) -> str:
@@ -276,6 +287,7 @@ def _to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, An
         "licence": contents.licence,
         "files": dict(files),
         **({"urgency_head": contents.urgency_head.to_json()} if contents.urgency_head else {}),
+        **({"reference": contents.reference.to_json()} if contents.reference else {}),
     }
 
 
@@ -318,6 +330,7 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             figures=_get(body, "figures", folder),
             licence=_checked(body["licence"], str, bool),
             urgency_head=UrgencyHead.from_json(body["urgency_head"]) if "urgency_head" in body else None,
+            reference=Reference.from_json(_get(body, "reference", folder)) if "reference" in body else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(

@@ -13,12 +13,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from scipy import ndimage
 
 from headct.anatomy import Levels, levels
 from headct.errors import NotAnalysedError
 from headct.geometry import is_localizer, orientation
 from headct.headers import number, text
+from headct.noise import fine_noise
 from headct.reasons import Reason, ReasonCode
 from headct.series import CTSeries
 
@@ -194,33 +194,7 @@ def _date(value: str) -> date | None:
 
 
 def _noise(series: CTSeries, brain_slabs: NDArray[np.bool_]) -> tuple[float, float]:
-    """Fine noise in flat brain (HU) and its correlation with the next pixel; zeros when there is none.
-
-    The noise of a filtered back projection follows its kernel: a bone kernel lifts the high frequencies, so
-    neighbours differ. Nothing else in brain is that fine.
-    """
+    """Fine noise in flat brain (HU) and its correlation with the next pixel; zeros when there is none."""
     numbers = np.flatnonzero(brain_slabs)
-    found = []
-    for k in numbers[len(numbers) // 4 : (3 * len(numbers)) // 4 + 1 : 3]:
-        hu = _around_head(series.hu[k]).astype(np.float32)
-        smooth = ndimage.uniform_filter(hu, 7)
-        flat = (ndimage.minimum_filter(smooth, 9) > 0) & (ndimage.maximum_filter(smooth, 9) < 80)
-        fine = hu - ndimage.gaussian_filter(hu, 2.0)
-        values = fine[flat]
-        if values.size < 500 or not values.any():
-            continue
-        pairs = (fine[:, 1:] * fine[:, :-1])[flat[:, 1:] & flat[:, :-1]]
-        found.append((float(values.std()), float(pairs.mean() / values.var()) if pairs.size else 1.0))
-    if not found:
-        return 0.0, 0.0
-    noise, correlation = np.median(np.array(found), axis=0)
-    return float(noise), float(correlation)
-
-
-def _around_head(hu: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The part of a slice that decides on flat brain and its noise; filtering the air around it takes time.
-
-    A flat pixel has something above 0 HU within 3 pixels, and the filters reach 8 further.
-    """
-    box = ndimage.find_objects((hu > 0).astype(np.int8))
-    return hu[tuple(slice(max(along.start - 11, 0), along.stop + 11) for along in box[0])] if box else hu
+    middle = numbers[len(numbers) // 4 : (3 * len(numbers)) // 4 + 1 : 3]
+    return fine_noise(series.hu[k] for k in middle) or (0.0, 0.0)

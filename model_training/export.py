@@ -31,6 +31,7 @@ from model_training.judging_time import REPEATS, judging_time
 from model_training.model_card import figures, model_card
 from model_training.networks.bleed import CONTEXT
 from model_training.precisions import RULE, Row, agreement, choose, refusal
+from model_training.reference import training_reference
 from model_training.train import run_folder, trained
 from model_training.urgency_head import load_urgency_head
 
@@ -77,7 +78,9 @@ def export(
     learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.masked]
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
     exported = convert_all(network, precisions.representative(data, learnt_from))
-    contents = _contents(run, version, manifest, learnt_from, evaluation)
+    contents = _contents(
+        data, run, version, manifest=manifest, learnt_from=learnt_from, evaluation=evaluation
+    )
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
     agreements = {p: agreement(file, network, samples, contents.cuts) for p, file in exported.items()}
     refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
@@ -124,8 +127,10 @@ def _evaluation(run: Path, manifest: Manifest) -> dict[str, Any]:
 
 
 def _contents(
+    data: Path,
     run: Path,
     version: str,
+    *,
     manifest: Manifest,
     learnt_from: Sequence[Patient],
     evaluation: Mapping[str, Any],
@@ -147,6 +152,7 @@ def _contents(
         licence=_licence(manifest, learnt_from),
         input=InputContract(context=CONTEXT),
         urgency_head=load_urgency_head(run),
+        reference=training_reference(data, learnt_from, evaluation),
     )
 
 

@@ -19,6 +19,8 @@ from headct.bundle import (
     write_bundle,
 )
 from headct.errors import BundleError
+from headct.quantities import Quantity
+from headct.reference import reference
 
 
 @pytest.fixture
@@ -115,6 +117,24 @@ def test_an_unlisted_file_is_refused_and_a_hidden_one_is_not(folder):
 def test_a_bundle_from_before_squares_goes_on_with_plain_sums(folder):
     resealed(folder, lambda body: body["cuts"].pop("power"))
     assert load_bundle(folder).contents.cuts == replace(contents().cuts, power=1.0)
+
+
+def test_the_reference_is_kept_and_guarded(tmp_path):
+    of_two = reference([{Quantity.AGE_YEARS: 40.0}, {Quantity.AGE_YEARS: 70.0, Quantity.SLICES: 30}])
+    plain, written = threshold_bundle(tmp_path / "plain"), threshold_bundle(tmp_path / "a", reference=of_two)
+    assert load_bundle(tmp_path / "plain").contents.reference is None
+    assert load_bundle(tmp_path / "a").contents.reference == of_two
+    assert written.device_uid != plain.device_uid
+    edit(written.folder, lambda body: body["reference"]["age_years"]["counts"].reverse())
+    refused(written.folder, "altered: its device UID")
+
+
+@pytest.mark.parametrize(
+    "given", [[], {"height": {"edges": [1], "counts": [1, 1]}}, {"slices": {"edges": [1], "counts": [0, 0]}}]
+)
+def test_a_reference_that_cannot_be_is_refused(folder, given):
+    resealed(folder, lambda body: body.update(reference=given))
+    refused(folder)
 
 
 def test_a_threshold_edited_by_hand_is_refused(folder):

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from headct.bundle import load_bundle
 from headct.classifier import Classifier
+from headct.quantities import Quantity
 from model_training.cli import main
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import sample_path
@@ -79,6 +80,8 @@ def test_data_to_bundle(data, tmp_path):
     again = table["float32"]["accuracy"]["auc_haemorrhage"]["value"]
     assert again == pytest.approx(figures["haemorrhage"]["auc"]["value"], abs=0.01)
     assert bundle.contents.data.patients == len(Manifest.read(data).part("train", "validation"))
+    known = bundle.contents.reference.histograms
+    assert known[Quantity.HAEMORRHAGE_PROBABILITY].total == known[Quantity.NOISE_HU].total == 8
     card = (bundle.folder / "MODEL_CARD.md").read_text()
     auc = figures["haemorrhage"]["auc"]["value"]
     assert f"{auc:.3f}" in card and "None" not in card and "nan" not in card
