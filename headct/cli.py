@@ -99,6 +99,32 @@ def assess(path: Path, as_json: bool, bundle: Path | None, rubric: Path | None) 
         sys.exit(1)
 
 
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON list, as the REST interface gives labels.")
+def labels(path: Path, as_json: bool) -> None:
+    """Rebuild the table of labels from the verified reports of reviews in the folder PATH alone.
+
+    A PACS gives the reports away like any DICOM object; nothing else is needed. Exit status 2 on unusable
+    input, a damaged report included.
+    """
+    from headct.labels import find_reports, rebuild
+
+    try:
+        found = rebuild(find_reports(path))
+    except (HeadCTError, OSError) as error:
+        raise _Unusable(" ".join(str(error).split())) from error
+    if as_json:
+        click.echo(json.dumps([label.to_json() for label in found], ensure_ascii=False, indent=2))
+        return
+    for label in found:
+        counted = label.verdict
+        shown = counted.label.name if counted.label is not None else "-"
+        readers = f"{label.readers} reader" + ("s" if label.readers > 1 else "")
+        excluded = f", excluded: {counted.by.reason.value}" if counted.by and counted.by.reason else ""
+        click.echo(f"{shown:8}{label.series_instance_uid}  {counted.standing.value}, {readers}{excluded}")
+
+
 def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcome]:
     """Outcomes of all series under ``path``, in the order of their UIDs' first appearance.
 
