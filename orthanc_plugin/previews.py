@@ -1,4 +1,4 @@
-"""Slices as small grey PNG files in three windows, for the worklist page."""
+"""Slices as small grey PNG files in four windows, for the worklist page."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,6 +16,7 @@ SIZE = 320
 LEVELS: dict[Window, tuple[int, int]] = {
     Window.BRAIN: (40, 80),
     Window.SUBDURAL: (75, 215),
+    Window.STROKE: (40, 40),
     Window.BONE: (600, 2800),
 }
 """Centre and width in HU, in common use for viewing; nothing is judged by them."""

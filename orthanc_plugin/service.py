@@ -25,12 +25,14 @@ from orthanc_plugin.views import (
     BundleView,
     DocumentView,
     DurationView,
+    IdentityView,
     ImportView,
     LabelsView,
     LabelView,
     MetricsView,
     ModelsView,
     NotFoundError,
+    PatientNameView,
     RefusedError,
     ReviewAnswer,
     ReviewRequest,
@@ -194,7 +196,7 @@ class Triage:
             )
             of_series = session.get_one(Series, series_id).reviews
             return ReviewAnswer(
-                review=ReviewView.of(Review.from_json(row.content)),
+                review=_review_view(row),
                 verdict=VerdictView.of(reviews.until(row, of_series)),
             )
 
@@ -279,16 +281,44 @@ class Triage:
             free_disk_bytes=disk.free_bytes(self.settings),
         )
 
+    def identity(self, login: str) -> IdentityView:
+        """Who a login is, and whether they may review."""
+        person = self.settings.people.get(login) if self.authentication else None
+        readers = (p.name for p in self.settings.people.values() if p.may(Role.READER))
+        return IdentityView(
+            login=login,
+            name=PatientNameView.of(person.name if person else ""),
+            role=person.role if person else Role.VIEWER,
+            refusal=self._refusal(login, Role.READER),
+            readers=tuple(PatientNameView.of(name) for name in readers),
+        )
+
     def _person(self, login: str, role: Role) -> PersonSettings:
         """Who a login is, if they may what the role may."""
+        refusal = self._refusal(login, role)
+        if refusal is not None:
+            raise RefusedError(refusal.en)
+        return self.settings.people[login]
+
+    def _refusal(self, login: str, role: Role) -> Words | None:
+        """Why a login may not what the role may."""
         if not self.authentication:
-            raise RefusedError("Changes are refused unless Orthanc asks for a user and a password.")
+            return Words(
+                en="Changes are refused unless Orthanc asks for a user and a password.",
+                ja="Orthancが認証を求めない設定のため、変更はできません。",
+            )
         person = self.settings.people.get(login)
         if person is None:
-            raise RefusedError("The setting People does not say who you are: you may only look.")
+            return Words(
+                en="The setting People does not say who you are: you may only look.",
+                ja="設定 People にこのログインの登録がないため、閲覧のみ可能です。",
+            )
         if not person.may(role):
-            raise RefusedError(f"This is for a {role.value}; you are a {person.role.value}.")
-        return person
+            return Words(
+                en=f"This is for a {role.value}; you are a {person.role.value}.",
+                ja=f"この操作には {role.value} の権限が必要です（現在の権限：{person.role.value}）。",
+            )
+        return None
 
     def _why_stopped(self) -> Words | None:
         if disk.is_low(self.settings):
@@ -316,8 +346,11 @@ def _counts(session: Session) -> dict[SeriesState, int]:
 def _studies(session: Session, study_id: str | None = None) -> list[worklist.StudyRecord]:
     """All studies, or one, with their current assessments and nothing of their history."""
     wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
+    persons = selectinload(Series.reviews).selectinload(tables.Review.assessment)
     of_study = (
-        select(Series).where(Series.state != SeriesState.WITHDRAWN).options(selectinload(Series.reviews))
+        select(Series)
+        .where(Series.state != SeriesState.WITHDRAWN)
+        .options(persons.load_only(tables.Assessment.urgency))
     )
     if study_id is not None:
         of_study = of_study.where(Series.study_id == study_id)
@@ -390,6 +423,7 @@ def _series_record(
         preview_slices=_rendered(series),
         verdict=series.verdict,
         reviewed_at=series.reviews[0].at if series.reviews else None,
+        reviews=tuple(_review_view(row) for row in {row.login: row for row in series.reviews}.values()),
         unseen=unseen,
     )
 
@@ -406,7 +440,7 @@ def _series_view(series: Series, session: Session) -> SeriesView:
         attempts=series.attempts,
         first_arrival=series.first_arrival,
         assessment=_assessment_view(current) if current else None,
-        reviews=tuple(ReviewView.of(Review.from_json(row.content)) for row in series.reviews),
+        reviews=tuple(_review_view(row) for row in series.reviews),
         verdict=VerdictView.of(counted),
         disagreement=bool(current and counted.urgency is not None and counted.urgency is not current.urgency),
         based_on=reviews.based_on(series),
@@ -426,6 +460,10 @@ def _series_view(series: Series, session: Session) -> SeriesView:
         ),
         slices=_rendered(series),
     )
+
+
+def _review_view(row: tables.Review) -> ReviewView:
+    return ReviewView.of(Review.from_json(row.content), row.assessment.urgency if row.assessment else None)
 
 
 def _assessment_view(row: tables.Assessment) -> AssessmentView:

@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from headct.review import Review as SaidByPerson
 from headct.review import Verdict, verdict
 from headct.urgency import Urgency
+from orthanc_plugin.model_views import ModelEvent
 from orthanc_plugin.views import DocumentKind, SeriesState
 
 
@@ -59,6 +60,7 @@ class Base(DeclarativeBase):
         SeriesState: Enum(SeriesState, native_enum=False, length=16, values_callable=_values),
         DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
         Urgency: Enum(Urgency, native_enum=False, length=8),
+        ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
     }
 
 
@@ -256,6 +258,8 @@ class Review(Base):
     report_uid: Mapped[str | None] = mapped_column(String(64))
     """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""
 
+    assessment: Mapped[Assessment | None] = relationship()
+
     __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
 
 
@@ -273,7 +277,7 @@ class AuditEntry(Base):
 
 
 class Bundle(Base):
-    """A model that has judged here."""
+    """A model that was in service or in shadow here once."""
 
     __tablename__ = "bundles"
 
@@ -281,8 +285,53 @@ class Bundle(Base):
     name: Mapped[str]
     version: Mapped[str]
     device_uid: Mapped[str]
-    in_service: Mapped[bool] = mapped_column(default=False)
     first_used: Mapped[datetime]
+    """When it was first put there."""
+
+    @property
+    def folder_name(self) -> str:
+        """``NAME-VERSION``, as its folder is called."""
+        return f"{self.name}-{self.version}"
+
+
+class ModelChange(Base):
+    """A change of the model in service or in shadow. Rows are only added; what serves is derived from them."""
+
+    __tablename__ = "model_changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """One more than the row before: of two changes made at once the database refuses one."""
+    at: Mapped[datetime]
+    event: Mapped[ModelEvent]
+    digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    """The model that judges from then on; of a shadow the one whose shadow begins or ends."""
+    actor: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class ShadowAssessment(Base):
+    """What the model in shadow says of a series beside the one in service; published nowhere."""
+
+    __tablename__ = "shadow_assessments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessments.id"))
+    """What it is compared with."""
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    bundle: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    owner: Mapped[str]
+    """The worker that took it up."""
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    urgency: Mapped[Urgency | None]
+    content: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """:meth:`headct.assessment.Assessment.to_json`; empty until it ended, and where there is none."""
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """What the judgement took."""
+    trouble: Mapped[str] = mapped_column(default="")
+    """Why there is no urgency."""
+
+    __table_args__ = (UniqueConstraint("assessment_id", "bundle"),)
 
 
 class Worker(Base):
@@ -293,6 +342,10 @@ class Worker(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    bundle: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it judges with."""
+    loading: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it is loading: a process that dies over that was killed by it."""
 
 
 class Import(Base):

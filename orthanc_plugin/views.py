@@ -22,6 +22,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.urgency import Urgency
 from headct.wording import caution_words, finding_words
+from orthanc_plugin.settings import Role
 
 
 class NotFoundError(HeadCTError):
@@ -45,6 +46,7 @@ class Window(StrEnum):
 
     BRAIN = "brain"
     SUBDURAL = "subdural"
+    STROKE = "stroke"
     BONE = "bone"
 
 
@@ -205,13 +207,15 @@ class ReviewView(View):
     reason: Exclusion | None
     comment: str
     blind: bool
+    login: str = Field(description="as Orthanc knows the reader")
     reader: str = Field(description="DICOM person name")
     organisation: str
     at: AwareDatetime
+    machine: UrgencyName | None = Field(default=None, description="what the machine said at that time")
 
     @classmethod
-    def of(cls, review: Review) -> Self:
-        """From the domain's review."""
+    def of(cls, review: Review, machine: Urgency | None = None) -> Self:
+        """From the domain's review, and what the machine said when it was given."""
         return cls(
             action=review.action,
             urgency=review.urgency,
@@ -219,9 +223,11 @@ class ReviewView(View):
             reason=review.reason,
             comment=review.comment,
             blind=review.blind,
+            login=review.by.login,
             reader=review.by.name,
             organisation=review.by.organisation,
             at=review.at,
+            machine=machine,
         )
 
 
@@ -386,6 +392,16 @@ class PatientNameView(View):
         return cls(alphabetic=groups[0], ideographic=groups[1], phonetic=groups[2])
 
 
+class IdentityView(View):
+    """Who a login is, as the setting People says."""
+
+    login: str = ""
+    name: PatientNameView = PatientNameView()
+    role: Role = Role.VIEWER
+    refusal: Words | None = Field(default=None, description="why this login may not review")
+    readers: tuple[PatientNameView, ...] = Field(default=(), description="who may")
+
+
 class PreviewView(View):
     """The slice that stands for a study."""
 
@@ -427,6 +443,9 @@ class WorklistRow(View):
         default=False, description="persons have read it, no two differ, and nothing worse came after"
     )
     disputed: bool = Field(default=False, description="two readers differ; a third is to settle it")
+    reviews: tuple[ReviewView, ...] = Field(
+        default=(), description="each reader's last word on each series, in the order in which they were given"
+    )
     reopened: bool = Field(
         default=False, description="images came after the review; what they show may be worse"
     )

@@ -15,6 +15,7 @@ from orthanc_plugin.views import (
     PatientNameView,
     PreviewView,
     ReasonView,
+    ReviewView,
     SeriesState,
     SeriesSummary,
     WorklistRow,
@@ -61,6 +62,8 @@ class SeriesRecord:
     verdict: Verdict = UNREVIEWED
     reviewed_at: datetime | None = None
     """When a person first spoke of it."""
+    reviews: tuple[ReviewView, ...] = ()
+    """Each reader's last word."""
     unseen: bool = False
     """There is more than readers had before them, :meth:`orthanc_plugin.tables.Series.unseen`."""
 
@@ -152,6 +155,7 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         machine_urgency=assessment.urgency if assessment else None,
         reviewed=reviewed,
         disputed=disputed,
+        reviews=tuple(sorted((r for s in series for r in s.reviews), key=lambda r: r.at)),
         reopened=reopened,
         preliminary=worst.preliminary if worst else False,
         discordant=len({s.urgency for s in judged}) > 1,

@@ -20,6 +20,7 @@ from orthanc_plugin.views import (
     DocumentView,
     DurationView,
     FindingView,
+    IdentityView,
     ImportedStudyView,
     ImportView,
     KeySliceView,
@@ -40,6 +41,7 @@ from orthanc_plugin.views import (
     StudyView,
     UnavailableError,
     Window,
+    Words,
     WorklistRow,
     WorklistView,
 )
@@ -321,6 +323,7 @@ class FakeTriage:
         self.earlier = (
             case("old", "Earlier^Study", 9000, summary("old", urgency=Urgency.GREEN), urgency=Urgency.GREEN),
         )
+        self.me = IdentityView(refusal=Words(en="You may only look.", ja="閲覧のみ可能です。"))
         self.trouble: Exception | None = None
         self.reruns: list[tuple[str, str]] = []
         self.announced: list[tuple[tuple[str, ...], bool, str]] = []
@@ -354,6 +357,9 @@ class FakeTriage:
 
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         raise RefusedError("Nobody reviews made-up cases.")
+
+    def identity(self, login: str) -> IdentityView:
+        return self.me
 
     def labels(self) -> LabelsView:
         return LabelsView(labels=())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from orthanc_plugin.views import (
+    IdentityView,
     ImportView,
     LabelsView,
     MetricsView,
@@ -50,6 +51,9 @@ class Triage(Protocol):
 
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         """Record what a reader says of a series; :class:`ReviewError` when it contradicts itself."""
+
+    def identity(self, login: str) -> IdentityView:
+        """Who a login is, and whether they may review; always answers."""
 
     def labels(self) -> LabelsView:
         """What persons said of every series."""
