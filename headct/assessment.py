@@ -1,9 +1,11 @@
 """What is said of one series: findings, key slices, and the outcome with its state."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from headct.quantities import Quantity
 from headct.reasons import Reason
 from headct.urgency import Urgency
 
@@ -93,6 +95,9 @@ class Assessment:
     cautions: tuple[str, ...] = ()
     """Codes of visible cautions, such as ``child``; words in :mod:`headct.wording`."""
     timings: Timings = field(default_factory=Timings)
+    inputs: Mapping[Quantity, float] = field(default_factory=dict)
+    """How the head was scanned, :func:`headct.acquisition.input_quantities`; empty in assessments from before
+    this was kept."""
 
     @property
     def judged_by(self) -> str:
@@ -103,6 +108,7 @@ class Assessment:
         """Plain JSON types; :meth:`from_json` reads them back."""
         data = asdict(self)
         data["urgency"] = self.urgency.name
+        data["inputs"] = {quantity.value: value for quantity, value in self.inputs.items()}
         return data
 
     @classmethod
@@ -129,6 +135,7 @@ class Assessment:
                 "rules": tuple(data["rules"]),
                 "cautions": tuple(data["cautions"]),
                 "timings": Timings(**data["timings"]),
+                "inputs": {Quantity(name): value for name, value in data.get("inputs", {}).items()},
             }
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct import eligibility
+from headct.acquisition import input_quantities
 from headct.anatomy import levels
 from headct.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
 from headct.classifier import Classifier
@@ -18,6 +19,7 @@ from headct.coverage import Coverage, coverage
 from headct.errors import NotAnalysedError
 from headct.headers import text
 from headct.preprocessing import HeadVolume, head_volume
+from headct.quantities import Quantity
 from headct.reading import load_series, read_headers
 from headct.reasons import Reason, ReasonCode
 from headct.rubric import Rubric, default_rubric
@@ -111,6 +113,7 @@ def _judge(
     infer = clock.lap()
 
     found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
+    inputs = _inputs(series, volume)
     partial = () if known.coverage.complete else ("partial",)
     learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
     return Assessment(
@@ -124,7 +127,18 @@ def _judge(
         rules=found.by_rubric.rules,
         cautions=partial + learned + eligibility.cautions(series),
         timings=Timings(read, decode, prepare, infer, clock.lap()),
+        inputs=inputs,
     )
+
+
+def _inputs(series: CTSeries, volume: HeadVolume) -> dict[Quantity, float]:
+    """How the head was scanned, without what the headers do not say and was assumed."""
+    pixel_mm = None if "pixel_spacing" in series.assumed else series.spacing_mm[0]
+    age = eligibility.age_years(series.headers[0])
+    found = input_quantities(volume, age_years=age, pixel_mm=pixel_mm)
+    if "slice_positions" in series.assumed:
+        del found[Quantity.SLICE_DISTANCE_MM]
+    return found
 
 
 def _key_slices(

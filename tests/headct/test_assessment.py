@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from headct.assessment import (
     State,
     Timings,
 )
+from headct.quantities import Quantity
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
 
@@ -42,12 +44,20 @@ assessments = st.builds(
     st.lists(st.text(), max_size=3).map(tuple),
     st.lists(st.text(), max_size=3).map(tuple),
     st.builds(Timings, *[st.floats(0, 100)] * 5),
+    st.dictionaries(st.sampled_from(Quantity), st.floats(0, 1e3)),
 )
 
 
 @given(assessments)
 def test_an_assessment_goes_through_json_and_back(assessment):
     assert Assessment.from_json(json.loads(json.dumps(assessment.to_json()))) == assessment
+
+
+@given(assessments)
+def test_an_assessment_from_before_inputs_were_kept_is_read(assessment):
+    data = assessment.to_json()
+    del data["inputs"]
+    assert Assessment.from_json(data) == replace(assessment, inputs={})
 
 
 @given(assessments)

@@ -14,6 +14,7 @@ from headct.assessment import FindingKind, State
 from headct.bundle import Cuts
 from headct.classifier import Classifier
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
+from headct.quantities import Quantity
 from headct.reasons import ReasonCode
 from headct.rubric import default_rubric
 from headct.urgency import Urgency
@@ -93,6 +94,23 @@ def test_nothing_flagged_is_green_with_slices_to_look_at(clear, classifier):
     assert found.rules == ()
     assert [f.kind for f in found.findings] == [FindingKind.MIDLINE_OFFSET]
     assert 0 < len(found.key_slices) <= MAX_KEY_SLICES_UNFLAGGED
+
+
+def test_how_the_head_was_scanned_is_kept(clear, classifier):
+    found = assess(clear, classifier)
+    inputs, series = found.outcome.assessment.inputs, found.series
+    assert inputs[Quantity.AGE_YEARS] == 50
+    assert inputs[Quantity.SLICES] == SLABS
+    assert inputs[Quantity.SLICE_DISTANCE_MM] == pytest.approx(np.diff(series.slice_positions_mm).mean())
+    assert inputs[Quantity.PIXEL_MM] == pytest.approx(series.spacing_mm[0])
+
+
+def test_what_was_assumed_of_a_scan_is_not_kept_as_known(tmp_path, classifier):
+    files = drawn(tmp_path, PixelSpacing=None)
+    found = assess(files, classifier).outcome.assessment
+    assert "assumed_pixel_spacing" in found.cautions
+    assert Quantity.PIXEL_MM not in found.inputs
+    assert Quantity.SLICES in found.inputs
 
 
 def test_more_blood_is_more_probable(clear, bleeding, classifier):
