@@ -43,6 +43,10 @@ class SettingsError(HeadCTError):
     """A setting has an unknown name, a wrong type or an unsafe value."""
 
 
+class DeidentificationError(HeadCTError):
+    """Images cannot be de-identified, or something that identifies is left; never says its value."""
+
+
 class NotAnalysedError(HeadCTError):
     """A series may not be judged; carries the reason shown to the doctor."""
 

@@ -3,13 +3,14 @@
 import json
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from headct.errors import HeadCTError
+from model_training.cycle_command import cycle
+from model_training.dataset_commands import dataset
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -38,69 +39,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
 
-@main.command()
-@click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; its patients are trained on.")
-@click.option("--phe-sich", type=_EXISTING, help="Folder of phe_sich; only measured on.")
-@click.option("--labelled", type=_EXISTING, help="DICOM tree with a labels.csv; its patients are trained on.")
-@click.option("--rsna", type=_EXISTING, help="Folder of RSNA 2019 (stage_2_train); only measured on.")
-@click.option("--cq500", type=_EXISTING, help="Folder of CQ500 with reads.csv; only measured on.")
-@click.option("--out", type=_FOLDER, required=True, help="Where samples and manifest go.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at work.")
-@click.option(
-    "--repeat-days",
-    type=click.IntRange(0),
-    help="A study within so many days after one in use is a repeat; 0, the default: one study a patient.",
-)
-@click.option(
-    "--selection",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="TOML file of selection rules instead of model_training/datasets/selection.toml.",
-)
-@click.option(
-    "--previous",
-    type=_EXISTING,
-    help="Folder of earlier prepared data, whose patients keep their part of the split.",
-)
-@click.option(
-    "--train-on",
-    multiple=True,
-    metavar="SOURCE",
-    help="Train on a source whose licence is not free; may be given repeatedly.",
-)
-def dataset(
-    out: Path,
-    *,
-    workers: int,
-    repeat_days: int | None,
-    selection: Path | None,
-    previous: Path | None,
-    train_on: tuple[str, ...],
-    **folders: Path | None,
-) -> None:
-    """Prepare head volumes and masks, list what is left out and why, and freeze the split by patient.
-
-    A run that was stopped goes on where it was. Each source comes in its published layout; what is not
-    eligible is listed with its reason.
-    """
-    from model_training.datasets.manifest import Manifest
-    from model_training.datasets.preparation import prepare
-    from model_training.datasets.selection import Selection
-    from model_training.datasets.summary import summary, write_exclusions
-
-    sources = {name: path for name, path in folders.items() if path}
-    if not sources:
-        raise click.UsageError("name at least one source of data")
-    rules = Selection.read(selection)
-    manifest = prepare(
-        sources,
-        out,
-        workers=workers,
-        selection=rules if repeat_days is None else replace(rules, repeat_days=repeat_days),
-        train_on=train_on,
-        previous=Manifest.read(previous) if previous else None,
-    )
-    write_exclusions(manifest, out)
-    click.echo(summary(manifest))
+main.add_command(dataset)
+main.add_command(cycle)
 
 
 @main.command()
@@ -110,6 +50,7 @@ def dataset(
 @click.option("--seed", type=click.IntRange(0), help="Networks of one seed alone.")
 @click.option("--fold", type=click.IntRange(0), help="Networks of one fold alone.")
 @click.option("--final", is_flag=True, help="The network that ships alone.")
+@click.option("--start", type=_EXISTING, help="Earlier run whose networks give the first weights.")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks trained side by side."
 )

@@ -95,7 +95,8 @@ def prepare(
         for source in opened:
             if not index(database, source, uuid4().hex, workers):
                 raise UnusableInputError(f"there are no DICOM files of {source.name} in {source.root}")
-            patients += _prepared(database, source, folder, selection, workers)
+            found = list(_prepared(database, source, folder, selection, workers))
+            patients += (*found, *_without_images(source, found))
     finally:
         database.close()
     patients = _without_duplicates(patients)
@@ -169,6 +170,10 @@ def _prepared(
             mark = _fingerprint(settings, case)
             yield _Task(case, mark, _recorded(database, folder, case, mark))
 
+    gone = (
+        "DELETE FROM prepared WHERE source = ? AND person NOT IN (SELECT person FROM images WHERE source = ?)"
+    )
+    database.execute(gone, (source.name, source.name))
     with tqdm(total=count_persons(database, source), desc=source.name, unit="patient") as bar:
         for task in in_processes(partial(_work, folder, selection), tasks(), workers):
             assert task.entries is not None
@@ -184,6 +189,27 @@ def _prepared(
             database.commit()
             bar.update()
             yield from task.entries
+
+
+def _without_images(source: Source, found: Sequence[Patient]) -> Iterator[Patient]:
+    """Entries of what the source leaves out and has no images of, numbered on from a patient's others."""
+    known = {p.series for p in found}
+    entries = Counter(p.who for p in found)
+    for out in source.left_out:
+        if out.series in known:
+            continue
+        entries[out.person] += 1
+        number = entries[out.person]
+        yield Patient(
+            patient=f"{out.person}.{number}" if number > 1 else out.person,
+            person=out.person if number > 1 else "",
+            source=source.name,
+            bleeding=False,
+            series=out.series,
+            study=out.study,
+            masked=False,
+            exclusion=out.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,16 @@ class FoundSeries:
     """Digest of names, sizes and times of the files."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A series that is not learnt from, of which the source need not have the images."""
+
+    person: str
+    study: str
+    series: str
+    reason: str
+
+
 class Masks(Protocol):
     """Where the blood is; sent to other processes, so it holds paths and no pictures."""
 
@@ -84,6 +94,10 @@ class Source(Protocol):
     trainable: bool
     """Whether the licence lets any product be trained on it; others are measured on, unless asked for."""
     root: Path
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Series that the source itself leaves out, with the reason."""
 
     def images(self) -> Iterator[Path]:
         """Files that should be DICOM images, in any order, one at a time."""

@@ -27,6 +27,7 @@ class Cq500:
         " critical findings in head CT scans, Lancet 2018;392:2388-2396"
     )
     trainable = False
+    left_out = ()
 
     def __init__(self, root: Path, work: Path) -> None:
         self.root = root

@@ -27,6 +27,7 @@ class CtIch:
         " Data 2020, 5(1):14"
     )
     trainable = True
+    left_out = ()
 
     def __init__(self, root: Path, work: Path) -> None:
         self.root = root

@@ -18,18 +18,20 @@ Columns of ``labels.csv``; one of the first three is needed, the others may be a
     pictures ``SOPInstanceUID.png`` of the slices with blood.
 ``doubtful``
     Why the label is open to question; the patient is reported apart.
+``excluded``
+    Why the series is not learnt from; it is listed with this reason, whether or not its images are there.
 ``comment``
     Not read.
 
 Patients appear in manifest and reports under names made from their PatientID with a key, ``pseudonyms.key``
-beside the table. It is made when there is none; with the same key the same patient keeps the name.
+beside the table. It is made when there is none; with the same key the same patient keeps the name. In a
+folder that ``dataset orthanc`` wrote, known by its ``version.json``, PatientIDs are such names and stay.
 """
 
-import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -37,10 +39,12 @@ from tempfile import NamedTemporaryFile
 from headct.errors import UnusableInputError
 from headct.urgency import Urgency
 from model_training.datasets.masks import PngMasks, SegMasks
-from model_training.datasets.source import BLEEDS, FINDINGS, FoundSeries, Masks, Truth
+from model_training.datasets.source import BLEEDS, FINDINGS, FoundSeries, LeftOut, Masks, Truth
 from model_training.datasets.sources.tables import rows_of
 
 TABLE, KEY = "labels.csv", "pseudonyms.key"
+VERSION = "version.json"
+"""Beside a table whose images were de-identified."""
 ABOUT = ("series", "study", "patient")
 COLUMNS = (
     *ABOUT,
@@ -50,6 +54,7 @@ COLUMNS = (
     "postoperative",
     "mask",
     "doubtful",
+    "excluded",
     "comment",
 )
 _SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
@@ -67,6 +72,7 @@ class Labelled:
         self.root = root
         self._rows: dict[tuple[str, str], Truth | str] = {}
         self._masks: set[Path] = set()
+        excluded: list[dict[str, str]] = []
         for line, row in enumerate(rows_of(root / TABLE), start=2):
             if unknown := sorted(set(row) - set(COLUMNS)):
                 raise UnusableInputError(f"{root / TABLE} has a column {unknown[0]!r}, which is not known")
@@ -76,9 +82,23 @@ class Labelled:
             truth = self._row(line, row)
             if self._rows.setdefault(about, truth) != truth:
                 raise self._wrong(line, f"contradicts an earlier one about the same {about[0]}")
-        key = _key(root / KEY)
-        # Asked once a file, and a patient has hundreds.
-        self._name = cache(lambda told: f"P-{hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:12]}")
+            if row.get("excluded") and row.get("series"):
+                excluded.append(row)
+        if (root / VERSION).exists():
+            self._name: Callable[[str], str] = str
+        else:
+            key = _key(root / KEY)
+            # Asked once a file, and a patient has hundreds.
+            self._name = cache(lambda told: f"P-{hmac.new(key, told.encode(), 'sha256').hexdigest()[:12]}")
+        self.left_out = tuple(
+            LeftOut(
+                self._name(row.get("patient") or f"series {row['series']}"),
+                row.get("study", ""),
+                row["series"],
+                row["excluded"],
+            )
+            for row in excluded
+        )
 
     def images(self) -> Iterator[Path]:
         """Files of the tree that may be DICOM by their suffix, masks left out."""
@@ -110,6 +130,8 @@ class Labelled:
             raise self._wrong(
                 line, f"has {urgency!r} for urgency, not one of {', '.join(Urgency.__members__)}"
             )
+        if row.get("excluded"):
+            return row["excluded"]
         kinds = [said[kind] for kind in BLEEDS if kind in said]
         if said.get("bleeding") is False and any(kinds):
             raise self._wrong(line, "says that there is no blood and of which kind it is")

@@ -13,6 +13,7 @@ class PheSich:
     name = "phe_sich"
     licence = "PHE-SICH-CT-IDS, non-commercial use"
     trainable = False
+    left_out = ()
 
     def __init__(self, root: Path, work: Path) -> None:
         self.root = root

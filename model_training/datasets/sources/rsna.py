@@ -42,6 +42,7 @@ class Rsna:
         " Radiology: Artificial Intelligence 2020;2:3, 10.1148/ryai.2020190211"
     )
     trainable = False
+    left_out = ()
 
     def __init__(self, root: Path, work: Path) -> None:
         self.root = root

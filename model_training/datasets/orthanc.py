@@ -1,0 +1,218 @@
+"""An Orthanc with triage, read by the training package: what persons said, and the images they said it of."""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from pyorthanc import Orthanc
+
+from headct.errors import HeadCTError, SettingsError, UnusableInputError
+from headct.review import Exclusion, ReviewFinding, Standing
+from headct.urgency import Urgency
+
+RETRY_SECONDS = (1.0, 3.0, 10.0)
+"""Pauses before a request is repeated."""
+_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+_LIMITS = httpx.Limits(keepalive_expiry=0.5)
+"""Orthanc closes a connection after one idle second; a request sent at that moment would be lost."""
+_GATEWAY = frozenset({502, 503, 504})
+"""Statuses of a proxy whose server does not answer now."""
+
+
+class PacsError(HeadCTError):
+    """Orthanc does not answer, refuses, or is no Orthanc with triage; never says of whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One of Orthanc's users."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedSeries:
+    """What counts of all that persons said of one series. Their comments do not come here."""
+
+    series_id: str
+    """Orthanc's identifier."""
+    series: str
+    """SeriesInstanceUID."""
+    study: str
+    """StudyInstanceUID."""
+    standing: Standing
+    label: Urgency | None
+    """What may be learnt from; ``None`` while readers differ, and for excluded cases."""
+    excluded: bool
+    findings: Mapping[ReviewFinding, bool]
+    """Present or absent; what is not named was not looked for."""
+    reason: Exclusion | None
+    """Of an exclusion."""
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """One row of the labels of the REST interface.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        verdict, reason = row["verdict"], row["reason"]
+        return cls(
+            series_id=str(row["series_id"]),
+            series=str(row["series_instance_uid"]),
+            study=str(row["study_instance_uid"]),
+            standing=Standing(verdict["standing"]),
+            label=None if verdict["label"] is None else Urgency[verdict["label"]],
+            excluded=bool(verdict["excluded"]),
+            findings={ReviewFinding(name): bool(there) for name, there in row["findings"].items()},
+            reason=None if reason is None else Exclusion(reason),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image in Orthanc."""
+
+    id: str
+    """Orthanc's identifier."""
+    file: str
+    """Of the file: another one when the image was stored again."""
+
+
+class Pacs:
+    """Reads from one Orthanc as one of its users; changes nothing there."""
+
+    def __init__(
+        self, url: str, login: Login, *, ca: Path | None = None, pauses: Sequence[float] = RETRY_SECONDS
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            url: of Orthanc itself, such as ``https://pacs.example:8042``.
+            login: a user of Orthanc.
+            ca: certificates to trust instead of the system's, in PEM form.
+            pauses: seconds to wait before a request is repeated.
+
+        Raises:
+            SettingsError: the address or the file of certificates cannot be used.
+        """
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL:
+            address = httpx.URL()
+        if address.scheme not in {"http", "https"} or not address.host:
+            raise SettingsError("the address must be one such as http://192.0.2.1:8042")
+        if address.userinfo:
+            raise SettingsError("user and password do not belong into the address, which is shown and logged")
+        try:
+            verify = ssl.create_default_context(cafile=ca)
+        except OSError as error:
+            raise SettingsError(f"{ca} holds no certificates") from error
+        # It would log every address, and Orthanc's identifiers are made from patients'.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        self._pauses = tuple(pauses)
+        self._user = login.user
+        self._orthanc = Orthanc(
+            str(address).rstrip("/"),
+            login.user,
+            login.password,
+            return_raw_response=True,  # pyorthanc's own errors quote the answer
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            verify=verify,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._orthanc.close()
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether others on the way could read along."""
+        address = httpx.URL(self._orthanc.url)
+        try:
+            here = address.host == "localhost" or ip_address(address.host).is_loopback
+        except ValueError:
+            here = False
+        return address.scheme == "http" and not here
+
+    def reviewed(self) -> tuple[ReviewedSeries, ...]:
+        """All series that a person spoke of and that are still there.
+
+        Raises:
+            PacsError: no answer, no triage there, or the user is refused.
+        """
+        answer = self._answer(lambda: self._orthanc.get(f"{self._orthanc.url}/triage/api/v1/labels"))
+        if answer is None:
+            raise PacsError(f"triage does not run in an Orthanc at {self._orthanc.url}")
+        try:
+            return tuple(ReviewedSeries.from_json(row) for row in answer.json()["labels"])
+        except (KeyError, TypeError, ValueError):
+            raise PacsError(f"what answers at {self._orthanc.url} is no triage of this version") from None
+
+    def images(self, series_id: str) -> tuple[StoredImage, ...] | None:
+        """Images of a series, ``None`` when Orthanc no longer has it.
+
+        Raises:
+            PacsError: no answer, or another one.
+        """
+        answer = self._answer(lambda: self._orthanc.get_series_id_instances(series_id))
+        if answer is None:
+            return None
+        try:
+            found = [StoredImage(str(one["ID"]), str(one["FileUuid"])) for one in answer.json()]
+        except (KeyError, TypeError, ValueError):
+            raise PacsError(f"what answers at {self._orthanc.url} is no Orthanc") from None
+        return tuple(sorted(found, key=lambda image: image.id))
+
+    def file(self, image: StoredImage) -> bytes:
+        """An image's DICOM file.
+
+        Raises:
+            PacsError: no answer, or another one.
+            UnusableInputError: Orthanc no longer has it.
+        """
+        answer = self._answer(lambda: self._orthanc.get_instances_id_file(image.id))
+        if answer is None:
+            raise UnusableInputError("an image is no longer in Orthanc")
+        return answer.content
+
+    def _answer(self, ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+        """The answer of Orthanc; ``None`` for something that it does not have."""
+        left = list(self._pauses)
+        while True:
+            answer, trouble = None, ""
+            try:
+                answer = ask()
+                trouble = f"status {answer.status_code}"
+            except httpx.TransportError as error:
+                trouble = type(error).__name__
+                if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                    raise PacsError(
+                        f"the certificate of {self._orthanc.url} is not trusted; see --ca"
+                    ) from None
+            if answer is not None and answer.status_code not in _GATEWAY:
+                break
+            if not left:
+                raise PacsError(f"{self._orthanc.url} does not answer ({trouble}); run again to go on")
+            time.sleep(left.pop(0))
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise PacsError(f"{self._orthanc.url} refuses the user {self._user} with this password")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.status_code != httpx.codes.OK:
+            raise PacsError(f"{self._orthanc.url} answers with {trouble}")
+        return answer
