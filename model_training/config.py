@@ -1,5 +1,6 @@
 """What a training run is told: one TOML file, every key typed, unknown keys refused."""
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -54,14 +55,14 @@ class TrainingConfig:
             raise SettingsError("patience needs a validation_share above 0 to look at")
 
     @classmethod
-    def read(cls, path: Path | None = None) -> "TrainingConfig":
-        """Read a file over the defaults.
+    def read(cls, *paths: Path | None) -> "TrainingConfig":
+        """Read files over the defaults, each over those before it; ``None`` says nothing.
 
         Raises:
             SettingsError: not TOML, a key that is not known, or a value out of its range.
         """
         values = tomllib.loads(DEFAULT.read_text(encoding="utf-8"))
-        if path:
+        for path in filter(None, paths):
             try:
                 given = tomllib.loads(path.read_text(encoding="utf-8"))
             except (OSError, tomllib.TOMLDecodeError) as error:
@@ -72,6 +73,16 @@ class TrainingConfig:
         tables = {name: _known(kind, values.pop(name, {})) for name, kind in TABLES.items()}
         made: dict[str, Any] = {name: TABLES[name](**given) for name, given in tables.items()}
         return cls(**_known(cls, values), **made)
+
+    def write(self, path: Path) -> None:
+        """Write every setting to a file that :meth:`read` reads back."""
+        # TOML writes numbers, texts and lists as JSON does.
+        values = asdict(self)
+        tables = {name: values.pop(name) for name in TABLES}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     @property
     def of_training(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def export(
         raise ExportError(f"{folder} exists; a bundle is never overwritten")
     manifest = Manifest.read(data)
     evaluation = _evaluation(run, manifest)
-    learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.masked]
+    learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.teaches]
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
     exported = convert_all(network, precisions.representative(data, learnt_from))
     contents = _contents(

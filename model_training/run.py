@@ -48,6 +48,7 @@ def train_run(
     final: bool,
     jobs: int,
     threads: int,
+    start: Path | None = None,
 ) -> Iterator[Path]:
     """Train what is missing of the networks asked for.
 
@@ -60,6 +61,7 @@ def train_run(
         final: the network that ships alone.
         jobs: networks trained at the same time, each by a process of its own.
         threads: of each process; 0 leaves it to TensorFlow.
+        start: folder of an earlier run, whose networks give the first weights.
 
     Yields:
         The folder of each network, when it is finished.
@@ -79,9 +81,12 @@ def train_run(
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         replicas = strategy()
         for each, number in wanted:
-            yield train(data, run, TrainingConfig.read(config), seed=each, fold=number, strategy=replicas)
+            settings = TrainingConfig.read(config)
+            yield train(data, run, settings, seed=each, fold=number, start=start, strategy=replicas)
         return
-    files = ["--data", str(data), "--run", str(run), *(["--config", str(config)] if config else [])]
+    files = ["--data", str(data), "--run", str(run)]
+    for option, path in (("--config", config), ("--start", start)):
+        files += [option, str(path)] if path else []
 
     def alone(network: tuple[int, int | None]) -> Path:
         which = ["--final"] if network[1] is None else ["--fold", str(network[1])]

@@ -53,11 +53,12 @@ class Draws:
     def __init__(self, samples: Sequence[Sample], patients: Sequence[Patient], how: Sampling) -> None:
         self._samples, self._how = samples, how
         self._bloody, self._clear = [], []
-        for sample in samples:
+        for sample, patient in zip(samples, patients, strict=True):
             marked, old = (m.any(axis=(1, 2)) for m in (sample.mask, _old(sample)))
             self._bloody.append(np.flatnonzero(marked & ~old))
-            # Of a patient with blood on every slab none is clear.
-            self._clear.append(np.flatnonzero(~marked) if not marked.all() else self._bloody[-1])
+            # Of a patient with blood on every slab none is clear; nor is one where a network found nothing.
+            none_clear = marked.all() or patient.masked_by_network
+            self._clear.append(self._bloody[-1] if none_clear else np.flatnonzero(~marked))
         bleeding = [i for i, slabs in enumerate(self._bloody) if len(slabs)]
         bleed_free = [i for i, p in enumerate(patients) if not p.bleeding]
         self._bleeding, self._bleed_free = (_by_source(patients, who) for who in (bleeding, bleed_free))

@@ -1,6 +1,7 @@
 """Training of a run's networks: for every seed one a fold, and one that ships on every training patient."""
 
 import fcntl
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,14 @@ def run_folder(run: Path, seed: int, fold: int | None) -> Path:
 
 
 def train(
-    data: Path, run: Path, config: TrainingConfig, *, seed: int, fold: int | None, strategy: Any = None
+    data: Path,
+    run: Path,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    fold: int | None,
+    start: Path | None = None,
+    strategy: Any = None,
 ) -> Path:
     """Train one network: on the cross-validation's patients outside ``fold``, or when ``None``, for the one
     that ships, on the training and validation patients of the split; never on the test patients.
@@ -47,13 +55,15 @@ def train(
         config: settings; the networks of a run have them in common.
         seed: of the first weights, of what is drawn and how it is varied.
         fold: whose patients are kept out, or ``None``.
+        start: folder of an earlier run, whose network of this seed and fold gives the first weights: so a
+            network that never saw the fold's patients goes on not seeing them. Random ones when ``None``.
         strategy: a ``tf.distribute.Strategy``; one device when ``None``.
 
     Returns:
         The folder with the weights, the log and the settings.
 
     Raises:
-        UnusableInputError: no such fold, or too few patients.
+        UnusableInputError: no such fold, too few patients, or no network to start from that fits.
         SettingsError: the batch cannot be shared out evenly.
         TrainingError: begun with other settings or data, trained by another process now, or diverged.
     """
@@ -69,10 +79,13 @@ def train(
     patients = tuple(p for p in patients if fold is None or p.fold != fold)
     folder = run_folder(run, seed, fold)
     settings = {"manifest": manifest.sha256, "seed": seed, "fold": fold, **config.of_training}
+    first = None if start is None else weights_file(run_folder(start, seed, fold))
+    if first:
+        settings["start"] = hashlib.sha256(first.read_bytes()).hexdigest()
     with _begun(folder, settings) if is_chief(strategy) else nullcontext():
         if not (folder / WEIGHTS).exists():
             stream = (seed, 0 if fold is None else fold + 1)
-            network = _fitted(data, folder, patients, config, seed=stream, strategy=strategy)
+            network = _fitted(data, folder, patients, config, seed=stream, first=first, strategy=strategy)
             _save(network, folder, strategy)
     return folder
 
@@ -83,11 +96,20 @@ def trained(folder: Path, config: TrainingConfig) -> Any:
     Raises:
         UnusableInputError: the training has not finished.
     """
+    network = build(config, CROP_ROWS, CROP_COLUMNS)
+    network.load_weights(weights_file(folder))
+    return network
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights of a finished training.
+
+    Raises:
+        UnusableInputError: the training has not finished.
+    """
     if not (folder / WEIGHTS).exists():
         raise UnusableInputError(f"{folder} holds no trained network: run headct-train train")
-    network = build(config, CROP_ROWS, CROP_COLUMNS)
-    network.load_weights(folder / WEIGHTS)
-    return network
+    return folder / WEIGHTS
 
 
 def _fitted(
@@ -97,9 +119,10 @@ def _fitted(
     config: TrainingConfig,
     *,
     seed: tuple[int, int],
+    first: Path | None,
     strategy: Any,
 ) -> Any:
-    learnt = [p for p in patients if p.masked]
+    learnt = [p for p in patients if p.teaches]
     _log.info(
         "%s: %d patients, %d left out for want of masks", folder, len(learnt), len(patients) - len(learnt)
     )
@@ -110,6 +133,8 @@ def _fitted(
     keras.utils.set_random_seed(seed_number(seed))
     with strategy.scope(), _dtype_policy(config.precision):
         network = build(config, *config.augmentation.window)
+        if first:
+            _load_first(network, first)
         optimizer = _optimizer(config)
     fit(
         network,
@@ -123,6 +148,13 @@ def _fitted(
         patience=config.patience,
     )
     return network
+
+
+def _load_first(network: Any, weights: Path) -> None:
+    try:
+        network.load_weights(weights)
+    except ValueError as error:
+        raise UnusableInputError(f"{weights} is of another network than the settings name") from error
 
 
 def _save(network: Any, folder: Path, strategy: Any) -> None:

@@ -101,7 +101,7 @@ def load_urgency_head(run: Path) -> UrgencyHead | None:
 
 def _cases(manifest: Manifest, judges: Judges, seed: int, cuts: Cuts, rubric: Rubric) -> Iterator[Case]:
     labelled = [p for p in manifest.in_folds if p.urgency_by == SPECIALIST and p.split != TEST]
-    _enough(tuple(p.colour for p in labelled if p.colour is not None))
+    enough(tuple(p.colour for p in labelled if p.colour is not None))
     for fold in sorted({p.fold for p in labelled if p.fold is not None}):
         members = [p for p in labelled if p.fold == fold]
         for judged in judges.judge(f"seed-{seed}/fold-{fold}", members):
@@ -122,7 +122,7 @@ def fit(cases: Sequence[Case]) -> UrgencyHead:
     Raises:
         UnusableInputError: too few patients, in all or of a colour.
     """
-    _enough([c.urgency for c in cases])
+    enough([c.urgency for c in cases])
     return _chosen(cases, _levels(cases))
 
 
@@ -155,8 +155,12 @@ def agreement(cases: Sequence[Case], folds: int = FOLDS) -> dict[str, Any]:
     }
 
 
-def _enough(labels: Sequence[Urgency]) -> None:
-    """Refuse what no head can be learnt from."""
+def enough(labels: Sequence[Urgency]) -> None:
+    """Refuse what no head can be learnt from.
+
+    Raises:
+        UnusableInputError: too few labels, in all or of a colour.
+    """
     if len(labels) < FEWEST:
         raise UnusableInputError(
             f"{len(labels)} patients are labelled by a specialist; an urgency head needs {FEWEST}, and"

@@ -60,6 +60,9 @@ class Patient:
     fold: int | None = None
     """Held out in this fold of the cross-validation; ``None`` for external and excluded patients."""
     pixel_digest: str = ""
+    masked_by_network: bool = False
+    """A reader saw the bleed and nobody marked it: the sample's mask is what a network found. Learnt from,
+    never measured against; ``masked`` stays false."""
     person: str = ""
     """Name of the patient, equal for all series of one; empty where it is ``patient``. Parts of the split and
     folds are dealt by it."""
@@ -68,6 +71,11 @@ class Patient:
     def who(self) -> str:
         """The patient behind the entry."""
         return self.person or self.patient
+
+    @property
+    def teaches(self) -> bool:
+        """Whether a network can learn from the sample's mask."""
+        return self.masked or self.masked_by_network
 
     @property
     def under_18(self) -> bool | None:
@@ -101,7 +109,7 @@ class Manifest:
     @property
     def sha256(self) -> str:
         """Digest of the whole manifest."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._body(), sort_keys=True).encode()).hexdigest()
 
     @property
     def in_folds(self) -> tuple[Patient, ...]:
@@ -124,7 +132,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json``, as a whole or not at all; :meth:`read` reads it back."""
-        body = {"sha256": self.sha256, **asdict(self)}
+        body = {"sha256": self.sha256, **self._body()}
         unfinished = folder / f".unfinished-{MANIFEST}"
         unfinished.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
         unfinished.replace(folder / MANIFEST)
@@ -146,3 +154,11 @@ class Manifest:
         if manifest.sha256 != digest:
             raise UnusableInputError(f"{folder / MANIFEST} does not have the hash that was recorded in it")
         return manifest
+
+    def _body(self) -> dict[str, Any]:
+        body = asdict(self)
+        for patient in body["patients"]:
+            # Only where it says something: manifests from before it existed keep their hash.
+            if not patient["masked_by_network"]:
+                del patient["masked_by_network"]
+        return body

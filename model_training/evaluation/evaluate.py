@@ -51,7 +51,7 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     """
     manifest, judges = Manifest.read(data), Judges(data, run, config)
     patients = manifest.in_folds
-    _check_patients(patients)
+    check_patients(patients)
     reproduction = _reproduction(run, patients)
     seeds = _seeds(judges, config, manifest.folds, allow_partial)
     cohort, scores, true_ml = out_of_fold(judges, patients, seeds)
@@ -106,13 +106,19 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     }
     result["worklist"] = simulate_worklist(result)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-    (run / EVALUATION).write_text(text, encoding="utf-8")
+    unfinished = run / f".unfinished-{EVALUATION}"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(run / EVALUATION)
     written: dict[str, Any] = json.loads(text)
     return written
 
 
-def _check_patients(patients: Sequence[Patient]) -> None:
-    """In any fold left out, the others hold both kinds, so that cuts can be chosen."""
+def check_patients(patients: Sequence[Patient]) -> None:
+    """In any fold left out, the others hold both kinds, so that cuts can be chosen.
+
+    Raises:
+        UnusableInputError: they do not.
+    """
     for fold in sorted({p.fold for p in patients if p.fold is not None}):
         others = [p for p in patients if p.fold != fold]
         if not any(p.bleeding and p.masked for p in others) or all(p.bleeding for p in others):

@@ -65,16 +65,8 @@ def choose(manifest: Manifest, in_service: Bundle, candidate: Bundle) -> Selecti
     series = manifest.part(TEST, EXTERNAL)
     reasons: dict[str, str] = {}
     for role, bundle in (("in service", in_service), ("candidate", candidate)):
-        data = bundle.contents.data
-        digests, sources = set(data.pixel_digests), () if data.pixel_digests else data.sources
-        for p in manifest.patients:
-            if p.pixel_digest in digests:
-                reasons.setdefault(p.who, f"the bundle {role} was trained on them")
-            elif p.source in sources:
-                words = f"the bundle {role} does not say on whom of {p.source} it was trained"
-                reasons.setdefault(p.who, words)
-            elif not p.pixel_digest:
-                reasons.setdefault(p.who, "no pixel digest tells whether a bundle was trained on them")
+        for who, why in trained_on(bundle, manifest, role).items():
+            reasons.setdefault(who, why)
     chosen: dict[str, Patient] = {}
     left_out: dict[str, set[str]] = {}
     for p in series:
@@ -83,6 +75,26 @@ def choose(manifest: Manifest, in_service: Bundle, candidate: Bundle) -> Selecti
         else:
             chosen.setdefault(p.who, p)
     return Selection(tuple(chosen.values()), {reason: len(who) for reason, who in left_out.items()})
+
+
+def trained_on(bundle: Bundle, manifest: Manifest, role: str) -> dict[str, str]:
+    """Patients that a bundle knows or may know, each with the reason to say so.
+
+    Args:
+        bundle: whose network it is about.
+        manifest: the patients.
+        role: of the bundle, in words: ``in service``, ``candidate``.
+    """
+    data, known = bundle.contents.data, dict[str, str]()
+    digests, sources = set(data.pixel_digests), () if data.pixel_digests else data.sources
+    for p in manifest.patients:
+        if p.pixel_digest in digests:
+            known.setdefault(p.who, f"the bundle {role} was trained on them")
+        elif p.source in sources:
+            known.setdefault(p.who, f"the bundle {role} does not say on whom of {p.source} it was trained")
+        elif not p.pixel_digest:
+            known.setdefault(p.who, "no pixel digest tells whether a bundle was trained on them")
+    return known
 
 
 def judge(

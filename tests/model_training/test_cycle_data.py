@@ -1,0 +1,167 @@
+"""A hospital's patients beside the base's: whose place and label count, and what can be learnt from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bundles import threshold_bundle
+
+from headct.bundle import Cuts
+from headct.errors import UnusableInputError
+from model_training.cycle_data import freeze, learnt_from
+from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest
+from model_training.datasets.sample import Sample, sample_path
+from model_training.sampling import Draws, Sampling
+from tests.model_training.drawn_patients import drawn, written
+
+
+@pytest.fixture(scope="module")
+def in_service(tmp_path_factory):
+    return threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold", cuts=Cuts(0.5, -0.3))
+
+
+def frozen(tmp_path, hospital, base=(), in_service=None):
+    data = written(tmp_path / "hospital", hospital)
+    before = written(tmp_path / "base", base) if base else None
+    manifest = freeze(data, before, tmp_path / "frozen", in_service)
+    return {p.patient: p for p in manifest.patients}
+
+
+def sample(tmp_path, name):
+    return Sample.read(tmp_path / "frozen" / "samples" / name)
+
+
+def test_both_are_there_with_their_samples_places_and_licences(tmp_path):
+    base = [drawn(n, "RED", source="ct_ich", masked=True) for n in (101, 102)]
+    hospital = [drawn(1, "GREEN"), drawn(2, "YELLOW", exclusion="too few slices", split=None, fold=None)]
+    found = frozen(tmp_path, hospital, base)
+    assert found == {p.patient: p for p, _ in (*base, *hospital)}
+    for patient, made in (*base, hospital[0]):
+        kept = sample(tmp_path, patient.patient)
+        np.testing.assert_array_equal(kept.volume.hu, made.volume.hu)
+        np.testing.assert_array_equal(kept.mask, made.mask)
+    assert Manifest.read(tmp_path / "frozen").licences == {"ct_ich": "none", "labelled": "none"}
+
+
+def test_a_patient_of_both_keeps_the_bases_place_and_gets_the_hospitals_label(tmp_path):
+    known, picture = drawn(1, "RED", source="ct_ich", masked=True, patient="CT-1", split=TEST, fold=4)
+    known = replace(known, urgency="YELLOW", urgency_by=PROVISIONAL)
+    other = drawn(9, "GREEN", source="ct_ich", patient="CT-9")
+    reviewed, _ = drawn(1, "RED", split=TRAIN, fold=0)
+    later, _ = again = drawn(2, "GREEN", patient="P-001.2", person="P-001", split=TRAIN, fold=0)
+    found = frozen(tmp_path, [(reviewed, drawn(1, "RED")[1]), again], [(known, picture), other])
+    assert set(found) == {"P-001", "P-001.2", "CT-9"}
+    kept = found["P-001"]
+    assert (kept.split, kept.fold, kept.source, kept.who) == (TEST, 4, "ct_ich", "CT-1")
+    assert (kept.urgency, kept.urgency_by) == (reviewed.urgency, reviewed.urgency_by)
+    # What the base has marked stays marked.
+    assert kept.masked and kept.bleed_ml == known.bleed_ml
+    np.testing.assert_array_equal(sample(tmp_path, "P-001").mask, picture.mask)
+    # His other series goes where he is: a network that saw one must not be asked about the other.
+    assert (found["P-001.2"].split, found["P-001.2"].fold, found["P-001.2"].who) == (TEST, 4, "CT-1")
+    assert later.bleeding is False and found["P-001.2"].masked
+
+
+def test_a_reader_who_sees_no_blood_goes_before_the_bases_mask(tmp_path):
+    known = drawn(1, "RED", source="ct_ich", masked=True, patient="CT-1")
+    says_clear, picture = drawn(1, "GREEN", radius_mm=16.0)
+    found = frozen(tmp_path, [(says_clear, picture)], [known])
+    assert list(found) == ["P-001"] and found["P-001"].masked and not found["P-001"].bleeding
+    assert not sample(tmp_path, "P-001").mask.any()
+
+
+def test_a_newer_version_takes_the_place_of_an_older_one(tmp_path):
+    """The base is an earlier cycle's data: its hospital's patients are taken anew, in their old place."""
+    before = [
+        drawn(1, "GREEN", split=TEST, fold=1),
+        drawn(2, "RED", masked_by_network=True),
+        drawn(3, "GREEN"),
+    ]
+    relabelled = drawn(1, "YELLOW", split=TRAIN, fold=0, pixel_digest="f" * 64)
+    left_out = drawn(3, "GREEN", exclusion="postoperative", split=None, fold=None)
+    found = frozen(tmp_path, [relabelled, drawn(2, "RED"), left_out], before)
+    assert set(found) == {"P-001", "P-002", "P-003"}
+    assert (found["P-001"].urgency, found["P-001"].split, found["P-001"].fold) == ("YELLOW", TEST, 1)
+    # Marked by the network of that time: to be marked by today's.
+    assert not found["P-002"].teaches
+    assert found["P-003"].exclusion and found["P-003"].split is None
+
+
+def test_two_patients_of_one_name_are_refused(tmp_path):
+    base = drawn(7, "GREEN", patient="P-001", person="someone else")
+    with pytest.raises(UnusableInputError, match="of two patients"):
+        frozen(tmp_path, [drawn(1, "GREEN")], [base])
+
+
+def test_confirmed_bleeds_are_learnt_as_flagged_and_missed_ones_are_listed(tmp_path, in_service):
+    hospital = [
+        drawn(1, "RED"),
+        drawn(2, "YELLOW", radius_mm=0.0),  # the reader saw what the network does not
+        drawn(3, "GREEN", radius_mm=16.0),  # the network sees what the reader calls no blood
+        drawn(5, "RED", masked=True),
+        drawn(6, "RED", split=EXTERNAL, fold=None),
+    ]
+    found = frozen(tmp_path, hospital, in_service=in_service)
+    flagged = found["P-001"]
+    assert flagged.masked_by_network and flagged.teaches and not flagged.masked
+    assert flagged.bleed_ml is None, "what a network found is never the truth"
+    true = drawn(1, "RED", masked=True)[1].mask
+    mask = sample(tmp_path, "P-001").mask
+    assert (mask & true).sum() > 0.9 * true.sum() and (mask & ~true).sum() < 0.1 * true.sum()
+    assert not found["P-002"].teaches and found["P-002"].bleeding
+    assert found["P-003"].teaches and not sample(tmp_path, "P-003").mask.any()
+    assert not found["P-006"].masked_by_network
+    learnt = learnt_from(Manifest.read(tmp_path / "frozen"))
+    assert learnt["patients"] == 4 and learnt["without_a_bleed"] == 1 and learnt["bleeds_marked"] == 1
+    assert learnt["bleeds_marked_by_the_network_in_service"] == 1
+    assert learnt["bleeds_not_marked"] == ["P-002"]
+
+
+def test_slabs_in_which_a_network_found_nothing_are_not_shown_as_clear():
+    patient, made = drawn(1, "RED", masked=True)
+    mask = np.array(made.mask)
+    mask[[0, 2]] = False
+    clear = drawn(2, "GREEN")
+    only_clear = Sampling(bloody=0.0, clear=1.0, grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
+    random = np.random.default_rng(1)
+    for by_network, slabs in ((False, {0, 2}), (True, {1})):
+        patients = [replace(patient, masked=not by_network, masked_by_network=by_network), clear[0]]
+        draws = Draws([Sample(made.volume, mask), clear[1]], patients, only_clear)
+        shown = [draws.draw(random)[0][..., 1] for _ in range(20)]
+        assert {s for s in range(3) for hu in shown if (hu == made.volume.hu[s]).all()} == slabs
+
+
+def test_what_is_frozen_stays_as_it_is(tmp_path, in_service):
+    found = frozen(tmp_path, [drawn(1, "RED"), drawn(2, "GREEN")], in_service=in_service)
+    written(tmp_path / "later", [drawn(3, "GREEN")])
+    again = freeze(tmp_path / "later", None, tmp_path / "frozen", None)
+    assert {p.patient: p for p in again.patients} == found
+
+
+def test_a_freeze_that_was_killed_begins_again(tmp_path, in_service):
+    data = written(tmp_path / "hospital", [drawn(1, "RED"), drawn(2, "GREEN")])
+    half = tmp_path / "frozen" / "samples"
+    half.mkdir(parents=True)
+    (half / "P-002").symlink_to(sample_path(data, drawn(2, "GREEN")[0]), target_is_directory=True)
+    (half / ".unfinished-P-001").mkdir()
+    manifest = freeze(data, None, tmp_path / "frozen", in_service)
+    assert sorted(p.name for p in half.iterdir()) == ["P-001", "P-002"]
+    assert Manifest.read(tmp_path / "frozen") == manifest
+    assert (data / "samples" / "P-002" / "hu.npy").exists()
+
+
+def test_a_missing_sample_is_named(tmp_path):
+    data = written(tmp_path / "hospital", [drawn(1, "GREEN")])
+    (data / "samples" / "P-001").rename(tmp_path / "gone")
+    with pytest.raises(UnusableInputError, match=r"P-001 is missing"):
+        freeze(data, None, tmp_path / "frozen", None)
+
+
+def test_manifests_from_before_keep_their_hash(tmp_path):
+    patient, _ = drawn(1, "RED")
+    without, with_it = Manifest((patient,)), Manifest((replace(patient, masked_by_network=True),))
+    without.write(tmp_path)
+    assert "masked_by_network" not in (tmp_path / "manifest.json").read_text()
+    assert Manifest.read(tmp_path) == without
+    with_it.write(tmp_path)
+    assert Manifest.read(tmp_path) == with_it and with_it.sha256 != without.sha256
