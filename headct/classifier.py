@@ -41,9 +41,10 @@ class LiteRTRuntime:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self._interpreter = Interpreter(model_path=str(network), num_threads=threads)
+            # Its bytes, not its path: a file that stays mapped would change answers when it is changed.
+            self._interpreter = Interpreter(model_content=network.read_bytes(), num_threads=threads)
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, OSError) as error:
             raise BundleError(f"{network} is not a network LiteRT can run") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.batch = int(inputs[0]["shape"][0])

@@ -4,25 +4,37 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypedDict, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 import headct
-from headct.assessment import Assessment
+from headct.assessment import Assessment, BundleIdentity
 from headct.reasons import ReasonCode
 from headct.review import Action, Person, Review
 from headct.urgency import Urgency
-from orthanc_plugin import disk, imports, reviews, store, tables, worklist
+from orthanc_plugin import (
+    disk,
+    imports,
+    model_folders,
+    model_list,
+    models,
+    reviews,
+    shadow,
+    store,
+    tables,
+    worklist,
+)
 from orthanc_plugin.database import Database
+from orthanc_plugin.model_views import ModelRequest, ModelsView
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.settings import PersonSettings, Role, Settings
 from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import (
     AssessmentView,
-    BundleView,
+    ConflictError,
     DocumentView,
     DurationView,
     IdentityView,
@@ -30,7 +42,6 @@ from orthanc_plugin.views import (
     LabelsView,
     LabelView,
     MetricsView,
-    ModelsView,
     NotFoundError,
     PatientNameView,
     RefusedError,
@@ -98,12 +109,12 @@ class Triage:
         now = store.utcnow()
         reason = self._why_stopped()
         counts: dict[SeriesState, int] = {}
-        last = bundle = None
+        last = bundle = model_problem = None
         try:
             with self.database.reading() as session:
                 counts = _counts(session)
                 last = session.scalar(select(func.max(tables.Assessment.created_at)))
-                bundle = session.scalar(select(tables.Bundle).where(tables.Bundle.in_service))
+                bundle, model_problem = model_list.active(session), model_list.problem(session)
         except SQLAlchemyError as error:
             kind = type(error).__name__
             reason = Words(
@@ -121,7 +132,8 @@ class Triage:
             last_judgement=last,
             series=counts,
             free_disk_bytes=disk.free_bytes(self.settings),
-            bundle=_bundle(bundle) if bundle else None,
+            bundle=bundle,
+            model_problem=model_problem,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )
@@ -234,17 +246,51 @@ class Triage:
         return ImportView(studies=studies)
 
     @_answering
-    def models(self) -> ModelsView:
-        """The models that have judged here."""
+    def models(self, login: str = "") -> ModelsView:
+        """The models on this machine, and those that judged here once."""
+        found, refusal = model_folders.offers(self.settings), self._refusal(login, Role.ADMINISTRATOR)
         with self.database.reading() as session:
-            found = session.scalars(select(tables.Bundle).order_by(tables.Bundle.first_used.desc())).all()
-        return ModelsView(models=tuple(_bundle(b) for b in found))
+            return model_list.view(session, found, may_change=not refusal)
+
+    @_answering
+    def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
+        """Put a model in service; workers change to it between two series."""
+        self._person(login, Role.ADMINISTRATOR)
+        identity = self._usable(name)
+        with self.database.writing() as session:
+            models.activate(session, identity, **_order(login, asked))
+
+    @_answering
+    def roll_back_model(self, login: str, asked: ModelRequest) -> None:
+        """Put the model in service that was there before."""
+        self._person(login, Role.ADMINISTRATOR)
+        offers = model_folders.offers(self.settings)
+        usable = {offer.bundle.digest for offer in offers if offer.bundle is not None}
+        with self.database.writing() as session:
+            models.roll_back(session, usable, **_order(login, asked))
+
+    @_answering
+    def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
+        """Have a model judge in shadow."""
+        self._person(login, Role.ADMINISTRATOR)
+        identity = self._usable(name)
+        with self.database.writing() as session:
+            models.begin_shadow(session, identity, **_order(login, asked))
+
+    @_answering
+    def end_shadow(self, login: str, asked: ModelRequest) -> None:
+        """No model judges in shadow any more."""
+        self._person(login, Role.ADMINISTRATOR)
+        with self.database.writing() as session:
+            models.end_shadow(session, **_order(login, asked))
 
     @_answering
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""
         current = tables.Assessment.withdrawn_at.is_(None)
         with self.database.reading() as session:
+            bundle, shadow_bundle = model_list.active(session), model_list.in_shadow(session)
+            shadow_series = shadow.counts(session)
             counts = _counts(session)
             urgencies = session.execute(
                 select(tables.Assessment.urgency, func.count())
@@ -279,6 +325,9 @@ class Triage:
             worker_restarts=self.supervisor.restarts,
             running=self._why_stopped() is None,
             free_disk_bytes=disk.free_bytes(self.settings),
+            bundle=bundle,
+            shadow_bundle=shadow_bundle,
+            shadow_series=shadow_series,
         )
 
     def identity(self, login: str) -> IdentityView:
@@ -292,6 +341,17 @@ class Triage:
             refusal=self._refusal(login, Role.READER),
             readers=tuple(PatientNameView.of(name) for name in readers),
         )
+
+    def _usable(self, name: str) -> BundleIdentity:
+        """The model of a name, checked again now."""
+        offers = [offer for offer in model_folders.offers(self.settings) if offer.name == name]
+        if not offers:
+            raise NotFoundError(f"There is no model {name} on this machine.")
+        best = next((offer for offer in offers if offer.bundle is not None), offers[0])
+        bundle, refusal = model_folders.check(best.folder)
+        if best.bundle is None or bundle is None:
+            raise ConflictError(f"{name} is refused: {best.refusal or refusal}.")
+        return bundle.identity
 
     def _person(self, login: str, role: Role) -> PersonSettings:
         """Who a login is, if they may what the role may."""
@@ -493,11 +553,12 @@ def _label(series: Series) -> LabelView:
     )
 
 
-def _bundle(row: tables.Bundle) -> BundleView:
-    return BundleView(
-        name=row.name,
-        version=row.version,
-        device_uid=row.device_uid,
-        digest=row.digest,
-        in_service=row.in_service,
-    )
+class _Order(TypedDict):
+    actor: str
+    reason: str
+    seen: str | None
+    now: datetime
+
+
+def _order(login: str, asked: ModelRequest) -> _Order:
+    return {"actor": login, "reason": asked.reason, "seen": asked.based_on, "now": store.utcnow()}

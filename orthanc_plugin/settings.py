@@ -69,7 +69,11 @@ class Settings(BaseModel):
     database: str = ""
     """SQLAlchemy URL of the store. Default: SQLite in the storage folder."""
     bundle: Path | None = None
-    """Folder of the model that judges. Default: the newest that ships with the program."""
+    """Folder of the model that judges until an administrator chooses one on the page. Default: the newest
+    that ships with the program."""
+    models: Path | None = None
+    """Folder of the hospital's own models, each in a folder ``NAME-VERSION``. Default: ``models`` in the
+    storage folder."""
     python: Path | None = None
     """Interpreter of the workers. Default: the one whose packages Orthanc itself uses."""
     orthanc_url: str = ""
@@ -129,7 +133,7 @@ class Settings(BaseModel):
                 raise ValueError("Database is not a database URL") from None
             if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
                 raise ValueError("Database must outlive the process: an SQLite in memory does not")
-        for name in ("storage", "bundle", "python"):
+        for name in ("storage", "bundle", "models", "python"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_absolute():
                 raise ValueError(f"{to_pascal(name)} must be an absolute path")
@@ -145,6 +149,11 @@ class Settings(BaseModel):
         """The store's file, where it is SQLite."""
         url = make_url(self.database_url)
         return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the hospital's own models lie."""
+        return self.models or self.storage / "models"
 
     @property
     def previews_folder(self) -> Path:

@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from headct.assessment import Assessment, BundleIdentity
+from headct.assessment import Assessment
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
-from orthanc_plugin import imports, outbox, reviews, tables
+from orthanc_plugin import imports, models, outbox, reviews, shadow, tables
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.tables import AuditEntry, Bundle, Document, Position, Series, Study, Worker
+from orthanc_plugin.tables import AuditEntry, Document, Position, Series, Study, Worker
 from orthanc_plugin.views import DocumentKind, SeriesState
 
 S = SeriesState
@@ -258,7 +258,11 @@ def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
 
 def worker_lost(session: Session, owner: str, now: datetime, settings: Settings) -> int:
     """A worker died over its series: take it up without waiting for the lease to end."""
-    forget_worker(session, owner)
+    if (worker := session.get(Worker, owner)) is not None:
+        models.died_loading(session, worker, now)
+        session.delete(worker)
+        session.flush()
+    shadow.worker_lost(session, owner, now)
     return _lose(session, Series.lease_owner == owner, now, settings)
 
 
@@ -267,6 +271,7 @@ def host_lost(session: Session, host: str, now: datetime) -> None:
     for worker in session.scalars(select(Worker).where(Worker.name.startswith(f"{host}/", autoescape=True))):
         for series in session.scalars(select(Series).where(Series.lease_owner == worker.name)):
             _give_back(series, now)
+        shadow.host_lost(session, worker.name)
         session.delete(worker)
     session.flush()
 
@@ -383,24 +388,7 @@ def rerun(session: Session, series_id: str, actor: str, now: datetime) -> bool:
     return True
 
 
-# --- Bundles and workers --------------------------------------------------------------------------
-
-
-def use_bundle(session: Session, identity: BundleIdentity, now: datetime) -> None:
-    """Remember which model judges from now on."""
-    for row in session.scalars(select(Bundle)):
-        row.in_service = row.digest == identity.digest
-    if session.get(Bundle, identity.digest) is None:
-        session.add(
-            Bundle(
-                digest=identity.digest,
-                name=identity.name,
-                version=identity.version,
-                device_uid=identity.device_uid,
-                in_service=True,
-                first_used=now,
-            )
-        )
+# --- Workers --------------------------------------------------------------------------------------
 
 
 def sign_of_life(session: Session, worker: str, now: datetime) -> None:
@@ -410,14 +398,6 @@ def sign_of_life(session: Session, worker: str, now: datetime) -> None:
         session.add(Worker(name=worker, started_at=now, seen_at=now))
     else:
         row.seen_at = now
-
-
-def forget_worker(session: Session, worker: str) -> None:
-    """A worker ended."""
-    row = session.get(Worker, worker)
-    if row is not None:
-        session.delete(row)
-        session.flush()
 
 
 def last_structured_report(session: Session, series_id: str, but: str) -> str | None:

@@ -187,7 +187,7 @@ class Assessment(Base):
     content: Mapped[dict[str, Any]]
     """:meth:`headct.assessment.Assessment.to_json`."""
     preliminary: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     withdrawn_at: Mapped[datetime | None]
     """Set when it ceased to be current."""
     seconds: Mapped[float] = mapped_column(default=0.0)
@@ -295,7 +295,7 @@ class Bundle(Base):
 
 
 class ModelChange(Base):
-    """A change of the model in service or in shadow. Rows are only added; what serves is derived from them."""
+    """A change of the model in service or in shadow. Rows are only added; the present one is derived."""
 
     __tablename__ = "model_changes"
 

@@ -173,12 +173,6 @@ class BundleView(View):
     in_service: bool = True
 
 
-class ModelsView(View):
-    """All models on this machine; the one in service judges."""
-
-    models: tuple[BundleView, ...]
-
-
 class ReviewRequest(View):
     """What a reader says of a series."""
 
@@ -444,7 +438,7 @@ class WorklistRow(View):
     )
     disputed: bool = Field(default=False, description="two readers differ; a third is to settle it")
     reviews: tuple[ReviewView, ...] = Field(
-        default=(), description="each reader's last word on each series, in the order in which they were given"
+        default=(), description="each reader's last word on each series, in the order of time"
     )
     reopened: bool = Field(
         default=False, description="images came after the review; what they show may be worse"
@@ -494,7 +488,8 @@ class StatusView(View):
     last_judgement: AwareDatetime | None = None
     series: dict[SeriesState, int] = Field(default_factory=dict, description="series in each state")
     free_disk_bytes: int | None = None
-    bundle: BundleView | None = None
+    bundle: BundleView | None = Field(default=None, description="the model in service")
+    model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 
@@ -519,6 +514,11 @@ class MetricsView(View):
     worker_restarts: int = 0
     running: bool = True
     free_disk_bytes: int | None = None
+    bundle: BundleView | None = Field(default=None, description="the model in service")
+    shadow_bundle: BundleView | None = Field(default=None, description="the model in shadow")
+    shadow_series: dict[str, int] = Field(
+        default_factory=dict, description="judged by the present shadow: agree, differ, failed"
+    )
 
 
 class ErrorView(View):

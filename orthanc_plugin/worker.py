@@ -24,19 +24,18 @@ from typing import Any
 from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
-from headct.assessment import State
-from headct.bundle import default_bundle, load_bundle
-from headct.classifier import Classifier, LiteRTRuntime
+from headct.assessment import Outcome, State
 from headct.errors import HeadCTError, NotAnalysedError, ReportError
 from headct.reading import load_series
 from headct.reasons import Reason, ReasonCode
 from headct.series import CTSeries, DicomSource
-from orthanc_plugin import disk, judging, outbox, previews, review_documents, store
+from orthanc_plugin import disk, judging, models, outbox, previews, review_documents, shadow, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.judging import Completeness
 from orthanc_plugin.orthanc_client import OrthancClient, OrthancError, TokenError
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.publishing import Publisher
+from orthanc_plugin.serving import Serving
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Claim
 from orthanc_plugin.tables import Document, Series
@@ -71,26 +70,21 @@ class Worker:
     """Does the work, one series after the other."""
 
     def __init__(
-        self, name: str, client: OrthancClient, database: Database, settings: Settings, classifier: Classifier
+        self, name: str, client: OrthancClient, database: Database, settings: Settings, serving: Serving
     ) -> None:
         self._name = name
         self._client = client
         self._database = database
         self._settings = settings
-        self._classifier = classifier
+        self._serving = serving
         self._publisher = Publisher(client, database, settings)
         self._last: tuple[str, int, CTSeries] | None = None
         """The series read last, for its previews."""
         self._next_housekeeping = 0.0
         self.claim: Claim | None = None
         """What is in hand."""
-        self.claimed_at = 0.0
-
-    def announce(self) -> None:
-        """Say who judges."""
-        with self._database.writing() as session:
-            store.sign_of_life(session, self._name, store.utcnow())
-            store.use_bundle(session, self._classifier.bundle.identity, store.utcnow())
+        self.busy_since: float | None = None
+        """When the judging of a series began, for the model in service or the one in shadow."""
 
     def run(self, stopped: threading.Event) -> None:
         """Work until stopped.
@@ -124,15 +118,21 @@ class Worker:
             or self._report_next_review()
             or self._render_next()
             or self._publisher.forward_next()
+            or self._repeat_next()
             or self._check_some()
         )
 
     def _judge_next(self) -> bool:
         with self._database.writing() as session:
-            claim = store.claim(session, self._name, store.utcnow(), self._settings)
+            # In one transaction: what is claimed after a change of the model is judged by the new one.
+            changed = models.active(session) != self._serving.digest
+            claim = None if changed else store.claim(session, self._name, store.utcnow(), self._settings)
+        if changed:
+            self._serving.follow()
+            return True
         if claim is None:
             return False
-        self.claimed_at = time.monotonic()
+        self.busy_since = time.monotonic()
         self.claim = claim
         fetched = self._fetch(claim)
         if fetched is not None:
@@ -147,13 +147,48 @@ class Worker:
                     store.record_failure(session, claim, reason, store.utcnow(), self._settings)
             finally:
                 fetched.remove()
-        self.claim = None
+        self.claim = self.busy_since = None
         return True
+
+    def _repeat_next(self) -> bool:
+        """Have the model in shadow judge what was judged, once nobody waits for anything."""
+        with self._database.reading() as session:
+            if not shadow.is_due(session):
+                return False
+        with self._database.writing() as session:
+            due = shadow.claim(session, self._name, store.utcnow())
+        if due is None:
+            return False
+        self.busy_since = time.monotonic()
+        try:
+            outcome = self._repeat(due)
+        except (OrthancError, OSError):
+            with self._database.writing() as session:
+                shadow.give_back(session, due)
+            raise
+        with self._database.writing() as session:
+            if outcome is None:
+                shadow.give_back(session, due)
+            else:
+                shadow.record(session, due, outcome, store.utcnow())
+        self.busy_since = None
+        return True
+
+    def _repeat(self, due: shadow.Due) -> Outcome | None:
+        """What the model in shadow says; ``None`` when it cannot be loaded."""
+        classifier = self._serving.shadow(due.digest)
+        if classifier is None:
+            return None
+        fetched = self._files(self._client.instances(due.series_id) or ()) or Fetched(())
+        try:
+            return judging.look(fetched.sources, classifier, given_up=True).outcome
+        finally:
+            fetched.remove()
 
     def _judge(self, claim: Claim, fetched: Fetched) -> None:
         settings = self._settings
         given_up = claim.quiet_seconds >= settings.long_quiet_seconds
-        found = judging.look(fetched.sources, self._classifier, given_up=given_up)
+        found = judging.look(fetched.sources, self._serving.classifier, given_up=given_up)
         outcome, now = found.outcome, store.utcnow()
         description = judging.describe(fetched.sources, settings, now)
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
@@ -314,7 +349,7 @@ class Worker:
         return False
 
     def _release(self) -> None:
-        claim, self.claim = self.claim, None
+        claim, self.claim, self.busy_since = self.claim, None, None
         if claim is not None:
             give_back(self._database, claim)
 
@@ -347,8 +382,8 @@ def heartbeat(worker: Worker, name: str, database: Database, settings: Settings)
     """Renew the lease for as long as a series may take, then end the process: a hung one helps nobody."""
     while True:
         time.sleep(min(5.0, settings.lease_seconds / 4))
-        claim = worker.claim
-        if claim is not None and time.monotonic() - worker.claimed_at > settings.series_limit_seconds:
+        claim, since = worker.claim, worker.busy_since
+        if since is not None and time.monotonic() - since > settings.series_limit_seconds:
             log.error("a series took longer than %g s", settings.series_limit_seconds)
             os._exit(TOO_LONG)
         try:
@@ -396,13 +431,11 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
     os.nice(settings.worker_niceness)
     name = str(greeting["name"])
     database = Database(settings.database_url)
-    bundle = load_bundle(settings.bundle or default_bundle())
-    contract = bundle.contents.input
-    shape = (contract.rows, contract.columns, 2 * contract.context + 1)
-    classifier = Classifier(bundle, LiteRTRuntime(bundle.network, shape, settings.worker_threads))
+    with database.writing() as session:
+        store.sign_of_life(session, name, store.utcnow())
+    serving = Serving(name, database, settings)
     with OrthancClient(str(greeting["url"]), str(greeting["token"])) as client:
-        worker = Worker(name, client, database, settings, classifier)
-        worker.announce()
+        worker = Worker(name, client, database, settings, serving)
         for target, arguments in (
             (heartbeat, (worker, name, database, settings)),
             (follow_pipe, (worker, database)),

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from headct.assessment import Finding, FindingKind, Location
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
+from orthanc_plugin.model_views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.views import (
     AssessmentView,
     BundleView,
@@ -26,7 +27,6 @@ from orthanc_plugin.views import (
     KeySliceView,
     LabelsView,
     MetricsView,
-    ModelsView,
     NotFoundError,
     PatientNameView,
     PreviewView,
@@ -48,6 +48,7 @@ from orthanc_plugin.views import (
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 BUNDLE = BundleView(name="bleed25d", version="0.1.0", device_uid="2.25.1", digest="ab" * 32)
+MODEL = ModelView(id="bleed25d-0.1.0", state=ModelState.ACTIVE, **BUNDLE.model_dump())
 UID = "1.2.826.0.1.3680043.8.498"
 SLICES = 33
 
@@ -382,8 +383,20 @@ class FakeTriage:
             )
         )
 
-    def models(self) -> ModelsView:
-        return ModelsView(models=(BUNDLE,))
+    def models(self, login: str = "") -> ModelsView:
+        return ModelsView(models=(MODEL,), may_change=login == "admin")
+
+    def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
+        raise RefusedError("Nobody changes made-up models.")
+
+    def roll_back_model(self, login: str, asked: ModelRequest) -> None:
+        raise RefusedError("Nobody changes made-up models.")
+
+    def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
+        raise RefusedError("Nobody changes made-up models.")
+
+    def end_shadow(self, login: str, asked: ModelRequest) -> None:
+        raise RefusedError("Nobody changes made-up models.")
 
     def metrics(self) -> MetricsView:
         return MetricsView(

@@ -7,13 +7,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
+from orthanc_plugin.blinding import blinded_series
 from orthanc_plugin.views import (
     ConflictError,
     ConflictView,
     ErrorView,
     ImportView,
     LabelsView,
-    ModelsView,
     ReviewAnswer,
     ReviewRequest,
     SeriesView,
@@ -22,7 +22,7 @@ from orthanc_plugin.views import (
     Window,
     WorklistView,
 )
-from orthanc_plugin.web import metrics
+from orthanc_plugin.web import metrics, models_api
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import API, error_answer, json_answer
 
@@ -129,7 +129,10 @@ def blueprint(triage: Triage) -> APIBlueprint:
     @api.post(
         "/series/<series_id>/review",
         summary="Say what a series shows",
-        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        description=(
+            "Wants Content-Type application/json, and a same-origin Origin or an X-Triage header. "
+            "To a blind review a conflict does not tell what others said."
+        ),
         responses={201: ReviewAnswer, 409: ConflictView, 413: ErrorView},
     )
     def review(path: SeriesPath, body: ReviewRequest) -> Response:
@@ -137,16 +140,14 @@ def blueprint(triage: Triage) -> APIBlueprint:
             answer = triage.review(path.series_id, request.remote_user or "", body)
         except ConflictError as error:
             current = triage.series(path.series_id)
+            if body.blind:
+                current = blinded_series(current)
             return json_answer(ConflictView(code="conflict", message=str(error), current=current), 409)
         return json_answer(answer, 201)
 
     @api.get("/labels", summary="What persons said of every series", responses={200: LabelsView})
     def labels() -> Response:
         return json_answer(triage.labels())
-
-    @api.get("/models", summary="The models on this machine", responses={200: ModelsView})
-    def models() -> Response:
-        return json_answer(triage.models())
 
     @api.get(
         "/metrics",
@@ -156,4 +157,5 @@ def blueprint(triage: Triage) -> APIBlueprint:
     def prometheus() -> Response:
         return Response(metrics.text(triage.metrics()), content_type=metrics.CONTENT_TYPE)
 
+    models_api.add_routes(api, triage)
     return api

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from orthanc_plugin.model_views import ModelRequest, ModelsView
 from orthanc_plugin.views import (
     IdentityView,
     ImportView,
     LabelsView,
     MetricsView,
-    ModelsView,
     ReviewAnswer,
     ReviewRequest,
     SeriesView,
@@ -64,8 +64,20 @@ class Triage(Protocol):
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
 
-    def models(self) -> ModelsView:
-        """The models on this machine."""
+    def models(self, login: str = "") -> ModelsView:
+        """The models on this machine, and whether who asks may change them."""
+
+    def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
+        """Put a model in service; ``name`` is NAME-VERSION. In-flight series end with the one before."""
+
+    def roll_back_model(self, login: str, asked: ModelRequest) -> None:
+        """Put the model in service that was there before."""
+
+    def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
+        """Have a model judge in shadow."""
+
+    def end_shadow(self, login: str, asked: ModelRequest) -> None:
+        """No model judges in shadow any more."""
 
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""

@@ -52,6 +52,21 @@ class _Collector:
             "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
         )
         yield GaugeMetricFamily("headct_running", "1 when triage runs", value=float(figures.running))
+        models = GaugeMetricFamily(
+            "headct_model_info", "Models in service and in shadow", labels=["place", "model", "device_uid"]
+        )
+        for place, bundle in (("active", figures.bundle), ("shadow", figures.shadow_bundle)):
+            if bundle is not None:
+                models.add_metric([place, f"{bundle.name}-{bundle.version}", bundle.device_uid], 1)
+        yield models
+        compared = GaugeMetricFamily(
+            "headct_shadow_series",
+            "Series that the model in shadow judged, beside the one in service",
+            labels=["alert"],
+        )
+        for outcome, count in figures.shadow_series.items():
+            compared.add_metric([outcome], count)
+        yield compared
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
 

@@ -1,0 +1,149 @@
+"""Where models lie: those that ship, the one named in the settings, and the hospital's own folder.
+
+A model's folder is called ``NAME-VERSION``. What was altered, is incomplete or was made for another input is
+refused, with the reason; nothing is loaded here.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headct.assessment import BundleIdentity
+from headct.errors import BundleError
+from orthanc_plugin.settings import Settings
+
+if TYPE_CHECKING:
+    from headct.bundle import Bundle
+
+# headct.bundle is imported where it is used: with its numerical libraries it would double the memory of
+# Orthanc's own process, which needs it for the list of models alone.
+
+_REMEMBERED = 256
+"""Folders whose hashes are not computed again while nothing in them changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A folder that holds a model, or should."""
+
+    name: str
+    """``NAME-VERSION``."""
+    folder: Path
+    shipped: bool
+    bundle: "Bundle | None"
+    """``None`` when it is refused."""
+    refusal: str = ""
+    """Why, in a sentence."""
+
+    @property
+    def identity(self) -> BundleIdentity | None:
+        """Which model it is."""
+        return self.bundle.identity if self.bundle is not None else None
+
+
+def offers(settings: Settings) -> list[Offer]:
+    """Every model's folder on this machine, the refused ones too; of two of a name the second is refused."""
+    found: dict[str, Offer] = {}
+    refused = []
+    for folder, named in _folders(settings).items():
+        bundle, refusal = _checked(folder, _fingerprint(folder))
+        own_name = f"{bundle.contents.name}-{bundle.contents.version}" if bundle else folder.name
+        first = found.get(own_name)
+        if bundle is not None and not named and own_name != folder.name:
+            bundle, refusal = None, f"it holds {own_name}, which its folder should be called"
+        elif bundle is not None and first is not None and first.bundle is not None:
+            if first.bundle.digest == bundle.digest:
+                continue  # a copy
+            bundle, refusal = None, f"{first.folder} holds another model of this name"
+        offer = Offer(own_name if bundle else folder.name, folder, _ships(folder), bundle, refusal)
+        if bundle is None:
+            refused.append(offer)
+        else:
+            found[own_name] = offer
+    return sorted([*found.values(), *refused], key=lambda offer: (offer.name, str(offer.folder)))
+
+
+def default(settings: Settings) -> Path:
+    """Folder of the model that judges while no person has chosen one.
+
+    Raises:
+        BundleError: there is none.
+    """
+    from headct.bundle import default_bundle
+
+    return settings.bundle or default_bundle()
+
+
+def find(settings: Settings, digest: str, name: str) -> Path:
+    """Folder of the model with this digest; ``name`` is for the sentence when there is none.
+
+    Raises:
+        BundleError: no folder holds it.
+    """
+    folders = _folders(settings)
+    for folder in folders:
+        if _digest(folder) == digest:
+            return folder
+    if any(folder.name == name for folder in folders):
+        raise BundleError(f"{name} was altered since it was chosen")
+    raise BundleError(f"{name} is in no folder of models any more")
+
+
+def _folders(settings: Settings) -> dict[Path, bool]:
+    """All candidates, and whether a setting names that very folder, which may then be called anything."""
+    from headct.bundle import shipped_bundles
+
+    named = [settings.bundle, Path(os.environ["HEADCT_BUNDLE"]) if os.environ.get("HEADCT_BUNDLE") else None]
+    found = {folder: True for folder in named if folder is not None}
+    try:
+        own = sorted(f for f in settings.models_folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    except OSError:
+        own = []  # none was made, or it cannot be read
+    for folder in (*shipped_bundles(), *own):
+        found.setdefault(folder, False)
+    return found
+
+
+def _ships(folder: Path) -> bool:
+    from headct.bundle import shipped_bundles
+
+    return folder in shipped_bundles()
+
+
+def _digest(folder: Path) -> str | None:
+    from headct.bundle import BUNDLE_JSON
+
+    try:
+        return sha256((folder / BUNDLE_JSON).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Changes when anything in the folder is written; who loads a model checks its hashes all the same."""
+    try:
+        with os.scandir(folder) as entries:
+            states = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    except OSError:
+        return ()
+    return tuple(sorted((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in states))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _checked(folder: Path, _: tuple[tuple[str, int, int, int], ...]) -> "tuple[Bundle | None, str]":
+    return check(folder)
+
+
+def check(folder: Path) -> "tuple[Bundle | None, str]":
+    """The bundle in a folder, or why there is none that could be used."""
+    from headct.bundle import load_bundle
+
+    try:
+        return load_bundle(folder), ""
+    except BundleError as error:
+        return None, str(error).replace(str(folder), folder.name)
+    except OSError as error:
+        return None, f"{folder.name} cannot be read ({type(error).__name__})"
