@@ -53,7 +53,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("assessment_id", "bundle"),
     )
     op.create_index("ix_shadow_assessments_series_id", "shadow_assessments", ["series_id"])
-    op.create_index("ix_assessments_created_at", "assessments", ["created_at"])
     with op.batch_alter_table("workers") as workers:
         workers.add_column(sa.Column("bundle", sa.String(length=64), nullable=True))
         workers.add_column(sa.Column("loading", sa.String(length=64), nullable=True))
@@ -64,7 +63,6 @@ def downgrade() -> None:
     with op.batch_alter_table("workers") as workers:
         workers.drop_column("loading")
         workers.drop_column("bundle")
-    op.drop_index("ix_assessments_created_at", "assessments")
     op.drop_index("ix_shadow_assessments_series_id", "shadow_assessments")
     op.drop_table("shadow_assessments")
     with op.batch_alter_table("model_changes") as changes:
