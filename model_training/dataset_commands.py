@@ -161,7 +161,7 @@ def orthanc(
         version = next_version(
             pacs,
             out,
-            key or out.with_name(f"{out.name}.key"),
+            key or out.resolve().with_name(f"{out.resolve().name}.key"),
             selection=_rules(selection, repeat_days),
             workers=workers,
             previous=Manifest.read(previous) if previous else None,

@@ -21,7 +21,7 @@ from model_training.datasets.selection import POSTOPERATIVE, Selection
 from model_training.deidentification.audit import audit, files_below
 from model_training.deidentification.identifiers import Identifiers
 from model_training.deidentification.profile import deidentify
-from model_training.deidentification.pseudonyms import Key, Patient
+from model_training.deidentification.pseudonyms import Key
 
 RECORD = "series.json"
 FORMAT = 1
@@ -104,8 +104,8 @@ class Puller:
             headers = read_headers(originals)
         except NotAnalysedError:
             raise UnusableInputError("an image is no DICOM") from None
-        patient = Patient(text(headers[0], "PatientID"), text(headers[0], "IssuerOfPatientID"))
-        about = Pulled(self.key.pseudonym(patient), self.key.uid(series.study), self.key.uid(series.series))
+        patient = self.key.pseudonym(text(headers[0], "PatientID"))
+        about = Pulled(patient, self.key.uid(series.study), self.key.uid(series.series))
         if not wanted:
             return about
         if any(self.selection.says_postoperative(text(header, "StudyDescription")) for header in headers):
@@ -116,7 +116,7 @@ class Puller:
             # Without the details, which quote the header.
             return replace(about, left_out=Reason(error.reason.code).sentence())
         try:
-            for image in deidentify(originals, self.key, patient):
+            for image in deidentify(originals, self.key):
                 (folder / image.name).write_bytes(image.data)
         except DeidentificationError as error:
             for file in folder.iterdir():

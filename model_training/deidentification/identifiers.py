@@ -66,15 +66,6 @@ class Identifiers:
                 raise DeidentificationError(f"image {place} cannot be read for what identifies") from None
         return found.result()
 
-    def __or__(self, other: "Identifiers") -> "Identifiers":
-        return Identifiers(
-            self.values | other.values,
-            self.dates | other.dates,
-            self.uids | other.uids,
-            self.raw | other.raw,
-            self.encodings | other.encodings,
-        )
-
 
 def folded(text: str) -> str:
     """A text as it is compared: width, case, hiragana or katakana, and the number of spaces do not count."""

@@ -38,7 +38,7 @@ from headct.errors import DeidentificationError, NotAnalysedError
 from headct.headers import number, text
 from headct.reading import read_headers
 from headct.series import DicomSource, Sources
-from model_training.deidentification.pseudonyms import Key, Patient
+from model_training.deidentification.pseudonyms import Key
 
 EDITION = "2026c"
 """Of the standard, whose Table E.1-1 is applied."""
@@ -88,7 +88,7 @@ class Image:
     data: bytes = field(repr=False)
 
 
-def deidentify(files: Sources, key: Key, patient: Patient | None = None) -> Iterator[Image]:
+def deidentify(files: Sources, key: Key) -> Iterator[Image]:
     """The images of one series, de-identified, in the order given, made while they are taken.
 
     Pixel values, geometry, rescale, kernel, sex and coarsened age stay as they are. Pictures are written
@@ -97,7 +97,6 @@ def deidentify(files: Sources, key: Key, patient: Patient | None = None) -> Iter
     Args:
         files: the images of one CT series, as files or bytes.
         key: the hospital's.
-        patient: whose they are; as the headers say when not given.
 
     Raises:
         DeidentificationError: not one series of one patient, not CT, text burnt into the picture, or an image
@@ -110,11 +109,10 @@ def deidentify(files: Sources, key: Key, patient: Patient | None = None) -> Iter
     for place, header in enumerate(headers, start=1):
         _check(header, f"image {place} of {len(headers)}")
     _check_one_series(headers)
-    first = headers[0]
-    patient = patient or Patient(text(first, "PatientID"), text(first, "IssuerOfPatientID"))
-    if not patient.patient_id.strip():
+    patient_id = text(headers[0], "PatientID")
+    if not patient_id:
         raise DeidentificationError("no patient ID: images of different people would get one pseudonym")
-    return _images(files, headers, key, patient)
+    return _images(files, headers, key, patient_id)
 
 
 def coarse_age(header: Dataset) -> str:
@@ -151,12 +149,12 @@ def _check_one_series(headers: Sequence[Dataset]) -> None:
         raise DeidentificationError("two images have the same SOP instance UID")
 
 
-def _images(files: Sources, headers: Sequence[Dataset], key: Key, patient: Patient) -> Iterator[Image]:
-    actions, shift = _actions(key), key.shift(patient)
+def _images(files: Sources, headers: Sequence[Dataset], key: Key, patient_id: str) -> Iterator[Image]:
+    actions, shift = _actions(key), key.shift(patient_id)
     for place, (source, header) in enumerate(zip(files, headers, strict=True), start=1):
         try:
             image = _copied(header)
-            image.PatientName = image.PatientID = key.pseudonym(patient)
+            image.PatientName = image.PatientID = key.pseudonym(patient_id)
             image.PatientSex = (
                 text(header, "PatientSex") if text(header, "PatientSex") in {"M", "F", "O"} else ""
             )

@@ -8,7 +8,6 @@ import hmac
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -23,18 +22,6 @@ _MIN_DIFFERENT_BYTES = 12
 """32 random bytes have about 30 different ones; zeros after a power cut, or typed words, have few."""
 _EARLIEST_SHIFT_DAYS, _SHIFT_DAYS = 73_000, 3652
 """Dates go back by 200 to 210 years: nobody takes one for true, nor does one equal another true date."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """Whose images they are: PatientID (0010,0020) and who issued it (0010,0021), which may be unknown.
-
-    One person under two IDs, or with and without an issuer, is two patients here. Whoever knows better (an
-    emergency ID was corrected) gives the right one.
-    """
-
-    patient_id: str = field(repr=False)
-    issuer: str = field(default="", repr=False)
 
 
 class Key:
@@ -73,18 +60,22 @@ class Key:
         except DeidentificationError as error:
             raise DeidentificationError(f"{path}: {error}") from error
 
-    def pseudonym(self, patient: Patient) -> str:
-        """Name and ID of a patient in the data: ``P-`` and 16 hexadecimal digits."""
-        return f"P-{self._digest('patient', _identity(patient)).hex()[:16].upper()}"
+    def pseudonym(self, patient_id: str) -> str:
+        """Name and ID of a patient in the data: ``P-`` and 16 hexadecimal digits.
+
+        A patient is who has a PatientID, as in Orthanc; spaces around it mean nothing (PS3.5 6.2). One person
+        under two IDs is two patients.
+        """
+        return f"P-{self._digest('patient', [patient_id.strip()]).hex()[:16].upper()}"
 
     def uid(self, uid: str) -> str:
         """The UID that stands for one of the input: 2.25 and a UUID (DICOM PS3.5, B.2)."""
         digest = self._digest("uid", [uid.strip(" \0")])
         return f"2.25.{UUID(bytes=digest[:16], version=5).int}"
 
-    def shift(self, patient: Patient) -> timedelta:
+    def shift(self, patient_id: str) -> timedelta:
         """How far a patient's dates and times are moved into the past, all by the same."""
-        number = int.from_bytes(self._digest("shift", _identity(patient)), "big")
+        number = int.from_bytes(self._digest("shift", [patient_id.strip()]), "big")
         days, seconds = divmod(number % (_SHIFT_DAYS * 86_400), 86_400)
         return timedelta(days=_EARLIEST_SHIFT_DAYS + days, seconds=seconds)
 
@@ -99,11 +90,6 @@ class Key:
             # The length in front keeps ("ab", "c") and ("a", "bc") apart.
             message += len(data).to_bytes(8, "big") + data
         return hmac.digest(self._secret, message, "sha256")
-
-
-def _identity(patient: Patient) -> tuple[str, str]:
-    # Spaces around an LO mean nothing (PS3.5 6.2).
-    return patient.issuer.strip(), patient.patient_id.strip()
 
 
 def _make(path: Path) -> None:

@@ -1,0 +1,305 @@
+"""What becomes of reviews in the table of labels; what is refused before anything is pulled."""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from layouts import copy, uid, write, write_labels
+
+from headct.errors import DeidentificationError, SettingsError, UnusableInputError
+from headct.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
+from headct.urgency import Urgency
+from model_training.cli import main
+from model_training.datasets.orthanc import Login, Pacs, PacsError, ReviewedSeries, StoredImage
+from model_training.datasets.preparation import prepare
+from model_training.datasets.pulling import Pulled, Puller
+from model_training.datasets.selection import POSTOPERATIVE, Selection
+from model_training.datasets.sources.labelled import COLUMNS, VERSION, Labelled
+from model_training.datasets.versions import (
+    DISPUTED,
+    DOUBTFUL,
+    NO_WORD_ON_BLOOD,
+    latest,
+    next_version,
+    row_of,
+)
+from model_training.deidentification.pseudonyms import KEY_BYTES, Key
+
+KEY = Key(bytes(range(KEY_BYTES)))
+LOGIN = Login("sato", "not-a-secret")
+F = ReviewFinding
+
+
+def said(
+    label: Urgency | None = Urgency.RED,
+    findings: Mapping[ReviewFinding, bool] | None = None,
+    standing: Standing = Standing.REVIEWED,
+    reason: Exclusion | None = None,
+) -> ReviewedSeries:
+    return ReviewedSeries(
+        series_id="0",
+        series="1.2.3",
+        study="1.2",
+        standing=standing,
+        label=label,
+        excluded=reason is not None,
+        findings=findings or {},
+        reason=reason,
+    )
+
+
+# From reviews to rows
+
+
+@pytest.mark.parametrize(
+    ("series", "row"),
+    [
+        (said(findings={F.HAEMORRHAGE: True}), {"urgency": "RED", "bleeding": "1"}),
+        (said(findings={F.SUBDURAL: True}), {"urgency": "RED", "bleeding": "1", "sdh": "1"}),
+        (
+            said(Urgency.YELLOW, {F.HAEMORRHAGE: False, F.FRACTURE: True}),
+            {"urgency": "YELLOW", "bleeding": "0", "fracture": "1"},
+        ),
+        (said(Urgency.YELLOW, {F.MIDLINE_SHIFT: False, F.EPIDURAL: False}), {"excluded": NO_WORD_ON_BLOOD}),
+        (said(Urgency.GREEN), {"urgency": "GREEN", "bleeding": "0", "doubtful": DOUBTFUL}),
+        (said(Urgency.GREEN, {F.HAEMORRHAGE: True}), {"urgency": "GREEN", "bleeding": "1"}),
+        (said(Urgency.BLACK, standing=Standing.SETTLED), {"excluded": NO_WORD_ON_BLOOD}),
+        (said(None, standing=Standing.DISPUTED), {"excluded": DISPUTED}),
+        (said(None, standing=Standing.DISPUTED, reason=Exclusion.OTHER), {"excluded": DISPUTED}),
+        (said(None, reason=Exclusion.OTHER), {"excluded": "excluded by a reader: other"}),
+    ],
+)
+def test_rows(series: ReviewedSeries, row: dict[str, str]) -> None:
+    assert row_of(series) == row
+
+
+def test_a_study_that_a_reader_called_post_operative_is_left_out_with_all_its_series() -> None:
+    assert row_of(said(), frozenset({"1.2"})) == {"excluded": POSTOPERATIVE}
+    assert row_of(said(findings={F.SUBDURAL: True}), frozenset({"1.20"}))["urgency"] == "RED"
+
+
+@given(
+    st.sampled_from(Urgency),
+    st.dictionaries(st.sampled_from(ReviewFinding), st.booleans()).filter(
+        lambda f: f.get(F.HAEMORRHAGE) is not False or not any(f.get(t) for t in BLEED_TYPES)
+    ),
+)
+def test_every_row_is_read_by_the_adapter_as_it_was_meant(
+    tmp_path_factory: pytest.TempPathFactory, label: Urgency, findings: dict[ReviewFinding, bool]
+) -> None:
+    row = row_of(said(label, findings))
+    assert set(row) <= set(COLUMNS)
+    root = tmp_path_factory.mktemp("table")
+    (root / VERSION).touch()
+    write_labels(root, [{"series": "1", "study": "2", "patient": "P", **row}])
+    source = Labelled(root, root)
+    truth = source._rows["series", "1"]
+    if "excluded" in row:
+        assert truth == row["excluded"]
+        assert [(one.person, one.series, one.reason) for one in source.left_out] == [("P", "1", truth)]
+        return
+    assert not isinstance(truth, str) and source.left_out == ()
+    assert truth.urgency == label.name
+    if F.HAEMORRHAGE in findings:
+        assert truth.bleeding is findings[F.HAEMORRHAGE]
+    assert truth.bleeding or not any(findings.get(kind) for kind in BLEED_TYPES)
+    assert truth.labels.get("ivh") is findings.get(F.INTRAVENTRICULAR)
+
+
+def test_what_readers_left_out_is_in_the_manifest_without_its_images(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    write(copy("P-1"), root / "1")
+    rows = [
+        {"series": uid("P-1", "1", "1"), "study": uid("P-1", "1"), "patient": "P-1", "bleeding": "0"},
+        {"series": "2.25.7", "study": "2.25.8", "patient": "P-1", "excluded": DISPUTED},
+        {"series": "2.25.9", "study": "2.25.8", "patient": "P-2", "excluded": "poor quality"},
+    ]
+    write_labels(root, rows)
+    (root / VERSION).touch()
+    manifest = prepare({"labelled": root}, tmp_path / "out")
+    assert [(p.patient, p.who, p.exclusion) for p in manifest.patients] == [
+        ("P-1", "P-1", ""),
+        ("P-1.2", "P-1", DISPUTED),
+        ("P-2", "P-2", "poor quality"),
+    ]
+    assert not (root / "pseudonyms.key").exists(), "names are pseudonyms already"
+    write_labels(root, rows[1:])
+    assert prepare({"labelled": root}, tmp_path / "out").patients[0].exclusion == "no label"
+
+
+# Content
+
+
+def test_a_record_is_read_back(tmp_path: Path) -> None:
+    record = Pulled("P-1", "2.25.1", "2.25.2", 30)
+    record.write(tmp_path)
+    assert Pulled.read(tmp_path) == record
+    assert Pulled.read(tmp_path / "nowhere") is None
+
+
+def test_content_has_another_name_when_anything_changes() -> None:
+    with Pacs("http://127.0.0.1:1", LOGIN) as pacs:
+        puller = Puller(pacs, KEY, Selection(postoperative=("a", "b")))
+        images = (StoredImage("1", "a"), StoredImage("2", "b"))
+        names = [
+            puller.content_name(images, wanted=True),
+            puller.content_name(images, wanted=False),
+            puller.content_name(images[:1], wanted=True),
+            puller.content_name((images[0], StoredImage("2", "c")), wanted=True),
+            replace(puller, selection=Selection(postoperative=("a",))).content_name(images, wanted=True),
+            replace(puller, key=Key(os.urandom(KEY_BYTES))).content_name(images, wanted=True),
+        ]
+        assert len(set(names)) == len(names)
+        assert puller.content_name(images, wanted=True) == names[0]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ftp://127.0.0.1", "address"),
+        ("127.0.0.1:8042", "address"),
+        ("http://", "address"),
+        ("http://192.0.2.1:dicom", "address"),
+        ("http://sato:not-a-secret@127.0.0.1", "do not belong"),
+    ],
+)
+def test_addresses_that_are_refused(url: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as told:
+        Pacs(url, LOGIN)
+    assert LOGIN.password not in str(told.value)
+
+
+def test_certificates_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(SettingsError, match="no certificates"):
+        Pacs("https://127.0.0.1", LOGIN, ca=tmp_path / "ca.pem")
+
+
+def test_who_could_read_along() -> None:
+    for url, in_clear in {
+        "http://127.0.0.1:8042": False,
+        "http://[::1]:8042": False,
+        "http://localhost": False,
+        "https://192.0.2.1": False,
+        "http://192.0.2.1": True,
+        "http://pacs.example": True,
+    }.items():
+        with Pacs(url, LOGIN) as pacs:
+            assert pacs.in_clear is in_clear, url
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    """A web server that is no Orthanc; ``answers`` has what it says, the last again and again."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answers = running.answers  # type: ignore[attr-defined]
+            status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def asked(server: ThreadingHTTPServer, *answers: tuple[int, bytes]) -> tuple[ReviewedSeries, ...]:
+    server.answers = list(answers)  # type: ignore[attr-defined]
+    with Pacs(f"http://127.0.0.1:{server.server_port}/", LOGIN, pauses=(0.0,)) as pacs:
+        return pacs.reviewed()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, b"<html>"), "no triage of this version"),
+        ((200, b"[]"), "no triage of this version"),
+        ((200, b'{"labels": [{"series_id": "Kurosawa"}]}'), "no triage of this version"),
+        ((401, b""), "refuses the user sato"),
+        ((404, b""), "triage does not run"),
+        ((500, b"Kurosawa"), "status 500"),
+        ((302, b""), "status 302"),
+        ((503, b""), "does not answer"),
+    ],
+)
+def test_servers_that_are_no_help(server: ThreadingHTTPServer, answer: tuple[int, bytes], words: str) -> None:
+    with pytest.raises(PacsError, match=words) as told:
+        asked(server, answer)
+    assert "Kurosawa" not in str(told.value) and LOGIN.password not in str(told.value)
+
+
+def test_a_request_is_repeated(server: ThreadingHTTPServer) -> None:
+    assert asked(server, (503, b""), (200, b'{"labels": []}')) == ()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with Pacs("http://127.0.0.1:1", LOGIN, pauses=()) as pacs, pytest.raises(PacsError, match="not answer"):
+        next_version(pacs, tmp_path / "data", tmp_path / "key")
+
+
+def test_nothing_reviewed(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    server.answers = [(200, b'{"labels": []}')]  # type: ignore[attr-defined]
+    with Pacs(f"http://127.0.0.1:{server.server_port}", LOGIN) as pacs:
+        with pytest.raises(UnusableInputError, match="none of 0 reviewed"):
+            next_version(pacs, tmp_path / "data", tmp_path / "key")
+        with pytest.raises(DeidentificationError, match="lies within the data"):
+            next_version(pacs, tmp_path / "data", tmp_path / "data" / "key")
+    assert latest(tmp_path / "data") is None
+
+
+def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    (tmp_path / "data" / "0009").mkdir(parents=True)
+    (tmp_path / "data" / "0010").mkdir()
+    (tmp_path / "data" / "0009" / VERSION).write_text("{}")
+    (tmp_path / "data" / "0010" / VERSION).write_text(f'{{"key": "{KEY.mark("key")}"}}')
+    assert latest(tmp_path / "data") == tmp_path / "data" / "0010"
+    with Pacs("http://127.0.0.1:1", LOGIN) as pacs:
+        with pytest.raises(DeidentificationError, match="is not there"):
+            next_version(pacs, tmp_path / "data", key)
+        assert not key.exists()
+        Key.read(key)
+        with pytest.raises(DeidentificationError, match="is not the key"):
+            next_version(pacs, tmp_path / "data", key)
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dataset"], "Missing option --out"),
+        (["dataset", "--out", "x"], "name at least one source"),
+        (["dataset", "--workers", "2", "orthanc", "http://127.0.0.1", "--out", "x"], "--workers goes behind"),
+        (["dataset", "orthanc", "http://127.0.0.1"], "Missing option '--out'"),
+        (["dataset", "orthanc", "nonsense", "--out", "x"], "the address must be one"),
+    ],
+)
+def test_commands_that_are_refused(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    login = {"HEADCT_USER": "sato", "HEADCT_PASSWORD": "not-a-secret"}
+    done = CliRunner().invoke(main, arguments, env=login)
+    assert done.exit_code == 2 and words in done.output
+    assert "not-a-secret" not in done.output
+    assert not list(tmp_path.iterdir())
