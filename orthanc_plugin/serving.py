@@ -7,7 +7,7 @@ from headct.assessment import BundleIdentity
 from headct.bundle import load_bundle
 from headct.classifier import Classifier, LiteRTRuntime
 from headct.errors import BundleError
-from orthanc_plugin import model_folders, models, store
+from orthanc_plugin import model_folders, models, store, watch
 from orthanc_plugin.database import Database
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Bundle
@@ -75,6 +75,7 @@ class Serving:
                 self._give_way(wanted, error)
         with self._database.writing() as session:
             models.loaded(session, self._worker, self.digest)
+            watch.keep_reference(session, self.digest, self.classifier.bundle.contents.reference)
 
     def shadow(self, digest: str) -> Classifier | None:
         """The model in shadow; ``None`` when it cannot be loaded, which ends it."""

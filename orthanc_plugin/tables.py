@@ -269,7 +269,7 @@ class AuditEntry(Base):
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str]
     actor: Mapped[str] = mapped_column(default="triage")
     series_id: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -287,6 +287,8 @@ class Bundle(Base):
     device_uid: Mapped[str]
     first_used: Mapped[datetime]
     """When it was first put there."""
+    reference: Mapped[dict[str, Any] | None]
+    """What it was trained on, :meth:`headct.reference.Reference.to_json`, once a worker has loaded it."""
 
     @property
     def folder_name(self) -> str:

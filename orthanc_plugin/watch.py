@@ -1,0 +1,321 @@
+"""The watch: week by week what came in, what was said of it, and whether that is still as it was.
+
+The unit is the case, one study: series of one study are alike, and counting each would make chance look like
+change. Of a case's inputs those of the series that was judged first count. Earlier studies and imports stand
+apart, because a folder of old studies is no news of the scanner; images that are no CT do not count.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import TypeVar, TypeVarTuple
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from headct.quantities import Quantity
+from headct.reasons import ReasonCode
+from headct.reference import EDGES, Histogram, Reference
+from orthanc_plugin import drift, models, watch_words
+from orthanc_plugin.tables import Assessment, AuditEntry, Bundle, Review, Series, Study
+from orthanc_plugin.views import SeriesState
+from orthanc_plugin.watch_views import (
+    AlarmView,
+    QuantityView,
+    Rate,
+    RateView,
+    RateWeekView,
+    ShiftWeekView,
+    WatchedModelView,
+    WatchView,
+    WeekView,
+)
+
+SHOWN_WEEKS = 26
+_LOADED_WEEKS = SHOWN_WEEKS + drift.MEMORY + drift.LONGEST
+"""So that the first week shown is compared with as many before it as the last."""
+_Look = TypeVar("_Look")
+_Columns = TypeVarTuple("_Columns")
+_OUTCOMES = (SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the store says of the weeks, by their Mondays."""
+
+    series: Counter[date] = field(default_factory=Counter)
+    outcomes: dict[tuple[date, str], set[SeriesState]] = field(default_factory=lambda: defaultdict(set))
+    """Of the series of each study in each week."""
+    judged: dict[tuple[str, str], tuple[date, Mapping[Quantity, float]]] = field(default_factory=dict)
+    """By model and study."""
+    reviewed: dict[tuple[str, str], tuple[date, bool]] = field(default_factory=dict)
+    """By model and study: when last, and whether a person gave another urgency."""
+
+
+def keep_reference(session: Session, digest: str, reference: Reference | None) -> None:
+    """Remember what a model was trained on, once a worker has loaded it."""
+    row = session.get(Bundle, digest)
+    if row is not None and row.reference is None and reference is not None:
+        row.reference = reference.to_json()
+
+
+def watch(session: Session, now: datetime) -> WatchView:
+    """The last weeks and the one that runs.
+
+    Args:
+        session: of one transaction.
+        now: the server's time.
+    """
+    weeks = _mondays(now)
+    facts = _facts(session, datetime.combine(weeks[0], time.min).astimezone())
+    in_service = models.active(session)
+    known = {row.digest: row for row in session.scalars(select(Bundle).order_by(Bundle.first_used.desc()))}
+    shown = set(weeks[-SHOWN_WEEKS:])
+    busy = {
+        digest for (digest, _), (week, _) in (*facts.judged.items(), *facts.reviewed.items()) if week in shown
+    }
+    served = [row for digest, row in known.items() if digest in busy | {in_service}]
+    served.sort(key=lambda row: row.digest != in_service)
+
+    alarms: list[AlarmView] = []
+    rates = (
+        _rate(Rate.NOT_ANALYSED, _cases(facts, weeks, {SeriesState.NOT_ANALYSED}), weeks, alarms),
+        _rate(Rate.FAILED, _cases(facts, weeks, {SeriesState.FAILED}), weeks, alarms),
+    )
+    views = tuple(_model(row, facts, weeks, alarms, in_service=row.digest == in_service) for row in served)
+    cases = Counter(week for week, _ in facts.outcomes)
+    return WatchView(
+        generated_at=now,
+        rule=watch_words.RULE,
+        weeks=tuple(
+            WeekView(
+                week=_name(week),
+                begins=week,
+                complete=week != weeks[-1],
+                cases=cases[week],
+                series=facts.series[week],
+            )
+            for week in weeks[-SHOWN_WEEKS:]
+        ),
+        rates=rates,
+        models=views,
+        alarms=tuple(alarms),
+    )
+
+
+# --- From the store -------------------------------------------------------------------------------
+
+
+def _facts(session: Session, since: datetime) -> Facts:
+    facts = Facts()
+    last: dict[tuple[date, str], tuple[str, SeriesState]] = {}
+    for at, event, detail, series_id, study_id in session.execute(
+        _queued(
+            select(AuditEntry.at, AuditEntry.event, AuditEntry.detail, Series.id, Series.study_id)
+            .join_from(AuditEntry, Series, AuditEntry.series_id == Series.id)
+            .where(AuditEntry.at >= since, AuditEntry.event.in_(_OUTCOMES), Series.superseded_by.is_(None))
+            .order_by(AuditEntry.id)
+        )
+    ):
+        if detail.get("reason") != ReasonCode.NOT_CT:
+            last[_monday(at), series_id] = study_id, SeriesState(event)
+    for (week, _), (study_id, state) in last.items():
+        facts.series[week] += 1
+        facts.outcomes[week, study_id].add(state)
+    _add_judged(session, since, facts)
+    _add_reviewed(session, since, facts)
+    return facts
+
+
+def _add_judged(session: Session, since: datetime, facts: Facts) -> None:
+    found: dict[tuple[str, str], tuple[str, date, Mapping[Quantity, float]]] = {}
+    for series_id, study_id, at, judged_by, probability, inputs in session.execute(
+        _queued(
+            select(
+                Series.id,
+                Series.study_id,
+                Assessment.created_at,
+                Assessment.judged_by,
+                # Of the content these alone: findings of a year would take long to read.
+                Assessment.content["haemorrhage_probability"].as_float(),
+                Assessment.content["inputs"],
+            )
+            .join_from(Assessment, Series)
+            .where(
+                Assessment.created_at >= since,
+                Assessment.preliminary.is_(False),
+                Series.superseded_by.is_(None),
+            )
+            .order_by(Assessment.id)
+        )
+    ):
+        values = {Quantity(name): value for name, value in (inputs or {}).items()}
+        values[Quantity.HAEMORRHAGE_PROBABILITY] = probability
+        # A result that late images or a rerun replaced does not count beside the later one.
+        found[_digest(judged_by), series_id] = study_id, _monday(at), values
+    for (digest, _), (study_id, week, known) in found.items():
+        facts.judged.setdefault((digest, study_id), (week, known))
+
+
+def _add_reviewed(session: Session, since: datetime, facts: Facts) -> None:
+    found: dict[tuple[str, str], tuple[str, date, bool]] = {}
+    for series_id, study_id, at, said, judged_by, machine in session.execute(
+        _queued(
+            select(
+                Series.id,
+                Series.study_id,
+                Review.at,
+                Review.urgency,
+                Assessment.judged_by,
+                Assessment.urgency.label("machine"),
+            )
+            .join_from(Review, Series, Review.series_id == Series.id)
+            .join(Assessment, Review.assessment_id == Assessment.id)
+            .where(Review.at >= since, Review.urgency.is_not(None))
+            .order_by(Review.id)
+        )
+    ):
+        found[_digest(judged_by), series_id] = study_id, _monday(at), said is not machine
+    for (digest, _), (study_id, week, differs) in found.items():
+        before = facts.reviewed.get((digest, study_id), (week, False))
+        facts.reviewed[digest, study_id] = max(before[0], week), before[1] or differs
+
+
+def _queued(query: Select[*_Columns]) -> Select[*_Columns]:
+    return query.join(Study, Series.study_id == Study.id).where(Study.earlier.is_(False))
+
+
+def _digest(judged_by: str) -> str:
+    return judged_by.partition("+")[0]
+
+
+# --- To views -------------------------------------------------------------------------------------
+
+
+def _model(
+    row: Bundle, facts: Facts, weeks: Sequence[date], alarms: list[AlarmView], *, in_service: bool
+) -> WatchedModelView:
+    judged = [found for (digest, _), found in facts.judged.items() if digest == row.digest]
+    reviewed = [found for (digest, _), found in facts.reviewed.items() if digest == row.digest]
+    known = Reference.from_json(row.reference).histograms if row.reference else {}
+    relabelled = dict.fromkeys(weeks, (0, 0))
+    for week, differs in reviewed:
+        if week in relabelled:
+            count, of = relabelled[week]
+            relabelled[week] = count + differs, of + 1
+    return WatchedModelView(
+        name=row.name,
+        version=row.version,
+        digest=row.digest,
+        in_service=in_service,
+        quantities=tuple(
+            _quantity(quantity, known.get(quantity), judged, weeks, alarms, model=row.folder_name)
+            for quantity in Quantity
+        ),
+        relabelled=_rate(Rate.RELABELLED, list(relabelled.values()), weeks, alarms, model=row.folder_name),
+    )
+
+
+def _quantity(
+    quantity: Quantity,
+    reference: Histogram | None,
+    judged: Iterable[tuple[date, Mapping[Quantity, float]]],
+    weeks: Sequence[date],
+    alarms: list[AlarmView],
+    *,
+    model: str,
+) -> QuantityView:
+    edges = reference.edges if reference else EDGES[quantity]
+    values: dict[date, list[float]] = defaultdict(list)
+    for week, known in judged:
+        if (value := known.get(quantity)) is not None:
+            values[week].append(value)
+    counts = [Histogram.of(values[week], edges).counts for week in weeks]
+    looks = [*drift.shifts(counts[:-1], reference.counts if reference else (0,) * (len(edges) + 1)), None]
+    if (last := looks[-2]) is not None and last.alarm:
+        when = _span(weeks, len(weeks) - 2, last.weeks)
+        sentence = watch_words.shift_alarm(quantity, model, when, last)
+        alarms.append(AlarmView(figure=quantity, model=model, sentence=sentence))
+    return QuantityView(
+        quantity=quantity,
+        edges=edges,
+        reference=reference.counts if reference else None,
+        weeks=tuple(
+            ShiftWeekView(
+                week=_name(weeks[n]),
+                counts=counts[n],
+                since=_name(weeks[n - look.weeks + 1]) if look else None,
+                index=look.index if look else None,
+                limit=look.limit if look else None,
+                alarm=look is not None and look.alarm,
+            )
+            for n, look in _shown(looks)
+        ),
+    )
+
+
+def _rate(
+    rate: Rate,
+    counts: Sequence[tuple[int, int]],
+    weeks: Sequence[date],
+    alarms: list[AlarmView],
+    *,
+    model: str | None = None,
+) -> RateView:
+    looks = [*drift.rises(counts[:-1]), None]
+    if (last := looks[-2]) is not None and last.alarm:
+        when = _span(weeks, len(weeks) - 2, last.weeks)
+        sentence = watch_words.rise_alarm(rate, model, when, last)
+        alarms.append(AlarmView(figure=rate, model=model, sentence=sentence))
+    views = []
+    for n, look in _shown(looks):
+        (count, of), (low, high) = counts[n], drift.wilson(*counts[n])
+        views.append(
+            RateWeekView(
+                week=_name(weeks[n]),
+                count=count,
+                of=of,
+                low=low,
+                high=high,
+                since=_name(weeks[n - look.weeks + 1]) if look else None,
+                chance=look.chance if look else None,
+                alarm=look is not None and look.alarm,
+            )
+        )
+    return RateView(rate=rate, weeks=tuple(views))
+
+
+def _cases(facts: Facts, weeks: Sequence[date], states: set[SeriesState]) -> list[tuple[int, int]]:
+    """Of the cases of each week how many are *not analysed*, or *failed*."""
+    found = {week: [0, 0] for week in weeks}
+    for (week, _), seen in facts.outcomes.items():
+        if week in found:
+            # Failed when any series did; not analysed only when nothing else is to be said.
+            found[week][0] += bool(seen & states) if SeriesState.FAILED in states else seen == states
+            found[week][1] += 1
+    return [(count, of) for count, of in found.values()]
+
+
+def _shown(looks: Sequence[_Look]) -> list[tuple[int, _Look]]:
+    return list(enumerate(looks))[-SHOWN_WEEKS:]
+
+
+def _span(weeks: Sequence[date], last: int, length: int) -> str:
+    names = [_name(weeks[last - length + 1]), _name(weeks[last])]
+    return "–".join(dict.fromkeys(names))
+
+
+def _mondays(now: datetime) -> list[date]:
+    this = _monday(now)
+    return [this - timedelta(weeks=n) for n in reversed(range(_LOADED_WEEKS))]
+
+
+def _monday(at: datetime) -> date:
+    day = at.astimezone().date()
+    return day - timedelta(days=day.weekday())
+
+
+def _name(monday: date) -> str:
+    year, week, _ = monday.isocalendar()
+    return f"{year}-W{week:02d}"
