@@ -64,6 +64,8 @@ def task(
             **interval(auc(truth[sure], scores[:, sure]), resampled(truth[sure])),
             "left_out": int((~sure).sum()),
         },
+        "auc_5_ml_and_more": _auc_among(~truth | cohort.large, truth, scores),
+        "auc_under_5_ml": _auc_among(~truth | cohort.small, truth, scores),
         "roc": [_roc(truth, one, seed) for seed, one in zip(seeds, scores, strict=True)],
         "precision_recall": [_recall(truth, one, seed) for seed, one in zip(seeds, scores, strict=True)],
         "at_nested_cuts": rates_nested,
@@ -103,6 +105,10 @@ def area(truth: Flags, scores: Array) -> float | None:
     """Area under one seed's curve; ``None`` with one kind of patient alone."""
     value = float(auc(truth, scores)(np.ones((1, truth.size)))[0])
     return None if np.isnan(value) else value
+
+
+def _auc_among(part: Flags, truth: Flags, scores: Array) -> Figure:
+    return interval(auc(truth[part], scores[:, part]), resampled(truth[part]))
 
 
 def colours(true: Sequence[Urgency], found: NDArray[np.int_]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def _rows(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         task = evaluation[name]
         yield _row(f"{name}: area under the curve", task["auc"])
         yield _row("  doubtful labels left out", task["auc_without_doubtful"])
+        yield _row("  bleeds of 5 ml and more", task["auc_5_ml_and_more"])
+        yield _row("  bleeds under 5 ml", task["auc_under_5_ml"])
         yield _row("  average precision", task["average_precision"])
         for rate in ("sensitivity", "sensitivity_5_ml_and_more", "sensitivity_under_5_ml", "specificity"):
             yield _row(f"  {rate.replace('_', ' ')} at nested cuts", task["at_nested_cuts"][rate])

@@ -110,6 +110,9 @@ def test_evaluation_of_drawn_heads(folders, config, monkeypatch):
     assert found["patients"] == 8 and found["bleeding"] == 4 and found["seeds"] == [1, 2]
     haemorrhage, alert = found["haemorrhage"], found["alert"]
     assert haemorrhage["auc"]["value"] == 1 and haemorrhage["auc_without_doubtful"]["left_out"] == 1
+    for size in ("5_ml_and_more", "under_5_ml"):
+        of_size = haemorrhage["at_nested_cuts"][f"sensitivity_{size}"]["of"]
+        assert haemorrhage[f"auc_{size}"]["value"] == (1 if of_size else None)
     assert haemorrhage["at_nested_cuts"]["sensitivity"]["count"] == 4
     assert haemorrhage["at_nested_cuts"]["under_18"]["sensitivity"]["of"] == 1
     # By the specialist's word the small bleed is an alert; by its size the product calls it YELLOW.

@@ -74,7 +74,7 @@ def test_no_number_is_typed_in_the_text():
     source = Path(module.__file__).with_name(module.TEMPLATE).read_text()
     words = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", source, flags=re.S)
     # Names of a level, of a subgroup, and of units and precisions; no measurement.
-    for name in ("95 % interval", "5 ml and more", "under 18", "float32", "SHA-256"):
+    for name in ("95 % interval", "5 ml and more", "under 5 ml", "under 18", "float32", "SHA-256"):
         words = words.replace(name, "")
     assert re.findall(r"\d+", words) == []
 
@@ -84,6 +84,8 @@ SHOWN = """
 0 haemorrhage auc low
 0 haemorrhage auc_per_seed 1
 0 haemorrhage auc_without_doubtful value
+0 haemorrhage auc_5_ml_and_more value
+0 haemorrhage auc_under_5_ml low
 0 haemorrhage average_precision value
 0 haemorrhage at_nested_cuts sensitivity value
 0 haemorrhage at_nested_cuts sensitivity count
