@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -31,6 +32,7 @@ from model_training.datasets.versions import (
     row_of,
 )
 from model_training.deidentification.pseudonyms import KEY_BYTES, Key
+from tests.model_training.planted import as_file
 
 KEY = Key(bytes(range(KEY_BYTES)))
 LOGIN = Login("sato", "not-a-secret")
@@ -200,12 +202,20 @@ def test_who_could_read_along() -> None:
 
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
-    """A web server that is no Orthanc; ``answers`` has what it says, the last again and again."""
+    """A web server that is no Orthanc.
+
+    ``answers`` has what it says, the last again and again; ``images`` has what it says to requests of images.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answers = running.answers  # type: ignore[attr-defined]
-            status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+            answers: list[tuple[int, bytes]] = running.answers  # type: ignore[attr-defined]
+            images: dict[str, bytes] = running.images  # type: ignore[attr-defined]
+            if self.path.startswith("/instances/"):
+                image = images.get(self.path.split("/")[2])
+                status, body = (404, b"") if image is None else (200, image)
+            else:
+                status, body = answers.pop(0) if len(answers) > 1 else answers[0]
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -217,6 +227,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        running.answers, running.images = [], {}  # type: ignore[attr-defined]
         yield running
         running.shutdown()
 
@@ -279,6 +290,83 @@ def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
         Key.read(key)
         with pytest.raises(DeidentificationError, match="is not the key"):
             next_version(pacs, tmp_path / "data", key)
+
+
+# One series
+
+HEAD = said(findings={F.HAEMORRHAGE: True})
+
+
+def pulled(
+    server: ThreadingHTTPServer, folder: Path, *, lost: int = 0, wanted: bool = True, **header: Any
+) -> Pulled:
+    """What becomes of a head with such headers, of whose images some are no longer there."""
+    files = [as_file(ds) for ds in copy("Kurosawa-4711", **header)]
+    server.images = {str(k): data for k, data in enumerate(files)}  # type: ignore[attr-defined]
+    images = tuple(StoredImage(str(k), "") for k in range(len(files) + lost))
+    with Pacs(f"http://127.0.0.1:{server.server_port}", LOGIN, pauses=()) as pacs:
+        return Puller(pacs, KEY, Selection.read()).pull(HEAD, images, folder / "it", wanted=wanted)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted({path.suffix or path.name for path in folder.rglob("*") if path.is_file()})
+
+
+def test_a_series_is_whole(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-it").mkdir()
+    (tmp_path / ".unfinished-it" / "of a killed run.dcm").touch()
+    about = pulled(server, tmp_path)
+    assert about == Pulled.read(tmp_path / "it")
+    assert about.images == len(list((tmp_path / "it").glob("*.dcm"))) > 8
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
+    assert (about.patient, about.series) == (KEY.pseudonym("Kurosawa-4711"), KEY.uid(HEAD.series))
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ({"BurnedInAnnotation": "YES"}, "cannot be de-identified: image 1 of 22: text is burnt"),
+        (
+            {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+            "cannot be de-identified: image 1 of 22: not a CT image",
+        ),
+        ({"PatientID": ""}, "cannot be de-identified: no patient ID"),
+        ({"PixelData": bytes(64)}, "cannot be de-identified: image 1 of 22: image data cannot be read"),
+        ({"ConvolutionKernel": "BONE"}, "bone kernel (too sharp to judge blood)"),
+        ({"ContrastBolusAgent": "Kurosawa"}, "contrast medium given"),
+        ({"StudyDescription": "Kurosawa 開頭術後"}, POSTOPERATIVE),
+    ],
+)
+def test_a_series_without_images_says_why(
+    server: ThreadingHTTPServer, tmp_path: Path, header: dict[str, Any], why: str
+) -> None:
+    about = pulled(server, tmp_path, **header)
+    assert about.left_out.startswith(why) and about.images == 0
+    assert "Kurosawa" not in about.left_out
+    assert names(tmp_path) == [".json"]
+
+
+def test_of_what_is_not_wanted_one_image_is_looked_at_and_none_kept(
+    server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    about = pulled(server, tmp_path, wanted=False, lost=3, BurnedInAnnotation="YES")
+    assert about == Pulled(KEY.pseudonym("Kurosawa-4711"), KEY.uid(HEAD.study), KEY.uid(HEAD.series))
+    assert names(tmp_path) == [".json"]
+
+
+def test_an_image_that_is_gone_leaves_nothing(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    with pytest.raises(UnusableInputError, match="no longer in Orthanc"):
+        pulled(server, tmp_path, lost=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_audit_refuses_leaves_nothing(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Key, "pseudonym", lambda key, patient_id: patient_id)
+    with pytest.raises(DeidentificationError):
+        pulled(server, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # The command
