@@ -1,0 +1,147 @@
+"""Persons' words on a real Orthanc: nothing lost, nothing doubled, the later reader told, all in the PACS."""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from stack_process import PATIENCE, StackProcess, alive, wait_until
+
+from headct.generator.kinds import GeneratedSeries, generate, write
+from headct.labels import find_reports, rebuild
+from orthanc_plugin.orthanc_client import METADATA
+
+READERS = ("sato", "ito", "abe")
+STRANGER, PASSWORD = "stranger", "not-a-secret"
+PEOPLE = {
+    login: {"Name": f"{login.title()}^Hanako", "Organisation": "St. Elsewhere", "Role": "reader"}
+    for login in READERS
+}
+LOCAL = {
+    "RegisteredUsers": dict.fromkeys((*READERS, STRANGER), PASSWORD),
+    "HeadCTTriage": {"People": PEOPLE},
+}
+
+
+def small(salt: str, kind: str) -> GeneratedSeries:
+    return generate(kind, 7, salt=f"reviews-{salt}", matrix=256, thickness_mm=7.0)
+
+
+def review(
+    stack: StackProcess, series_id: str, login: str, urgency: str, based_on: str, password: str = PASSWORD
+) -> httpx.Response:
+    """As a client of the REST interface sends it."""
+    body = {"action": "relabel", "urgency": urgency, "based_on": based_on, "request_id": uuid.uuid4().hex}
+    return stack.http.post(
+        f"/triage/api/v1/series/{series_id}/review",
+        json=body,
+        headers={"X-Triage": "test"},
+        auth=(login, password),
+    )
+
+
+def based_on(stack: StackProcess, series_id: str) -> str:
+    return str(stack.api(f"series/{series_id}")["based_on"])
+
+
+def say(stack: StackProcess, series_id: str, login: str, urgency: str) -> None:
+    answer = review(stack, series_id, login, urgency, based_on(stack, series_id))
+    assert answer.status_code == 201, answer.text
+
+
+def wait_reported(stack: StackProcess, reviews: int) -> None:
+    """Until every review has its report in Orthanc."""
+
+    def sent() -> int:
+        every = [d for s in stack.series().values() for d in stack.api(f"series/{s['id']}")["documents"]]
+        return sum(d["kind"] == "review" and d["published_at"] is not None for d in every)
+
+    wait_until(lambda: sent() >= reviews, PATIENCE, lambda: f"{sent()} of {reviews}\n{stack.log()}")
+
+
+def rebuilt(stack: StackProcess, folder: Path) -> list[dict[str, Any]]:
+    """The table of labels from what the PACS gives away, and nothing else."""
+    folder.mkdir()
+    for number, instance in enumerate(stack.documents("SR")):
+        (folder / f"{number}.dcm").write_bytes(stack.file(instance))
+    return [label.to_json() for label in rebuild(find_reports(folder))]
+
+
+def from_the_store(stack: StackProcess) -> list[dict[str, Any]]:
+    rows = stack.api("labels")["labels"]
+    for row in rows:
+        del row["series_id"], row["study_id"]
+    return sorted(rows, key=lambda row: str(row["series_instance_uid"]))
+
+
+def same_moments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With times that compare whatever their zone."""
+    return [{**row, "reviewed_at": datetime.fromisoformat(row["reviewed_at"])} for row in rows]
+
+
+def test_what_persons_said_survives_everything(
+    new_stack: Callable[..., StackProcess], tmp_path: Path
+) -> None:
+    made = [small("one", "epidural"), small("two", "normal"), small("three", "intracerebral")]
+    stack = new_stack(LOCAL).start()
+    for number, series in enumerate(made):
+        write(series, tmp_path / str(number))
+        stack.send(tmp_path / str(number))
+    found = stack.wait_final(series.header.series_uid for series in made)
+    one, two, three = (found[series.header.series_uid]["id"] for series in made)
+
+    # Who may not: nothing is written.
+    seen = based_on(stack, one)
+    assert review(stack, one, STRANGER, "RED", seen).status_code == 403
+    assert review(stack, one, "sato", "RED", seen, password="guessed").status_code == 401
+    assert stack.api("labels")["labels"] == []
+
+    # Two readers of the same state: the later one is told, and looks again; a third settles it.
+    assert review(stack, one, "sato", "GREEN", seen).status_code == 201
+    late = review(stack, one, "ito", "BLACK", seen)
+    assert late.status_code == 409
+    assert [r["reader"] for r in late.json()["current"]["reviews"]] == ["Sato^Hanako"]
+    say(stack, one, "ito", "BLACK")
+    assert stack.api(f"series/{one}")["verdict"]["standing"] == "disputed"
+    say(stack, one, "abe", "BLACK")
+
+    # While it is judged again the reader is told or recorded; of a result that is gone he is told.
+    seen = based_on(stack, two)
+    rerun = stack.http.post(
+        f"/triage/api/v1/series/{two}/rerun", json={}, headers={"X-Triage": "test"}, auth=("sato", PASSWORD)
+    )
+    assert rerun.status_code == 202
+    during = review(stack, two, "sato", "YELLOW", seen)
+    assert during.status_code in {201, 409}
+    stack.wait_final([made[1].header.series_uid])
+    if during.status_code == 409:
+        say(stack, two, "sato", "YELLOW")
+    assert review(stack, two, "ito", "YELLOW", seen).status_code == 409
+    assert len(stack.api(f"series/{two}")["reviews"]) == 1
+
+    # Everything dies between the word and its report.
+    wait_reported(stack, 4)
+    workers = stack.worker_pids()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    say(stack, three, "sato", "RED")
+    stack.kill_orthanc()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(alive(pid) for pid in workers), PATIENCE, lambda: "a worker lives on")
+    stack.start()
+    wait_reported(stack, 5)
+    stack.wait_published()
+
+    labels = same_moments(from_the_store(stack))
+    assert [(row["verdict"]["label"], row["readers"]) for row in labels if row["readers"] == 3] == [
+        ("BLACK", 3)
+    ]
+    assert same_moments(rebuilt(stack, tmp_path / "pacs")) == labels
+    assert len(find_reports(tmp_path / "pacs")) == 5, "one report a review"
+    shown = {s: stack.http.get(f"/series/{s}/metadata/{METADATA}").text for s in (one, two, three)}
+    assert shown == {one: "triage-black", two: "triage-yellow", three: "triage-red"}
