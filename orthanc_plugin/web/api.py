@@ -22,7 +22,7 @@ from orthanc_plugin.views import (
     Window,
     WorklistView,
 )
-from orthanc_plugin.web import metrics, models_api
+from orthanc_plugin.web import metrics, models_api, watch_api
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import API, error_answer, json_answer
 
@@ -155,7 +155,8 @@ def blueprint(triage: Triage) -> APIBlueprint:
         responses={200: {"description": "metrics", "content": {"text/plain": _TEXT}}},
     )
     def prometheus() -> Response:
-        return Response(metrics.text(triage.metrics()), content_type=metrics.CONTENT_TYPE)
+        return Response(metrics.text(triage.metrics(), triage.watch()), content_type=metrics.CONTENT_TYPE)
 
     models_api.add_routes(api, triage)
+    watch_api.add_routes(api, triage)
     return api

@@ -4,19 +4,22 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
 from headct.assessment import FindingKind
 from headct.reasons import Language
+from headct.review import BLEED_TYPES, Exclusion, Standing
 from headct.urgency import Urgency
+from orthanc_plugin.blinding import blinded_study, blinded_worklist, has_spoken
 from orthanc_plugin.views import (
-    AssessmentView,
     CaseState,
     FindingView,
+    PatientNameView,
     SeriesState,
     SeriesSummary,
     SeriesView,
@@ -27,11 +30,18 @@ from orthanc_plugin.views import (
     WorklistRow,
     WorklistView,
 )
-from orthanc_plugin.web import words
+from orthanc_plugin.web import models_page, reading, watch_page, words
 from orthanc_plugin.web.contract import Triage
 
-PLACES = (("page.worklist", "queue"), ("page.media_import", "import_title"))
+PLACES = (
+    ("page.worklist", "queue"),
+    ("page.media_import", "import_title"),
+    ("page.models", "models_title"),
+    ("page.watch", "watch_title"),
+)
 """Where the bar leads: an endpoint and the key of its words each."""
+BLIND_COOKIE = "headct_blind"
+"""Blind reading, until the browser is closed or the reader ends it."""
 _ROW_FINDINGS = 3
 _PENDING = (SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING)
 _PENDING_WORDS = {
@@ -53,13 +63,17 @@ class Sign:
 def sign(item: WorklistRow | SeriesSummary, language: Language) -> Sign:
     """The sign of a study or a series; a state counts only where there is no urgency."""
     if item.urgency is not None:
-        return urgency_sign(item.urgency, language)
+        given = isinstance(item, WorklistRow) and is_given(item)
+        return (person_sign if given else urgency_sign)(item.urgency, language)
     tone = {
+        CaseState.ASSESSED: "to_read",
+        SeriesState.ASSESSED: "to_read",
         CaseState.NOT_ANALYSED: "not_analysed",
         CaseState.FAILED: "failed",
         SeriesState.WITHDRAWN: "withdrawn",
     }.get(item.state, "pending")
-    sentence = words.say("not_analysed_hint", language) if tone in {"not_analysed", "failed"} else ""
+    hint = {"to_read": "to_read_hint", "not_analysed": "not_analysed_hint", "failed": "not_analysed_hint"}
+    sentence = words.say(hint[tone], language) if tone in hint else ""
     return Sign(tone, words.say(tone, language), sentence)
 
 
@@ -71,6 +85,17 @@ def urgency_sign(urgency: Urgency, language: Language) -> Sign:
     if urgency in {Urgency.GREEN, Urgency.BLACK}:
         return Sign(tone, meaning[:1].upper() + meaning[1:])
     return Sign(tone, wording.colour(urgency, language).upper(), meaning)
+
+
+def person_sign(urgency: Urgency, language: Language) -> Sign:
+    """The sign of what a person said; only a person says more than what an image can know."""
+    meaning = wording.urgency_words(urgency, language, by_person=True)
+    return Sign(urgency.name.lower(), wording.colour(urgency, language).upper(), meaning)
+
+
+def is_given(row: WorklistRow) -> bool:
+    """Whether the urgency of a study is a person's word."""
+    return row.urgency is not None and any(r.urgency is row.urgency for r in row.reviews)
 
 
 def progress(row: WorklistRow, language: Language) -> str:
@@ -146,6 +171,7 @@ def viewer(series: tuple[SeriesView, ...]) -> dict[str, Any] | None:
     return {
         "series": chosen,
         "choices": shown,
+        "version": _version_of(chosen),
         "key_slices": keys,
         "number": min(max(number, 0), chosen.slices - 1),
         "window": Window(wish) if wish in list(Window) else Window.BRAIN,
@@ -183,7 +209,20 @@ def context() -> dict[str, Any]:
         "written_age": lambda age: words.age_as_written(age, language),
         "name_parts": lambda name: words.name_parts(name, language),
         "windows": list(Window),
-        "version_of": _version_of,
+        "timeline": lambda series: reading.timeline(series, language),
+        "given_title": lambda said: reading.given_title(said, language),
+        "reader_name": lambda said: words.name_parts(PatientNameView.of(said.reader), language)[0],
+        "person_sign": lambda urgency: person_sign(urgency, language),
+        "is_given": is_given,
+        "blind": blind_reading(),
+        "is_hidden": lambda row: blind_reading() and not has_spoken(row, login()),
+        "FINDING_KEYS": reading.FINDING_KEYS,
+        "BLEED_TYPES": BLEED_TYPES,
+        "finding_words": lambda f, present=None: wording.review_finding_words(f, language, present=present),
+        "exclusion_words": lambda reason: wording.exclusion_words(reason, language),
+        "Exclusion": Exclusion,
+        "Standing": Standing,
+        "Urgency": Urgency,
         "asset": _asset,
         "poll_url": _poll_url(),
         "SeriesState": SeriesState,
@@ -204,21 +243,45 @@ def _asset(filename: str) -> str:
 
 
 def _poll_url() -> str:
-    """This page without the choice of language, which is remembered once."""
-    rest = urlencode([(k, v) for k, v in request.args.items(multi=True) if k != "lang"])
-    return request.script_root + request.path + (f"?{rest}" if rest else "")
+    """This page without the choice of language, which is remembered once, and as blind as it was opened."""
+    rest = [(k, v) for k, v in request.args.items(multi=True) if k not in {"lang", "blind"}]
+    query = urlencode([*rest, ("blind", int(blind_reading()))])
+    return f"{request.script_root}{request.path}?{query}"
 
 
-def _version_of(assessment: AssessmentView | None) -> str:
-    """Changes with the assessment, so that a page never mixes slices of two."""
-    return f"{assessment.judged_at:%Y%m%d%H%M%S%f}" if assessment else "0"
+def _version_of(series: SeriesView) -> str:
+    """Changes with the assessment or the images, so that a page never mixes slices of two."""
+    said = series.assessment
+    return f"{said.judged_at:%Y%m%d%H%M%S%f}" if said else f"{series.images}"
+
+
+def blind_reading() -> bool:
+    """Whether the machine's answer is hidden from this browser until the reader has given his."""
+    return request.args.get("blind", request.cookies.get(BLIND_COOKIE)) == "1"
+
+
+def login() -> str:
+    """Who asks; empty where Orthanc asks nobody."""
+    return request.remote_user or ""
 
 
 def _worklist_or_reason(triage: Triage) -> tuple[WorklistView | None, str]:
     try:
-        return triage.worklist(), ""
+        return _worklist(triage), ""
     except UnavailableError as error:
         return None, str(error)
+
+
+def _worklist(triage: Triage) -> WorklistView:
+    view = triage.worklist()
+    return blinded_worklist(view, login()) if blind_reading() else view
+
+
+def to_review(series: tuple[SeriesView, ...], viewer: dict[str, Any] | None) -> SeriesView | None:
+    """The series a review is about: what is shown, else what the address wishes, else the first."""
+    if viewer:
+        return cast(SeriesView, viewer["series"])
+    return next((s for s in series if s.id == request.args.get("series")), series[0] if series else None)
 
 
 def _render(template: str, status: StatusView, code: int = 200, **values: Any) -> Response:
@@ -229,13 +292,21 @@ def _render(template: str, status: StatusView, code: int = 200, **values: Any) -
     )
     response = Response(html, code)
     response.vary.add("HX-Request")
+    _remember(response)
+    return response
+
+
+def _remember(response: Response | Redirection) -> None:
+    """Choices made in the address: the language for a year, blind reading until the browser is closed."""
+    path = url_for("page.worklist")
     wish = request.args.get("lang")
     if wish in words.LANGUAGES:
-        path = url_for("page.worklist")
         response.set_cookie(
             words.COOKIE, wish, max_age=365 * 86400, path=path, httponly=True, samesite="Strict"
         )
-    return response
+    blind = request.args.get("blind")
+    if blind in {"0", "1"} and "HX-Request" not in request.headers:
+        response.set_cookie(BLIND_COOKIE, blind, path=path, httponly=True, samesite="Strict")
 
 
 def error_page(code: int, message: str) -> Response:
@@ -246,7 +317,7 @@ def error_page(code: int, message: str) -> Response:
 def blueprint(triage: Triage) -> Blueprint:
     """Pages bound to one triage."""
     page = Blueprint("page", __name__, url_prefix="/triage", template_folder="templates")
-    page.app_context_processor(context)
+    page.app_context_processor(lambda: {**context(), "me": triage.identity(login())})
 
     @page.get("/", strict_slashes=False)
     def worklist() -> Response:
@@ -258,18 +329,41 @@ def blueprint(triage: Triage) -> Blueprint:
             worklist=view,
             trouble=trouble,
             summary=summary(rows),
+            to_read=sum(not has_spoken(row, login()) for row in rows),
             alerts=sum(row.urgency is not None and row.urgency.alert for row in rows),
         )
 
     @page.get("/studies/<study_id>")
     def study(study_id: str) -> Response:
         view = triage.study(study_id)
+        hidden = blind_reading() and not has_spoken(view.case, login())
+        if hidden:
+            view = blinded_study(view)
+        shown = viewer(view.series)
         return _render(
-            "study.html", triage.status(), case=view.case, series=view.series, viewer=viewer(view.series)
+            "study.html",
+            triage.status(),
+            case=view.case,
+            series=view.series,
+            viewer=shown,
+            chosen=to_review(view.series, shown),
+            hidden=hidden,
         )
+
+    @page.get("/next")
+    def next_case() -> Redirection:
+        found = reading.following(
+            _worklist(triage), request.args.get("after", ""), login(), blind=blind_reading()
+        )
+        where = url_for("page.study", study_id=found.id) if found else url_for("page.worklist")
+        response = redirect(where)
+        _remember(response)
+        return response
 
     @page.get("/import")
     def media_import() -> Response:
         return _render("import.html", triage.status())
 
+    models_page.add_routes(page, triage, _render, login)
+    watch_page.add_routes(page, triage, _render)
     return page

@@ -168,11 +168,14 @@ def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
     expect(caption).to_have_text("Slice 15 of 32")
     for key, slice_and_window in (
         ("ArrowUp", "16.png?window=brain"),
-        ("2", "16.png?window=subdural"),
+        ("w", "16.png?window=subdural"),
         ("PageDown", "11.png?window=subdural"),
-        ("3", "11.png?window=bone"),
+        ("w", "11.png?window=stroke"),
+        ("w", "11.png?window=bone"),
         ("ArrowDown", "10.png?window=bone"),
-        ("1", "10.png?window=brain"),
+        ("w", "10.png?window=brain"),
+        ("Shift+W", "10.png?window=bone"),
+        ("w", "10.png?window=brain"),
         ("k", "15.png?window=brain"),
         ("k", "13.png?window=brain"),
     ):
@@ -198,7 +201,7 @@ def test_slices_by_keyboard_wheel_and_click(page: Page) -> None:
 def test_a_refresh_keeps_the_slice_until_the_assessment_changes(page: Page, server: Server) -> None:
     page.goto(f"/triage/studies/{orthanc_id('black')}")
     page.keyboard.press("ArrowUp")
-    page.keyboard.press("2")
+    page.keyboard.press("w")
     status = server.triage.current
     server.triage.current = status.model_copy(update={"now": status.now + timedelta(seconds=61)})
     expect(page.locator("#heart")).to_contain_text("1 min ago")

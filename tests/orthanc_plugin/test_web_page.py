@@ -17,10 +17,12 @@ from headct.reasons import Language
 from headct.urgency import Urgency
 from orthanc_plugin.views import (
     CaseState,
+    DocumentKind,
     FindingView,
     PatientNameView,
     SeriesState,
     UnavailableError,
+    Window,
     Words,
 )
 from orthanc_plugin.web import create_app, words
@@ -291,7 +293,8 @@ def test_study_in_full(client: FlaskClient) -> None:
         "bleed25d 0.1.0, Rubric 1",
         "Structured report sent",
         "Key object selection not sent yet",
-        "Earlier assessments (1)",
+        "History",
+        "superseded",
         "Judge again",
         "localizer",
     ):
@@ -447,12 +450,12 @@ def test_dicom_values_are_shown_as_written() -> None:
 
 
 def test_every_word_has_both_languages_and_is_used() -> None:
-    used = "".join(path.read_text("utf-8") for path in [*WEB.glob("templates/*.html"), WEB / "page.py"])
+    used = "".join(path.read_text("utf-8") for path in [*WEB.glob("templates/*.html"), *WEB.glob("*.py")])
     for key, both in words.catalogue().items():
         assert set(both) == {"en", "ja"}, key
         assert set(re.findall(r"\{(\w+)\}", both["en"])) == set(re.findall(r"\{(\w+)\}", both["ja"])), key
-        dynamic = key.startswith("count_") or key in {"brain", "subdural", "bone"}
-        dynamic |= key in {"structured_report", "key_objects"}
+        dynamic = key.startswith(("count_", "role_", "standing_"))
+        dynamic |= key in {*Window, *DocumentKind}
         assert dynamic or f'"{key}"' in used or f"'{key}'" in used, f"{key} is not used"
 
 
@@ -463,7 +466,7 @@ def test_templates_hold_no_inline_script_style_or_foreign_address() -> None:
             path.name
         )
         assert not re.search(r"<script(?![^>]*\ssrc=)", text), path.name
-    for path in (WEB / "static").glob("triage.*"):
+    for path in [*(WEB / "static").glob("triage.*"), WEB / "static" / "review.js"]:
         assert not re.search(r"https?://|@import|url\(|innerHTML|eval\(", path.read_text("utf-8")), path.name
 
 

@@ -109,7 +109,10 @@ function startViewer(root) {
       chosen = name;
       show();
     },
-    windowAt: (index) => windows[index] && viewer.window(windows[index].dataset.window),
+    nextWindow(step) {
+      const names = windows.map((link) => link.dataset.window);
+      viewer.window(names.at((names.indexOf(chosen) + step) % names.length));
+    },
     nextKey() {
       if (keys.length) viewer.go(keys[(keys.indexOf(number) + 1) % keys.length]);
     },
@@ -150,9 +153,8 @@ function steerViewer(event, root) {
     ArrowLeft: () => viewer.move(-1),
     PageUp: () => viewer.move(5),
     PageDown: () => viewer.move(-5),
-    1: () => viewer.windowAt(0),
-    2: () => viewer.windowAt(1),
-    3: () => viewer.windowAt(2),
+    w: () => viewer.nextWindow(1),
+    W: () => viewer.nextWindow(-1),
     k: viewer?.nextKey,
     Escape: () => document.querySelector("[data-back]")?.click(),
   }[event.key];
@@ -163,6 +165,8 @@ function steerViewer(event, root) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // Who writes, writes.
+  if (event.target.closest?.("textarea, select, input:not([type=range])") || document.querySelector("dialog[open]")) return;
   const viewer = document.querySelector(".viewer");
   if (viewer) steerViewer(event, viewer);
   else walkList(event);

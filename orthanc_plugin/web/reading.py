@@ -1,0 +1,134 @@
+"""Reading case by case: who is next, what was said of a series in the order in which it was said."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from headct import wording
+from headct.reasons import Language
+from headct.review import Action, ReviewFinding
+from headct.urgency import Urgency
+from orthanc_plugin.blinding import has_spoken
+from orthanc_plugin.views import (
+    AssessmentView,
+    CaseState,
+    PatientNameView,
+    ReviewView,
+    SeriesView,
+    WorklistRow,
+    WorklistView,
+)
+from orthanc_plugin.web import words
+
+FINDING_KEYS = {
+    ReviewFinding.HAEMORRHAGE: "h",
+    ReviewFinding.INTRAPARENCHYMAL: "p",
+    ReviewFinding.INTRAVENTRICULAR: "v",
+    ReviewFinding.SUBARACHNOID: "s",
+    ReviewFinding.EPIDURAL: "e",
+    ReviewFinding.SUBDURAL: "d",
+    ReviewFinding.OLD_COLLECTION: "o",
+    ReviewFinding.MIDLINE_SHIFT: "m",
+    ReviewFinding.FRACTURE: "f",
+}
+"""The key that names a finding as there, then as not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing said of a series, by the machine or by a person."""
+
+    at: datetime
+    tone: str
+    title: str
+    who: str
+    words: tuple[str, ...] = ()
+    """What else was said, a line each."""
+    by_person: bool = False
+    differs: Urgency | None = None
+    """Of a person's word: what the machine said instead."""
+    agrees: bool = False
+    superseded_at: datetime | None = None
+    """Of a machine's result: when another took its place."""
+
+
+def timeline(series: SeriesView, language: Language) -> list[Event]:
+    """All that was said of a series, the oldest first."""
+    machine = [*series.history, *([series.assessment] if series.assessment else [])]
+    events = [_machine_event(a, language) for a in machine]
+    events += [_person_event(r, language) for r in series.reviews]
+    return sorted(events, key=lambda event: event.at)
+
+
+def _machine_event(said: AssessmentView, language: Language) -> Event:
+    meaning = wording.urgency_words(said.urgency, language)
+    return Event(
+        at=said.judged_at,
+        tone=said.urgency.name.lower(),
+        title=meaning[:1].upper() + meaning[1:],
+        who=f"{said.bundle.name} {said.bundle.version}",
+        words=(words.say("preliminary", language),) if said.preliminary else (),
+        superseded_at=said.withdrawn_at,
+    )
+
+
+def _person_event(said: ReviewView, language: Language) -> Event:
+    first, _ = words.name_parts(PatientNameView.of(said.reader), language)
+    compared = said.urgency is not None and said.machine is not None
+    return Event(
+        at=said.at,
+        tone="excluded" if said.urgency is None else said.urgency.name.lower(),
+        title=given_title(said, language),
+        who=f"{first}, {said.organisation}",
+        words=tuple(_details(said, language)),
+        by_person=True,
+        differs=said.machine if compared and said.machine is not said.urgency else None,
+        agrees=compared and said.machine is said.urgency,
+    )
+
+
+def _details(said: ReviewView, language: Language) -> Iterator[str]:
+    if said.urgency is not None:
+        yield wording.urgency_words(said.urgency, language, by_person=True)
+    if said.reason is not None:
+        yield wording.exclusion_words(said.reason, language)
+    if said.findings:
+        named = (wording.review_finding_words(f, language, present=p) for f, p in said.findings.items())
+        yield ("; " if language == "en" else "、").join(named)
+    if said.comment:
+        yield words.say("quoted", language, text=said.comment)
+    if said.blind:
+        yield wording.blind_words(language)
+
+
+def given_title(said: ReviewView, language: Language) -> str:
+    """A person's word as short as it can be: ``RED``, ``Excluded``."""
+    if said.action is Action.EXCLUDE or said.urgency is None:
+        return words.say("excluded", language)
+    return wording.colour(said.urgency, language).upper()
+
+
+def following(view: WorklistView, after: str, login: str, *, blind: bool) -> WorklistRow | None:
+    """The case to open next: the first after this one that waits for the reader, else the first of all.
+
+    Args:
+        view: in the order in which it is shown.
+        after: identifier of the case that is open; empty for none.
+        login: the reader.
+        blind: whether he is to speak of every case once, whatever others said of it.
+    """
+    rows = list(view.earlier if any(row.id == after for row in view.earlier) else view.rows)
+    at = next((number for number, row in enumerate(rows) if row.id == after), -1)
+    waits = _is_unread if blind else _is_unreviewed
+    return next((row for row in rows[at + 1 :] + rows[: max(at, 0)] if waits(row, login)), None)
+
+
+def _is_unread(row: WorklistRow, login: str) -> bool:
+    return row.state is CaseState.ASSESSED and not has_spoken(row, login)
+
+
+def _is_unreviewed(row: WorklistRow, login: str) -> bool:
+    """Nothing to look at yet is passed over, and what only another reader can settle."""
+    if row.reviewed or (row.state is CaseState.PENDING and row.urgency is None):
+        return False
+    return row.reopened or not has_spoken(row, login)
