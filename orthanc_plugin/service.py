@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypedDict, TypeVar
 
@@ -25,9 +25,11 @@ from orthanc_plugin import (
     shadow,
     store,
     tables,
+    watch,
     worklist,
 )
 from orthanc_plugin.database import Database
+from orthanc_plugin.kept import Kept
 from orthanc_plugin.model_views import ModelRequest, ModelsView
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.settings import PersonSettings, Role, Settings
@@ -58,6 +60,10 @@ from orthanc_plugin.views import (
     Words,
     WorklistView,
 )
+from orthanc_plugin.watch_views import WatchView
+
+WATCH_SECONDS = 60.0
+"""How long the watch is not worked out again: it reads the results of a year."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -103,6 +109,7 @@ class Triage:
     arrivals: Follower
     orthanc_version: str
     authentication: bool
+    _watched: Kept[WatchView] = field(default_factory=lambda: Kept(WATCH_SECONDS), repr=False)
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
@@ -283,6 +290,15 @@ class Triage:
         self._person(login, Role.ADMINISTRATOR)
         with self.database.writing() as session:
             models.end_shadow(session, **_order(login, asked))
+
+    @_answering
+    def watch(self) -> WatchView:
+        """Is what comes in and goes out still as it was? As of a minute ago at most."""
+        return self._watched.get(self._watch)
+
+    def _watch(self) -> WatchView:
+        with self.database.reading() as session:
+            return watch.watch(session, store.utcnow())
 
     @_answering
     def metrics(self) -> MetricsView:

@@ -7,6 +7,7 @@ from hashlib import sha1
 
 import numpy as np
 from PIL import Image, ImageDraw
+from watched import watched
 
 from headct.assessment import Finding, FindingKind, Location
 from headct.reasons import Reason, ReasonCode
@@ -45,6 +46,7 @@ from orthanc_plugin.views import (
     WorklistRow,
     WorklistView,
 )
+from orthanc_plugin.watch_views import WatchView
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 BUNDLE = BundleView(name="bleed25d", version="0.1.0", device_uid="2.25.1", digest="ab" * 32)
@@ -397,6 +399,10 @@ class FakeTriage:
 
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         raise RefusedError("Nobody changes made-up models.")
+
+    def watch(self) -> WatchView:
+        self._stumble()
+        return watched()
 
     def metrics(self) -> MetricsView:
         return MetricsView(

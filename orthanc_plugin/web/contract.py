@@ -17,6 +17,7 @@ from orthanc_plugin.views import (
     Window,
     WorklistView,
 )
+from orthanc_plugin.watch_views import WatchView
 
 
 class Triage(Protocol):
@@ -78,6 +79,9 @@ class Triage(Protocol):
 
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
+
+    def watch(self) -> WatchView:
+        """Is what comes in and goes out still as it was?"""
 
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""

@@ -6,6 +6,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from orthanc_plugin.views import MetricsView, SeriesState
+from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.web import watch_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -13,8 +15,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class _Collector:
     """Hands one set of figures to a registry."""
 
-    def __init__(self, figures: MetricsView) -> None:
+    def __init__(self, figures: MetricsView, watched: WatchView) -> None:
         self._figures = figures
+        self._watched = watched
 
     def collect(self) -> Iterable[Metric]:
         """The figures as metric families; states without series are reported as 0."""
@@ -69,10 +72,11 @@ class _Collector:
         yield compared
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
+        yield from watch_metrics.families(self._watched)
 
 
-def text(figures: MetricsView) -> bytes:
+def text(figures: MetricsView, watched: WatchView) -> bytes:
     """Prometheus exposition text, from a registry of its own so that nothing else leaks in."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(figures))
+    registry.register(_Collector(figures, watched))
     return generate_latest(registry)

@@ -1,0 +1,16 @@
+"""The REST routes of the watch and of the reading list."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.web.contract import Triage
+from orthanc_plugin.web.guards import json_answer
+
+
+def add_routes(api: APIBlueprint, triage: Triage) -> None:
+    """Routes bound to one triage."""
+
+    @api.get("/watch", summary="Is what comes in still as it was?", responses={200: WatchView})
+    def watch() -> Response:
+        return json_answer(triage.watch())

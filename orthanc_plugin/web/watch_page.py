@@ -1,0 +1,42 @@
+"""The pages of the watch and of the reading list."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, render_template
+from markupsafe import Markup
+
+from headct.reasons import Language
+from orthanc_plugin import watch_words
+from orthanc_plugin.views import UnavailableError
+from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.web import charts, words
+from orthanc_plugin.web.contract import Triage
+
+
+def add_routes(page: Blueprint, triage: Triage, render: Callable[..., Response]) -> None:
+    """The pages, on the blueprint of all pages."""
+    drawn: dict[Language, tuple[WatchView, Markup]] = {}
+    """A page asks every two seconds, the watch is worked out once a minute: its plots are kept as long."""
+
+    def plots(view: WatchView) -> Markup:
+        language = words.requested_language()
+        last = drawn.get(language)
+        if last is None or last[0] is not view:
+            html = render_template("_watch.html", view=view, charts=charts, words=watch_words)
+            last = drawn[language] = view, Markup(html)  # the template has escaped it
+        return last[1]
+
+    @page.get("/watch")
+    def watch() -> Response:
+        view, trouble = None, ""
+        try:
+            view = triage.watch()
+        except UnavailableError as error:
+            trouble = str(error)
+        return render(
+            "watch.html",
+            triage.status(),
+            view=view,
+            trouble=trouble,
+            body=plots(view) if view is not None else "",
+        )
