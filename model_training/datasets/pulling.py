@@ -5,6 +5,7 @@ images, so that an unchanged series is not asked for again.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -89,7 +90,7 @@ class Puller:
         try:
             pulled = self._deidentified(originals, series, unfinished, wanted)
             pulled.write(unfinished)
-            own_words = {*pulled.__slots__, *pulled.left_out.replace("(", " ").split(), RECORD}
+            own_words = {*pulled.__slots__, *re.findall(r"\w+", pulled.left_out), RECORD}
             audit(files_below(unfinished), Identifiers.of(originals), own_words)
             unfinished.rename(folder)
         finally:

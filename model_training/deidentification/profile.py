@@ -62,6 +62,7 @@ COPIED = (
 _EMPTY = (
     "AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "StudyID", "SeriesNumber",
     "AcquisitionNumber", "PositionReferenceIndicator", "Manufacturer", "KVP", "InstanceNumber",
+    "PatientPosition",
 )  # fmt: skip
 """An image must have them; they may be empty (type 2)."""
 _OURS = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "StudyDate", "StudyTime")

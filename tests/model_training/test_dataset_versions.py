@@ -1,6 +1,9 @@
 """What becomes of reviews in the table of labels; what is refused before anything is pulled."""
 
+import fcntl
 import os
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -187,6 +190,23 @@ def test_certificates_that_are_none(tmp_path: Path) -> None:
         Pacs("https://127.0.0.1", LOGIN, ca=tmp_path / "ca.pem")
 
 
+def test_a_certificate_is_trusted_when_it_is_named(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "ca.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    about = ["-subj", "/CN=pacs", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*make, *about, *files], check=True, capture_output=True)
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(certificate, key)
+    server.socket = secure.wrap_socket(server.socket, server_side=True)
+    server.answers = [(200, b'{"labels": []}')]  # type: ignore[attr-defined]
+    url = f"https://127.0.0.1:{server.server_port}"
+    with Pacs(url, LOGIN, pauses=()) as pacs, pytest.raises(PacsError, match="is not trusted; see --ca"):
+        pacs.reviewed()
+    with Pacs(url, LOGIN, ca=certificate, pauses=()) as pacs:
+        assert pacs.reviewed() == ()
+
+
 def test_who_could_read_along() -> None:
     for url, in_clear in {
         "http://127.0.0.1:8042": False,
@@ -276,6 +296,17 @@ def test_nothing_reviewed(server: ThreadingHTTPServer, tmp_path: Path) -> None:
     assert latest(tmp_path / "data") is None
 
 
+def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / ".lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        with (
+            Pacs("http://127.0.0.1:1", LOGIN) as pacs,
+            pytest.raises(UnusableInputError, match="another run"),
+        ):
+            next_version(pacs, tmp_path / "data", tmp_path / "key")
+
+
 def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
     key = tmp_path / "key"
     (tmp_path / "data" / "0009").mkdir(parents=True)
@@ -325,13 +356,13 @@ def test_a_series_is_whole(server: ThreadingHTTPServer, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        ({"BurnedInAnnotation": "YES"}, "cannot be de-identified: image 1 of 22: text is burnt"),
+        ({"BurnedInAnnotation": "YES"}, "cannot be de-identified: image 1 of 23: text is burnt"),
         (
             {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
-            "cannot be de-identified: image 1 of 22: not a CT image",
+            "cannot be de-identified: image 1 of 23: not a CT image",
         ),
         ({"PatientID": ""}, "cannot be de-identified: no patient ID"),
-        ({"PixelData": bytes(64)}, "cannot be de-identified: image 1 of 22: image data cannot be read"),
+        ({"PixelData": bytes(64)}, "cannot be de-identified: image 1 of 23: image data cannot be read"),
         ({"ConvolutionKernel": "BONE"}, "bone kernel (too sharp to judge blood)"),
         ({"ContrastBolusAgent": "Kurosawa"}, "contrast medium given"),
         ({"StudyDescription": "Kurosawa 開頭術後"}, POSTOPERATIVE),

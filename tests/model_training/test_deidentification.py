@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import date, timedelta
@@ -287,6 +288,15 @@ def test_real_series(folder: str) -> None:
     before, after = load_series(files), load_series([image.data for image in images])
     assert after.pixel_digest == before.pixel_digest
     assert np.array_equal(after.slice_positions_mm, before.slice_positions_mm)
+
+
+def test_an_independent_reader_finds_nothing_wrong(tmp_path: Path) -> None:
+    (image, *_) = deidentify(head(TransferSyntax.EXPLICIT_LITTLE), KEY)
+    (tmp_path / image.name).write_bytes(image.data)
+    run = subprocess.run(["dciodvfy", tmp_path / image.name], capture_output=True, text=True, check=False)
+    wrong = [line for line in run.stderr.splitlines() if line.startswith(("Error", "Abort"))]
+    # Wanted where a body part comes in pairs; BodyPartExamined, which says which it is, is left behind.
+    assert [line for line in wrong if "<Laterality>" not in line] == [] and "CTImage" in run.stderr
 
 
 @pytest.mark.parametrize(
