@@ -69,8 +69,8 @@ def record(session: Session, due: Due, outcome: Outcome, now: datetime) -> None:
     row.ended_at = now
     if (said := outcome.assessment) is not None:
         row.urgency, row.content, row.seconds = said.urgency, said.to_json(), said.timings.total
-    else:
-        row.trouble = outcome.reason.sentence() if outcome.reason is not None else "no assessment"
+    elif outcome.reason is not None:
+        row.trouble = outcome.reason.sentence()
 
 
 def give_back(session: Session, due: Due) -> None:

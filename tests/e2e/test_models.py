@@ -1,0 +1,215 @@
+"""Models changed in a running Orthanc: activated, in shadow, rolled back, altered; no worker is restarted."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copies import copy_files
+from data import SHARED, needs_shared_data
+from httpx import Response
+from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
+
+from headct import structured_report
+from headct.bundle import Bundle, default_bundle, load_bundle, write_bundle
+
+pytestmark = [
+    needs_shared_data,
+    pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed"),
+]
+CASE = SHARED / "ct_ich" / "series" / "CTICH-049"
+OWN = {"X-Triage": "test"}
+PEOPLE = {
+    login: {"Name": login.title(), "Organisation": "St. Elsewhere", "Role": role}
+    for login, role in (("tester", "administrator"), ("reader", "reader"))
+}
+
+
+def with_other_cuts(folder: Path) -> Bundle:
+    """The model that ships, under another version: it wants more blood before it calls a bleed."""
+    shipped = load_bundle(default_bundle())
+    cuts = replace(shipped.contents.cuts, haemorrhage=shipped.contents.cuts.haemorrhage + 0.05)
+    contents = replace(shipped.contents, version="99.0.0", cuts=cuts)
+    path = folder / f"{contents.name}-{contents.version}"
+    return write_bundle(path, contents, shipped.network.read_bytes(), "# Other cuts\n\nFor tests alone.\n")
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
+    options = {
+        "People": PEOPLE,
+        "Models": str(tmp_path / "models"),
+        "QuietSeconds": 0.5,
+        "WorkerNiceness": 0,
+        "Previews": False,
+        "KeyObjects": False,
+    }
+    one = OrthancProcess(tmp_path / "orthanc", options)
+    one.configuration["RegisteredUsers"]["reader"] = "not-a-secret"
+    yield one
+    one.stop()
+    one.http.close()
+
+
+class Hospital:
+    """Sends copies of a study and changes models."""
+
+    def __init__(self, orthanc: OrthancProcess) -> None:
+        self.orthanc = orthanc
+        self._files = [path.read_bytes() for path in sorted(CASE.iterdir())]
+        self._sent = 0
+
+    def send(self) -> str:
+        """Another patient; Orthanc's identifier of the series."""
+        self._sent += 1
+        (series,) = self.orthanc.send(copy_files(self._files, self._sent, "models"))
+        return series
+
+    def final(self, series: str) -> dict[str, Any]:
+        """Once its report is in Orthanc."""
+
+        def done() -> bool:
+            answer = self.orthanc.http.get(f"/triage/api/v1/series/{series}")
+            found.update(answer.json())
+            documents = found.get("documents", [])
+            return (
+                found.get("state") == "assessed"
+                and bool(documents)
+                and all(d["published_at"] for d in documents)
+            )
+
+        found: dict[str, Any] = {}
+        self.orthanc.wait(done, pause=0.1)
+        return found
+
+    def change(self, route: str, login: str = "tester", **body: Any) -> Response:
+        """POST below ``models/``."""
+        return self.orthanc.http.post(
+            f"/triage/api/v1/models/{route}", json=body, headers=OWN, auth=(login, "not-a-secret")
+        )
+
+    def models(self) -> dict[str, Any]:
+        """As the REST interface lists them."""
+        found: dict[str, Any] = self.orthanc.get("models")
+        return found
+
+
+def said_by(series: dict[str, Any], orthanc: OrthancProcess) -> set[str]:
+    """Device UIDs of a series' result: in the API and in its newest report."""
+    document = series["documents"][-1]
+    report = structured_report.read(orthanc.http.get(f"/instances/{document['orthanc_id']}/file").content)
+    return {series["assessment"]["bundle"]["device_uid"], report.bundle.device_uid}
+
+
+def rolled_back_in_hand(hospital: Hospital) -> dict[str, Any]:
+    """A series that was being judged at the moment of a roll back."""
+    orthanc = hospital.orthanc
+    for _ in range(5):
+        series = hospital.send()
+        orthanc.wait(lambda: orthanc.get("status")["judging"], pause=0.01)
+        change = hospital.change("rollback", reason="for the test").json()["history"][0]
+        assert (change["event"], change["by"], change["reason"]) == ("rolled_back", "tester", "for the test")
+        finished = hospital.final(series)
+        if datetime.fromisoformat(finished["assessment"]["judged_at"]) > datetime.fromisoformat(change["at"]):
+            return finished
+        # The judgement was faster than the roll back: once more.
+        newest = max(m["id"] for m in hospital.models()["models"])
+        assert hospital.change(f"{newest}/activate").status_code == 200
+    raise AssertionError("every judgement was faster than the roll back")
+
+
+def test_models_come_and_go_between_two_series(orthanc: OrthancProcess, tmp_path: Path) -> None:
+    first = load_bundle(default_bundle())
+    first_name = f"{first.contents.name}-{first.contents.version}"
+    second = with_other_cuts(tmp_path / "models")
+    name = second.folder.name
+    assert second.device_uid != first.device_uid
+    orthanc.start_triage()
+    (worker,) = orthanc.workers()
+    hospital = Hospital(orthanc)
+    assert [m["state"] for m in hospital.models()["models"] if m["id"] == name] == ["available"]
+
+    # A reader may not, an administrator may.
+    assert hospital.change(f"{name}/shadow", "reader").status_code == 403
+    assert hospital.change(f"{name}/shadow", reason="is it better?").status_code == 200
+
+    # In shadow it publishes nothing and is compared.
+    judged = hospital.final(hospital.send())
+    assert said_by(judged, orthanc) == {first.device_uid}
+    orthanc.wait(lambda: hospital.models()["comparisons"])
+    (pair,) = hospital.models()["comparisons"]
+    assert (pair["shadow"], pair["active"], pair["cases"], pair["failed"]) == (name, first_name, 1, 0)
+    assert orthanc.results() == {"SR": 1}
+    again = orthanc.get(f"series/{judged['id']}")
+    assert (again["assessment"], again["history"]) == (judged["assessment"], [])
+
+    # Activated, it judges the next series, with a device UID of its own.
+    stale = hospital.models()["based_on"]
+    assert hospital.change(f"{name}/activate", reason="gate passed", based_on=stale).status_code == 200
+    late = hospital.change("rollback", based_on=stale)
+    assert (late.status_code, late.json()["current"]["models"][0]["id"]) == (409, name)
+    assert orthanc.get("status")["bundle"]["device_uid"] == second.device_uid
+    assert said_by(hospital.final(hospital.send()), orthanc) == {second.device_uid}
+
+    # What is in hand while it is rolled back is finished by it; the next one is judged by the first again.
+    assert said_by(rolled_back_in_hand(hospital), orthanc) == {second.device_uid}
+    assert orthanc.get("status")["bundle"]["device_uid"] == first.device_uid
+    assert said_by(hospital.final(hospital.send()), orthanc) == {first.device_uid}
+
+    # Asked again, the first series gets a report of the other model, whose predecessor is the first one's.
+    assert hospital.change(f"{name}/activate").status_code == 200
+    rerun = orthanc.http.post(f"/triage/api/v1/series/{judged['id']}/rerun", json={}, headers=OWN)
+    assert rerun.status_code == 202
+    orthanc.wait(lambda: len(hospital.final(judged["id"])["documents"]) == 2)
+    detail = hospital.final(judged["id"])
+    assert said_by(detail, orthanc) == {second.device_uid}
+    old, new = detail["documents"]
+    assert new["predecessor_uid"] == old["sop_instance_uid"] and [
+        a["current"] for a in detail["history"]
+    ] == [False]
+
+    assert [w.pid for w in orthanc.workers()] == [worker.pid], "no worker was restarted"
+    assert orthanc.get("status")["model_problem"] is None
+
+
+def test_one_that_was_altered_is_refused_and_after_a_restart_gives_way_in_plain_words(
+    orthanc: OrthancProcess, tmp_path: Path
+) -> None:
+    first = load_bundle(default_bundle())
+    second = with_other_cuts(tmp_path / "models")
+    name = second.folder.name
+    broken = tmp_path / "models" / "headct-bleed-1.0.0"
+    shutil.copytree(second.folder, broken)
+    body = json.loads((broken / "bundle.json").read_text())
+    (broken / "bundle.json").write_text(json.dumps({**body, "version": "1.0.0"}))
+    orthanc.start_triage()
+    hospital = Hospital(orthanc)
+
+    refused = hospital.change(f"{broken.name}/activate")
+    assert refused.status_code == 409 and "altered" in refused.json()["message"]
+    assert orthanc.get("status")["bundle"]["device_uid"] == first.device_uid
+    assert hospital.change("nothing-1.0/activate").status_code == 404
+
+    assert hospital.change(f"{name}/activate").status_code == 200
+    orthanc.wait(lambda: [m["workers"] for m in hospital.models()["models"] if m["id"] == name] == [1])
+    network = second.network.read_bytes()
+    second.network.write_bytes(network[:-1] + b"x")
+    # Loaded, it judges on, from memory; and the list says what will happen.
+    assert said_by(hospital.final(hospital.send()), orthanc) == {second.device_uid}
+    assert "altered" in hospital.models()["models"][0]["reason"]["en"]
+
+    orthanc.stop()
+    orthanc.start_triage()
+    orthanc.wait(lambda: orthanc.get("status")["model_problem"])
+    assert f"{name} could not be loaded" in orthanc.get("status")["model_problem"]["en"]
+    assert f"{name} could not be loaded" in orthanc.http.get("/triage/?lang=en").text
+    assert said_by(hospital.final(hospital.send()), orthanc) == {first.device_uid}
+    assert hospital.models()["history"][0]["event"] == "gave_way"
+
+    second.network.write_bytes(network)
+    assert hospital.change(f"{name}/activate").status_code == 200
+    assert orthanc.get("status")["model_problem"] is None

@@ -1,0 +1,102 @@
+"""A store in which two models judged and one ran in shadow, for tests of what is shown of models."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from bundles import threshold_bundle
+from sqlalchemy.orm import Session
+from store_samples import after, judgement, seen, settings
+
+from headct.assessment import Outcome, State
+from headct.bundle import Bundle, Cuts
+from headct.reasons import Reason, ReasonCode
+from headct.review import Action, Person, Review
+from headct.urgency import Urgency
+from orthanc_plugin import models, outbox, reviews, shadow, store
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.tables import Series
+
+PEOPLE = {
+    login: {"Name": f"{login.title()}^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": role}
+    for login, role in (("sato", "reader"), ("abe", "administrator"), ("mori", "viewer"))
+}
+
+
+def options(folder: Path) -> Settings:
+    """With people, and nothing else out of the ordinary."""
+    return settings(folder, People=PEOPLE)
+
+
+def own_model(options: Settings, version: str, cut: float = 0.15, **changes: object) -> Bundle:
+    """A model in the hospital's own folder; another version or cut has another device UID."""
+    folder = options.models_folder / f"threshold-{version}"
+    return threshold_bundle(folder, version=version, cuts=Cuts(voxel=0.5, haemorrhage=cut), **changes)
+
+
+def identifier(kind: str, number: int) -> str:
+    """As Orthanc writes them."""
+    return "-".join([f"{kind}{number:07d}"] * 5)
+
+
+def judge(
+    session: Session,
+    options: Settings,
+    number: int,
+    urgency: Urgency,
+    bundle: Bundle,
+    *,
+    study: int | None = None,
+    at: float = 100,
+) -> str:
+    """A series arrives, is judged by a model, and published."""
+    series, of_study = identifier("a", number), identifier("b", number if study is None else study)
+    store.arrive(session, seen(series, of_study), after(at), options)
+    claim = store.claim(session, "w", after(at + 3), options)
+    assert claim is not None and claim.series_id == series
+    said = judgement(urgency, series=series)
+    said = replace(said, assessment=replace(said.assessment, bundle=bundle.identity))
+    assert store.record_assessed(session, claim, said, after(at + 4), options)
+    publish(session, after(at + 5))
+    return series
+
+
+def publish(session: Session, now: datetime) -> None:
+    """As if everything had been sent."""
+    while (wish := outbox.claim_publication(session, now)) is not None:
+        outbox.published(session, *wish, now)
+
+
+def repeat(
+    session: Session, urgency: Urgency | None, bundle: Bundle, *, at: float = 100, owner: str = "w"
+) -> shadow.Due:
+    """The model in shadow judges what is due; no urgency stands for a failure."""
+    due = shadow.claim(session, owner, after(at))
+    assert due is not None and due.digest == bundle.digest
+    said = replace(judgement(urgency or Urgency.GREEN).assessment, bundle=bundle.identity)
+    failed = Outcome("1.2", State.FAILED, None, Reason(ReasonCode.INTERNAL_ERROR, "ValueError"))
+    outcome = Outcome("1.2", State.ASSESSED, said, None) if urgency is not None else failed
+    shadow.record(session, due, outcome, after(at + 1))
+    return due
+
+
+def review(session: Session, series: str, urgency: Urgency, *, at: float = 500) -> None:
+    """A reader relabels a series."""
+    said = Review(
+        by=Person("sato", "Sato^Hanako", "St. Elsewhere"),
+        at=after(at),
+        action=Action.RELABEL,
+        urgency=urgency,
+    )
+    based_on = reviews.based_on(session.get_one(Series, series))
+    reviews.record(session, series, said, seen=based_on, request_id=f"{series}-{at}", now=after(at))
+
+
+def activate(session: Session, bundle: Bundle, *, at: float = 0) -> None:
+    """As administrator."""
+    models.activate(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
+
+
+def begin_shadow(session: Session, bundle: Bundle, *, at: float = 0) -> None:
+    """As administrator."""
+    models.begin_shadow(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
