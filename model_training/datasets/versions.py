@@ -13,21 +13,21 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from headct.errors import DeidentificationError, UnusableInputError
-from headct.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.review import Exclusion
 from model_training.datasets.manifest import Manifest
 from model_training.datasets.orthanc import Pacs, ReviewedSeries
 from model_training.datasets.preparation import INDEX, prepare
 from model_training.datasets.pulling import REFUSED_BY_AUDIT, Pulled, Puller
+from model_training.datasets.review_labels import row_of
 from model_training.datasets.sample import SAMPLES
-from model_training.datasets.selection import POSTOPERATIVE, Selection
+from model_training.datasets.selection import Selection
 from model_training.datasets.sources.labelled import COLUMNS, TABLE, VERSION
 from model_training.datasets.summary import write_exclusions
 from model_training.deidentification.audit import audit
@@ -35,27 +35,7 @@ from model_training.deidentification.identifiers import Identifiers
 from model_training.deidentification.pseudonyms import Key
 
 SERIES = "series"
-DISPUTED = "readers differ"
-NO_WORD_ON_BLOOD = "not said whether there is blood"
-BY_READER = "excluded by a reader"
-DOUBTFUL = "no word on blood; green is taken as none"
 _UNFINISHED, _LOCK = ".unfinished", ".lock"
-
-_COLUMN_OF = {
-    ReviewFinding.INTRAVENTRICULAR: "ivh",
-    ReviewFinding.INTRAPARENCHYMAL: "iph",
-    ReviewFinding.SUBARACHNOID: "sah",
-    ReviewFinding.EPIDURAL: "edh",
-    ReviewFinding.SUBDURAL: "sdh",
-    ReviewFinding.FRACTURE: "fracture",
-}
-_WORDS_OF = {
-    Exclusion.POST_OPERATIVE: "post-operative",
-    Exclusion.REPEAT: "repeat of a patient",
-    Exclusion.POOR_QUALITY: "poor quality",
-    Exclusion.WRONG_SERIES: "wrong series",
-    Exclusion.OTHER: "other",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +77,7 @@ def next_version(
         key_file: of the pseudonyms, made when there is none; outside ``out``.
         selection: which studies are left out; the rules that ship when not given.
         workers: number of processes that prepare.
-        previous: a manifest whose patients keep their part of the split; the latest version's when not given.
+        previous: a manifest whose patients keep their part of the split, before those of the latest version.
 
     Raises:
         PacsError: Orthanc does not answer. What was fetched is kept for the next run.
@@ -105,10 +85,11 @@ def next_version(
         DeidentificationError: the key cannot be used, or a table names somebody.
     """
     selection = selection or Selection.read()
-    before = latest(out)
-    key = _key(key_file, out, before)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(out):
+        before = latest(out)
+        earlier = Manifest.read(before) if before else None
+        key = _key(key_file, out, before)
         reviewed = pacs.reviewed()
         unfinished = out / _UNFINISHED
         found = _collect(Puller(pacs, key, selection), reviewed, unfinished, before)
@@ -118,13 +99,12 @@ def next_version(
             raise UnusableInputError(f"none of {len(found.rows)} reviewed series can be learnt from yet")
         if before and not (unfinished / INDEX).exists():
             _start_from(before, unfinished)
-        earlier = Manifest.read(before) if before else None
         manifest = prepare(
             {"labelled": unfinished},
             unfinished,
             workers=workers,
             selection=selection,
-            previous=previous or earlier,
+            previous=_both(earlier, previous),
         )
         write_exclusions(manifest, unfinished)
         _remove_others(unfinished / SAMPLES, {p.patient for p in manifest.patients if not p.exclusion})
@@ -134,36 +114,6 @@ def next_version(
         folder = out / f"{int(before.name) + 1 if before else 1:04d}"
         unfinished.rename(folder)
     return Version(folder, manifest, True, found.fetched, tuple(found.not_taken))
-
-
-def row_of(series: ReviewedSeries, postoperative: frozenset[str] = frozenset()) -> dict[str, str]:
-    """What ``labels.csv`` says of a series, without whose it is.
-
-    Where no finding says whether there is blood, a green urgency does: any bleed is at least yellow.
-
-    Args:
-        series: with what counts of its reviews.
-        postoperative: StudyInstanceUID of studies that a reader called post-operative.
-    """
-    if series.standing is Standing.DISPUTED:
-        return {"excluded": DISPUTED}
-    if series.excluded or series.label is None:
-        return {"excluded": f"{BY_READER}: {_WORDS_OF[series.reason or Exclusion.OTHER]}"}
-    if series.study in postoperative:
-        return {"excluded": POSTOPERATIVE}
-    said = series.findings
-    row = {"urgency": series.label.name}
-    row |= {column: str(int(said[finding])) for finding, column in _COLUMN_OF.items() if finding in said}
-    kinds = [said[kind] for kind in BLEED_TYPES if kind in said]
-    bleeding = said.get(ReviewFinding.HAEMORRHAGE)
-    if bleeding is None and any(kinds):
-        bleeding = True
-    if bleeding is None and len(kinds) == len(BLEED_TYPES):
-        bleeding = False
-    if bleeding is None and series.label is Urgency.GREEN:
-        bleeding = False
-        row["doubtful"] = DOUBTFUL
-    return {**row, "bleeding": str(int(bleeding))} if bleeding is not None else {"excluded": NO_WORD_ON_BLOOD}
 
 
 @dataclass(slots=True)
@@ -280,6 +230,13 @@ def _key(path: Path, out: Path, before: Path | None) -> Key:
     if _described(before).get("key") != key.mark("key"):
         raise DeidentificationError(f"{path} is not the key with which the versions in {out} were made")
     return key
+
+
+def _both(earlier: Manifest | None, previous: Manifest | None) -> Manifest | None:
+    """Patients of either; of those in both the latter's entry counts."""
+    if earlier is None or previous is None:
+        return previous or earlier
+    return replace(previous, patients=(*earlier.patients, *previous.patients))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from model_training.datasets import versions
 from model_training.datasets.manifest import SPECIALIST, Manifest
 from model_training.datasets.orthanc import Login, Pacs
 from model_training.datasets.pulling import RECORD
+from model_training.datasets.review_labels import DOUBTFUL
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.versions import Version, next_version
 from model_training.deidentification import profile
@@ -185,7 +186,7 @@ def test_killed_resumed_and_a_second_version(
         "readers differ",
     ]
     assert sorted((p.urgency, p.urgency_by, p.bleeding, p.doubtful) for p in used.values()) == [
-        ("GREEN", SPECIALIST, False, versions.DOUBTFUL),
+        ("GREEN", SPECIALIST, False, DOUBTFUL),
         ("RED", SPECIALIST, True, ""),
     ]
     (bled,) = (p for p in used.values() if p.bleeding)

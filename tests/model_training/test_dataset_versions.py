@@ -21,19 +21,16 @@ from headct.errors import DeidentificationError, SettingsError, UnusableInputErr
 from headct.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
 from headct.urgency import Urgency
 from model_training.cli import main
+from model_training.datasets import versions
+from model_training.datasets.manifest import TEST, TRAIN, Manifest, Patient
 from model_training.datasets.orthanc import Login, Pacs, PacsError, ReviewedSeries, StoredImage
 from model_training.datasets.preparation import prepare
 from model_training.datasets.pulling import Pulled, Puller
+from model_training.datasets.review_labels import DISPUTED, DOUBTFUL, NO_WORD_ON_BLOOD, row_of
 from model_training.datasets.selection import POSTOPERATIVE, Selection
 from model_training.datasets.sources.labelled import COLUMNS, VERSION, Labelled
-from model_training.datasets.versions import (
-    DISPUTED,
-    DOUBTFUL,
-    NO_WORD_ON_BLOOD,
-    latest,
-    next_version,
-    row_of,
-)
+from model_training.datasets.split import split
+from model_training.datasets.versions import latest, next_version
 from model_training.deidentification.pseudonyms import KEY_BYTES, Key
 from tests.model_training.planted import as_file
 
@@ -313,6 +310,7 @@ def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
     (tmp_path / "data" / "0010").mkdir()
     (tmp_path / "data" / "0009" / VERSION).write_text("{}")
     (tmp_path / "data" / "0010" / VERSION).write_text(f'{{"key": "{KEY.mark("key")}"}}')
+    Manifest(()).write(tmp_path / "data" / "0010")
     assert latest(tmp_path / "data") == tmp_path / "data" / "0010"
     with Pacs("http://127.0.0.1:1", LOGIN) as pacs:
         with pytest.raises(DeidentificationError, match="is not there"):
@@ -321,6 +319,16 @@ def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
         Key.read(key)
         with pytest.raises(DeidentificationError, match="is not the key"):
             next_version(pacs, tmp_path / "data", key)
+
+
+def test_patients_keep_their_part_by_the_manifest_that_is_named_and_by_the_version_before() -> None:
+    one, two = (Patient(name, "labelled", False, split=TEST, fold=4) for name in ("P-1", "P-2"))
+    elsewhere = replace(one, split=TRAIN, fold=0)
+    before = versions._both(Manifest((one, two)), Manifest((elsewhere,)))
+    assert before is not None
+    now = split([replace(p, split=None, fold=None) for p in (one, two)], previous=before.patients)
+    assert [(p.split, p.fold) for p in now] == [(TRAIN, 0), (TEST, 4)]
+    assert versions._both(None, None) is None
 
 
 # One series
