@@ -21,6 +21,7 @@ from orthanc_plugin import (
     model_folders,
     model_list,
     models,
+    reading_list,
     reviews,
     shadow,
     store,
@@ -32,6 +33,7 @@ from orthanc_plugin.database import Database
 from orthanc_plugin.kept import Kept
 from orthanc_plugin.model_views import ModelRequest, ModelsView
 from orthanc_plugin.preview_files import Folder
+from orthanc_plugin.reading_list_views import ReadingListView
 from orthanc_plugin.settings import PersonSettings, Role, Settings
 from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import (
@@ -299,6 +301,17 @@ class Triage:
     def _watch(self) -> WatchView:
         with self.database.reading() as session:
             return watch.watch(session, store.utcnow())
+
+    @_answering
+    def reading_list(self) -> ReadingListView:
+        """The cases whose labels would teach most."""
+        with self.database.reading() as session:
+            return reading_list.reading_list(
+                _studies(session),
+                reading_list.shadows(session),
+                reading_list.references(session),
+                store.utcnow(),
+            )
 
     @_answering
     def metrics(self) -> MetricsView:

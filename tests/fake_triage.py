@@ -7,12 +7,13 @@ from hashlib import sha1
 
 import numpy as np
 from PIL import Image, ImageDraw
-from watched import watched
+from watched import listed, watched
 
 from headct.assessment import Finding, FindingKind, Location
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
 from orthanc_plugin.model_views import ModelRequest, ModelState, ModelsView, ModelView
+from orthanc_plugin.reading_list_views import ReadingListView
 from orthanc_plugin.views import (
     AssessmentView,
     BundleView,
@@ -399,6 +400,10 @@ class FakeTriage:
 
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         raise RefusedError("Nobody changes made-up models.")
+
+    def reading_list(self) -> ReadingListView:
+        self._stumble()
+        return listed()
 
     def watch(self) -> WatchView:
         self._stumble()

@@ -1,13 +1,20 @@
-"""A watch as a small hospital might see it, for tests of pages and metrics; and the facts behind it."""
+"""A watch and a reading list as a small hospital might see it, for tests of pages and metrics."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
+from headct.assessment import Assessment, BundleIdentity
 from headct.quantities import Quantity
-from headct.reference import EDGES, Histogram
+from headct.reference import EDGES, Histogram, Reference
+from headct.review import Action, Exclusion, Person, Review, verdict
+from headct.urgency import Urgency
 from orthanc_plugin import drift, watch_words
+from orthanc_plugin.reading_list import reading_list
+from orthanc_plugin.reading_list_views import ReadingListView
+from orthanc_plugin.views import ReviewView, SeriesState
 from orthanc_plugin.watch_views import (
     AlarmView,
     QuantityView,
@@ -19,6 +26,7 @@ from orthanc_plugin.watch_views import (
     WatchView,
     WeekView,
 )
+from orthanc_plugin.worklist import SeriesRecord, StudyRecord
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 WEEKS = 26
@@ -134,3 +142,81 @@ def watched() -> WatchView:
         ),
         alarms=tuple(alarms),
     )
+
+
+BUNDLE = BundleIdentity("bleed25d", "0.1.0", "2.25.1", "ab" * 32)
+TRAINED_ON = {
+    BUNDLE.digest: Reference({q: Histogram(EDGES[q], counts) for q, counts in USUAL.items()}),
+}
+
+
+def said(urgency: Urgency, bleed: float = 0.05, alert: float = 0.02, **inputs: float) -> Assessment:
+    return Assessment(
+        urgency=urgency,
+        alert_probability=alert,
+        haemorrhage_probability=bleed,
+        findings=(),
+        key_slices=(),
+        bundle=BUNDLE,
+        rubric_version="1",
+        inputs={Quantity(name): value for name, value in inputs.items()},
+    )
+
+
+def series(
+    name: str,
+    assessment: Assessment | None,
+    *words: Urgency | None,
+    state: SeriesState = SeriesState.ASSESSED,
+) -> SeriesRecord:
+    """A series; each of ``words`` is another reader's."""
+    spoken = [
+        Review(
+            Person(f"reader{n}", f"Reader^{n}", "Hospital"),
+            NOW,
+            Action.RELABEL if word is not None else Action.EXCLUDE,
+            word,
+            reason=None if word is not None else Exclusion.REPEAT,
+        )
+        for n, word in enumerate(words)
+    ]
+    return SeriesRecord(
+        id=name,
+        series_instance_uid=f"1.2.{len(name)}",
+        state=state,
+        description="HEAD 5.0 H31s",
+        assessment=assessment,
+        verdict=verdict(spoken),
+        reviewed_at=NOW if spoken else None,
+        reviews=tuple(map(ReviewView.of, spoken)),
+    )
+
+
+def study(name: str, *of_study: SeriesRecord, minutes: float = 60, **changes: Any) -> StudyRecord:
+    return StudyRecord(
+        id=name,
+        study_instance_uid=f"1.3.{len(name)}",
+        first_arrival=NOW - timedelta(minutes=minutes),
+        series=of_study,
+        patient_name=f"{name.upper()}^CASE",
+        study_date="20260304",
+        description="CT HEAD PLAIN",
+        **changes,
+    )
+
+
+def listed() -> ReadingListView:
+    """One case for every reason, one for several, and what is on the worklist alone."""
+    G, Y, R, B = Urgency
+    studies = (
+        study("disputed", series("d", said(R, 0.9, 0.8), R, G)),
+        study("against", series("a", said(G), Y)),
+        study("shadowed", series("s", said(G))),
+        study("discordant", series("t1", said(Y, 0.7)), series("t2", said(G, 0.3)), minutes=90),
+        study("undecided", series("u", said(Y, 0.47, 0.2))),
+        study("old", series("o", said(G, age_years=93, slice_distance_mm=0.6, slices=250))),
+        study("alert", series("x", said(R, 0.6, 0.5))),
+        study("extreme", series("b", said(B, 0.99, 0.99)), earlier=True),
+        study("agreed", series("g", said(G, 0.5), G)),
+    )
+    return reading_list(studies, {"s": R, "b": R}, TRAINED_ON, NOW)

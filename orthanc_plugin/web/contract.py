@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from orthanc_plugin.model_views import ModelRequest, ModelsView
+from orthanc_plugin.reading_list_views import ReadingListView
 from orthanc_plugin.views import (
     IdentityView,
     ImportView,
@@ -82,6 +83,9 @@ class Triage(Protocol):
 
     def watch(self) -> WatchView:
         """Is what comes in and goes out still as it was?"""
+
+    def reading_list(self) -> ReadingListView:
+        """The cases whose labels would teach most."""
 
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""

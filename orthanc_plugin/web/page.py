@@ -37,6 +37,7 @@ PLACES = (
     ("page.worklist", "queue"),
     ("page.media_import", "import_title"),
     ("page.models", "models_title"),
+    ("page.reading_list", "list_title"),
     ("page.watch", "watch_title"),
 )
 """Where the bar leads: an endpoint and the key of its words each."""
@@ -365,5 +366,5 @@ def blueprint(triage: Triage) -> Blueprint:
         return _render("import.html", triage.status())
 
     models_page.add_routes(page, triage, _render, login)
-    watch_page.add_routes(page, triage, _render)
+    watch_page.add_routes(page, triage, _render, lambda readers: blind_reading() and login() not in readers)
     return page

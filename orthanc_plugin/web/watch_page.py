@@ -1,6 +1,6 @@
 """The pages of the watch and of the reading list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from flask import Blueprint, Response, render_template
 from markupsafe import Markup
@@ -13,8 +13,16 @@ from orthanc_plugin.web import charts, words
 from orthanc_plugin.web.contract import Triage
 
 
-def add_routes(page: Blueprint, triage: Triage, render: Callable[..., Response]) -> None:
-    """The pages, on the blueprint of all pages."""
+def add_routes(
+    page: Blueprint,
+    triage: Triage,
+    render: Callable[..., Response],
+    hidden_from: Callable[[Container[str]], bool],
+) -> None:
+    """The pages, on the blueprint of all pages.
+
+    ``hidden_from`` says, by the logins who spoke of a case, whether its answers are hidden from who asks.
+    """
     drawn: dict[Language, tuple[WatchView, Markup]] = {}
     """A page asks every two seconds, the watch is worked out once a minute: its plots are kept as long."""
 
@@ -39,4 +47,15 @@ def add_routes(page: Blueprint, triage: Triage, render: Callable[..., Response])
             view=view,
             trouble=trouble,
             body=plots(view) if view is not None else "",
+        )
+
+    @page.get("/reading-list")
+    def reading_list() -> Response:
+        view, trouble = None, ""
+        try:
+            view = triage.reading_list()
+        except UnavailableError as error:
+            trouble = str(error)
+        return render(
+            "reading_list.html", triage.status(), view=view, trouble=trouble, hidden_from=hidden_from
         )

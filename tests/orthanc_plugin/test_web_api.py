@@ -84,6 +84,8 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "models/{name}/shadow",
             "models/end-shadow",
             "models/rollback",
+            "watch",
+            "reading-list",
             "metrics",
         )
     }
@@ -98,6 +100,8 @@ def test_description_is_valid_and_names_only_routes_that_exist(
         ("studies/{study_id}", f"studies/{orthanc_id('black')}"),
         ("series/{series_id}", f"series/{orthanc_id('black')}"),
         ("models", "models"),
+        ("watch", "watch"),
+        ("reading-list", "reading-list"),
         ("labels", "labels"),
     ],
 )
