@@ -48,7 +48,7 @@ class Judges:
 
     def __init__(self, data: Path, run: Path, config: "TrainingConfig") -> None:
         self.data, self.run, self.config = data, run, config
-        self._loaded: tuple[str, LiteRTRuntime] | None = None
+        self._loaded: dict[str, LiteRTRuntime] = {}
 
     def has(self, network: str) -> bool:
         """Whether that network's training is finished."""
@@ -105,9 +105,9 @@ class Judges:
 
         if not slabs.any():
             return np.zeros((0, *hu.shape[1:]), np.float16)
-        if self._loaded is None or self._loaded[0] != network:
-            self._loaded = network, litert(self.run / network, self.config)
-        return in_batches(self._loaded[1], stacked(hu)[slabs])[..., 0].astype(np.float16)
+        if network not in self._loaded:
+            self._loaded[network] = litert(self.run / network, self.config)
+        return in_batches(self._loaded[network], stacked(hu)[slabs])[..., 0].astype(np.float16)
 
 
 def litert(folder: Path, config: "TrainingConfig") -> LiteRTRuntime:

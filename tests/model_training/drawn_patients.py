@@ -36,7 +36,7 @@ def drawn(number: int, colour: str, *, radius_mm: float | None = None, **changes
         "sex": "F",
         "slices": SLABS,
         "pixel_mm": 1.0,
-        "split": TEST if number % 4 == 0 else TRAIN,
+        "split": TEST if number % 5 == 0 else TRAIN,
         "fold": number // 3 % 2,
         "pixel_digest": f"{number:064x}",
     }

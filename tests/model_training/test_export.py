@@ -1,6 +1,5 @@
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,38 +15,13 @@ from model_training.datasets.sample import Sample, sample_path
 from model_training.export import export
 from model_training.input_pipeline import stacked
 from model_training.judging_time import judging_time
-from model_training.networks.bleed import bleed_network
 from model_training.precisions import Row, agreement, choose, refusal, representative
+from tests.model_training.bright_network import bright_is_blood
 from tests.model_training.evaluation_example import evaluation_example
 from tests.model_training.export_example import row as example_row
 from tests.model_training.made_heads import made_head, written
 
-WIDTHS = (24, 32)
 CUTS = Cuts(0.5, 0.0)
-
-
-def bright_is_blood(threshold_hu: float = 64) -> keras.Model:
-    """The main network with weights set by hand: what is brighter is blood. Its other weights are noise."""
-    keras.utils.set_random_seed(1)
-    network = bleed_network(WIDTHS)
-    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    first, last_block, last = (c.get_weights() for c in (convolutions[0], *convolutions[-2:]))
-    above = last_block[0].shape[2] - WIDTHS[0]
-    for kernel in (first[0], last_block[0], last[0]):
-        kernel[..., :4] = 0
-    for pixel in range(4):
-        # Four pixels a channel each, of four windows; the second is the middle slab's, 0 to 1 for 0 to 80 HU.
-        first[0][1, 1, 4 * pixel + 1, pixel] = 10
-        last_block[0][1, 1, above + pixel, pixel] = 1
-        last[0][1, 1, pixel, pixel] = 20
-    last[1][:] = -5
-    for layer, weights in zip((convolutions[0], *convolutions[-2:]), (first, last_block, last), strict=True):
-        layer.set_weights(weights)
-    gamma, beta, *moving = norms[0].get_weights()
-    beta[:4] = -10 * threshold_hu / 80
-    norms[0].set_weights([gamma, beta, *moving])
-    return network
 
 
 @pytest.fixture(scope="module")

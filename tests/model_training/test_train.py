@@ -145,3 +145,22 @@ def test_which_networks_a_run_has(file):
     assert networks(config, (0, 1), **everything | {"final": True}) == [(4, None)]
     with pytest.raises(SettingsError):
         networks(config, (0, 1), seed=None, fold=0, final=True)
+
+
+def test_a_training_goes_on_from_the_like_named_network_of_an_earlier_run(small, data, tmp_path):
+    still = replace(small, learning_rate=1e-12)
+    for fold in (0, 1):
+        train(data, tmp_path / "before", small, seed=1, fold=fold)
+    before = [trained(run_folder(tmp_path / "before", 1, fold), small).get_weights() for fold in (0, 1)]
+    folder = train(data, tmp_path / "after", still, seed=1, fold=1, start=tmp_path / "before")
+    after = trained(folder, still).get_weights()
+    for own, found in zip(before[1], after, strict=True):
+        np.testing.assert_allclose(found, own, atol=1e-7)
+    assert not np.allclose(before[0][0], after[0], atol=1e-7)
+    with pytest.raises(TrainingError, match="other settings"):
+        train(data, tmp_path / "after", still, seed=1, fold=1)
+    with pytest.raises(UnusableInputError, match="headct-train train"):
+        train(data, tmp_path / "after", still, seed=2, fold=1, start=tmp_path / "before")
+    with pytest.raises(UnusableInputError, match="another network"):
+        wider = replace(still, widths=(9,))
+        train(data, tmp_path / "wider", wider, seed=1, fold=1, start=tmp_path / "before")
