@@ -272,7 +272,10 @@ class TestThePage:
         html = page(client, language=language)
         for word in words:
             assert word in html
-        assert f'href="/triage/studies/{"-".join(["b0000002"] * 5)}"' in html
+        differing = f'href="/triage/studies/{"-".join(["b0000002"] * 5)}"'
+        assert differing in html
+        client.set_cookie("headct_blind", "1")
+        assert differing not in page(client, language=language)
 
 
 def test_orthancs_process_loads_scipy_for_no_other_page() -> None:

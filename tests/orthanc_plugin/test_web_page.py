@@ -15,6 +15,7 @@ import orthanc_plugin.web
 from headct.assessment import Finding
 from headct.reasons import Language
 from headct.urgency import Urgency
+from orthanc_plugin.model_views import FigureKind, ModelEvent, ModelState
 from orthanc_plugin.views import (
     CaseState,
     DocumentKind,
@@ -455,7 +456,9 @@ def test_every_word_has_both_languages_and_is_used() -> None:
         assert set(both) == {"en", "ja"}, key
         assert set(re.findall(r"\{(\w+)\}", both["en"])) == set(re.findall(r"\{(\w+)\}", both["ja"])), key
         dynamic = key.startswith(("count_", "role_", "standing_"))
-        dynamic |= key in {*Window, *DocumentKind}
+        dynamic |= key in {*Window, *DocumentKind, *FigureKind}
+        dynamic |= key in {f"models_is_{state}" for state in ModelState}
+        dynamic |= key in {f"models_event_{event}" for event in ModelEvent}
         assert dynamic or f'"{key}"' in used or f"'{key}'" in used, f"{key} is not used"
 
 
@@ -466,7 +469,11 @@ def test_templates_hold_no_inline_script_style_or_foreign_address() -> None:
             path.name
         )
         assert not re.search(r"<script(?![^>]*\ssrc=)", text), path.name
-    for path in [*(WEB / "static").glob("triage.*"), WEB / "static" / "review.js"]:
+    for path in [
+        *(WEB / "static").glob("triage.*"),
+        *(WEB / "static").glob("models.*"),
+        WEB / "static" / "review.js",
+    ]:
         assert not re.search(r"https?://|@import|url\(|innerHTML|eval\(", path.read_text("utf-8")), path.name
 
 
