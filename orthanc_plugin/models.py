@@ -5,7 +5,7 @@ that ships. A person's choice outlives updates of the program. A model that cann
 one before it, which the history and the page say until a person chooses again; it is never tried in silence.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -176,19 +176,20 @@ def ship(session: Session, identity: BundleIdentity, now: datetime) -> None:
 
 
 def give_way(
-    session: Session, digest: str, why: str, now: datetime, *, otherwise: BundleIdentity | None = None
+    session: Session, digest: str, why: str, now: datetime, *, otherwise: Sequence[BundleIdentity] = ()
 ) -> bool:
     """A model in service cannot be loaded: the one before it judges instead.
 
-    Where none was before it judges ``otherwise``. False when there is neither, and nothing was changed.
+    Where none was before it judges the first other one of ``otherwise``. False when there is none either, and
+    nothing was changed.
     """
     stands = standing(session)
     if stands.active != digest:
         return True  # another worker or an administrator was first
     instead = stands.before
-    if instead is None and otherwise is not None and otherwise.digest != digest:
-        _know(session, otherwise, now)
-        instead = otherwise.digest
+    if instead is None and (found := next((m for m in otherwise if m.digest != digest), None)) is not None:
+        _know(session, found, now)
+        instead = found.digest
     if instead is None:
         return False
     _change(session, E.GAVE_WAY, instead, now, reason=why)

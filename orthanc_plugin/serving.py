@@ -96,11 +96,11 @@ class Serving:
             return models.active(session)
 
     def _give_way(self, digest: str, error: BundleError) -> None:
+        loaded = self._classifier.bundle.identity if self._classifier is not None else None
+        otherwise = [model for model in (self._default, loaded) if model is not None]
         try:
             with self._database.writing() as session:
-                changed = models.give_way(
-                    session, digest, str(error), store.utcnow(), otherwise=self._default
-                )
+                changed = models.give_way(session, digest, str(error), store.utcnow(), otherwise=otherwise)
         except ConflictError:
             return  # somebody changed it at this moment: look again
         if not changed:

@@ -29,28 +29,30 @@ PEOPLE = {
 }
 
 
-def with_other_cuts(folder: Path) -> Bundle:
+def with_other_cuts(folder: Path, version: str) -> Bundle:
     """The model that ships, under another version: it wants more blood before it calls a bleed."""
     shipped = load_bundle(default_bundle())
     cuts = replace(shipped.contents.cuts, haemorrhage=shipped.contents.cuts.haemorrhage + 0.05)
-    contents = replace(shipped.contents, version="99.0.0", cuts=cuts)
+    contents = replace(shipped.contents, version=version, cuts=cuts)
     path = folder / f"{contents.name}-{contents.version}"
     return write_bundle(path, contents, shipped.network.read_bytes(), "# Other cuts\n\nFor tests alone.\n")
 
 
-@pytest.fixture
-def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
+    """For all tests here; each puts the models in service that it needs."""
+    folder = tmp_path_factory.mktemp("models")
     options = {
         "People": PEOPLE,
-        "Models": str(tmp_path / "models"),
+        "Models": str(folder / "models"),
         "QuietSeconds": 0.5,
         "WorkerNiceness": 0,
         "Previews": False,
         "KeyObjects": False,
     }
-    one = OrthancProcess(tmp_path / "orthanc", options)
+    one = OrthancProcess(folder, options)
     one.configuration["RegisteredUsers"]["reader"] = "not-a-secret"
-    yield one
+    yield one.start_triage()
     one.stop()
     one.http.close()
 
@@ -58,15 +60,16 @@ def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
 class Hospital:
     """Sends copies of a study and changes models."""
 
-    def __init__(self, orthanc: OrthancProcess) -> None:
+    def __init__(self, orthanc: OrthancProcess, salt: str) -> None:
         self.orthanc = orthanc
         self._files = [path.read_bytes() for path in sorted(CASE.iterdir())]
+        self._salt = salt
         self._sent = 0
 
     def send(self) -> str:
         """Another patient; Orthanc's identifier of the series."""
         self._sent += 1
-        (series,) = self.orthanc.send(copy_files(self._files, self._sent, "models"))
+        (series,) = self.orthanc.send(copy_files(self._files, self._sent, self._salt))
         return series
 
     def final(self, series: str) -> dict[str, Any]:
@@ -122,15 +125,14 @@ def rolled_back_in_hand(hospital: Hospital) -> dict[str, Any]:
     raise AssertionError("every judgement was faster than the roll back")
 
 
-def test_models_come_and_go_between_two_series(orthanc: OrthancProcess, tmp_path: Path) -> None:
+def test_models_come_and_go_between_two_series(orthanc: OrthancProcess) -> None:
     first = load_bundle(default_bundle())
     first_name = f"{first.contents.name}-{first.contents.version}"
-    second = with_other_cuts(tmp_path / "models")
+    second = with_other_cuts(orthanc.folder / "models", "99.0.0")
     name = second.folder.name
     assert second.device_uid != first.device_uid
-    orthanc.start_triage()
     (worker,) = orthanc.workers()
-    hospital = Hospital(orthanc)
+    hospital = Hospital(orthanc, "come")
     assert [m["state"] for m in hospital.models()["models"] if m["id"] == name] == ["available"]
 
     # A reader may not, an administrator may.
@@ -177,17 +179,18 @@ def test_models_come_and_go_between_two_series(orthanc: OrthancProcess, tmp_path
 
 
 def test_one_that_was_altered_is_refused_and_after_a_restart_gives_way_in_plain_words(
-    orthanc: OrthancProcess, tmp_path: Path
+    orthanc: OrthancProcess,
 ) -> None:
     first = load_bundle(default_bundle())
-    second = with_other_cuts(tmp_path / "models")
+    second = with_other_cuts(orthanc.folder / "models", "98.0.0")
     name = second.folder.name
-    broken = tmp_path / "models" / "headct-bleed-1.0.0"
+    broken = second.folder.with_name("headct-bleed-1.0.0")
     shutil.copytree(second.folder, broken)
     body = json.loads((broken / "bundle.json").read_text())
     (broken / "bundle.json").write_text(json.dumps({**body, "version": "1.0.0"}))
-    orthanc.start_triage()
-    hospital = Hospital(orthanc)
+    hospital = Hospital(orthanc, "altered")
+    first_name = f"{first.contents.name}-{first.contents.version}"
+    assert hospital.change(f"{first_name}/activate").status_code == 200
 
     refused = hospital.change(f"{broken.name}/activate")
     assert refused.status_code == 409 and "altered" in refused.json()["message"]

@@ -1,17 +1,24 @@
 """Migrations make what the tables say; writers wait for each other; a damaged file is noticed."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import DatabaseError
 from store_samples import after, open_store, seen, settings
 
-from orthanc_plugin import store
+import orthanc_plugin.migrations
+from headct.assessment import BundleIdentity
+from orthanc_plugin import models, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.tables import Base
+
+MIGRATIONS = Path(orthanc_plugin.migrations.__file__).parent
 
 
 def test_migrations_and_tables_agree(tmp_path: Path) -> None:
@@ -96,4 +103,40 @@ def test_damage_inside_is_noticed_at_start(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{path}")
     with pytest.raises((DatabaseError, OSError)):
         database.migrate()
+    database.close()
+
+
+def test_the_model_in_service_survives_the_migration_and_the_way_back(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'triage.sqlite'}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    def migrate(step: Callable[[Config, str], None], revision: str) -> None:
+        with database.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            step(config, revision)
+
+    def rows(question: str) -> list[tuple[object, ...]]:
+        with database.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(question)]
+
+    migrate(command.upgrade, "0004")
+    with database.engine.begin() as connection:
+        for digest, in_service in (("a" * 64, False), ("b" * 64, True)):
+            connection.exec_driver_sql(
+                "INSERT INTO bundles VALUES (?, 'net', '1', '2.25.1', ?, '2026-01-01 00:00:00')",
+                (digest, in_service),
+            )
+    database.migrate()
+    with database.writing() as session:
+        assert models.active(session) == "b" * 64
+        models.give_way(
+            session, "b" * 64, "gone", after(0), otherwise=[BundleIdentity("net", "1", "2.25.1", "a" * 64)]
+        )
+    migrate(command.downgrade, "0004")
+    assert rows("SELECT digest, in_service FROM bundles ORDER BY digest") == [("a" * 64, 1), ("b" * 64, 0)]
+    assert rows("SELECT name FROM sqlite_master WHERE name IN ('model_changes', 'shadow_assessments')") == []
+    database.migrate()
+    with database.reading() as session:
+        assert models.active(session) == "a" * 64
     database.close()

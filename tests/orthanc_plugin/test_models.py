@@ -170,10 +170,10 @@ class TestAModelThatCannotBeLoaded:
     def test_one_after_the_other_and_at_last_to_what_ships(self, session: Session) -> None:
         activate(session, A)
         activate(session, B)
-        assert models.give_way(session, B.digest, "gone", after(1), otherwise=C)
-        assert models.give_way(session, A.digest, "gone", after(1), otherwise=C)
+        assert models.give_way(session, B.digest, "gone", after(1), otherwise=[C])
+        assert models.give_way(session, A.digest, "gone", after(1), otherwise=[C])
         assert models.active(session) == C.digest
-        assert not models.give_way(session, C.digest, "gone", after(1), otherwise=C)
+        assert not models.give_way(session, C.digest, "gone", after(1), otherwise=[C])
         assert models.active(session) == C.digest
 
     def test_is_said_until_a_person_chooses(self, session: Session) -> None:

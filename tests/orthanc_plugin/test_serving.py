@@ -132,6 +132,24 @@ def test_altered_between_a_restart_it_gives_way_in_plain_words(database: Databas
     assert "threshold-1.0 is in no folder of models any more" in problem(database)
 
 
+def test_rolled_back_to_one_that_cannot_be_loaded_what_is_loaded_judges_on(
+    database: Database, tmp_path: Path
+) -> None:
+    first = own_model(settings(tmp_path), "1.0")
+    options = settings(tmp_path, Bundle=first.folder)
+    serving = serve(database, options)
+    second = own_model(options, "2.0")
+    with database.writing() as session:
+        activate(session, second)
+    serving.follow()
+    with database.writing() as session:
+        usable = {first.digest}
+        models.roll_back(session, usable, actor="abe", reason="", seen=None, now=after(1))
+    damage(first)
+    serving.follow()
+    assert serving.digest == second.digest and "threshold-2.0 judges instead" in problem(database)
+
+
 def test_where_nothing_can_be_loaded_it_says_so_and_changes_nothing(
     database: Database, tmp_path: Path
 ) -> None:
