@@ -66,6 +66,8 @@ from orthanc_plugin.watch_views import WatchView
 
 WATCH_SECONDS = 60.0
 """How long the watch is not worked out again: it reads the results of a year."""
+LIST_SECONDS = 5.0
+"""The same for the reading list, for which nobody waits: it reads every case."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -112,6 +114,7 @@ class Triage:
     orthanc_version: str
     authentication: bool
     _watched: Kept[WatchView] = field(default_factory=lambda: Kept(WATCH_SECONDS), repr=False)
+    _listed: Kept[ReadingListView] = field(default_factory=lambda: Kept(LIST_SECONDS), repr=False)
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
@@ -304,7 +307,10 @@ class Triage:
 
     @_answering
     def reading_list(self) -> ReadingListView:
-        """The cases whose labels would teach most."""
+        """The cases whose labels would teach most, as of a few seconds ago at most."""
+        return self._listed.get(self._list)
+
+    def _list(self) -> ReadingListView:
         with self.database.reading() as session:
             return reading_list.reading_list(
                 _studies(session),

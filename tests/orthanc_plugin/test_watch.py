@@ -19,6 +19,7 @@ from headct.review import Action, Exclusion, Person, Review
 from headct.urgency import Urgency
 from orthanc_plugin import models, reviews, store, watch
 from orthanc_plugin.database import Database
+from orthanc_plugin.serving import Serving
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Bundle, Series, Study
 from orthanc_plugin.watch_views import QuantityView, Rate, RateView, WatchView
@@ -297,6 +298,19 @@ def test_a_bundle_s_reference_is_kept_once(session: Session, tmp_path: Path) -> 
     watch.keep_reference(session, bundle.digest, bundle.contents.reference)
     kept = session.get_one(Bundle, bundle.digest).reference
     assert kept is not None and Reference.from_json(kept) == other
+
+
+def test_a_worker_keeps_the_reference_of_what_it_loads(tmp_path: Path, template: Path) -> None:
+    known = reference([{Quantity.AGE_YEARS: 1.0}])
+    bundle = threshold_bundle(tmp_path / "threshold-1.0", reference=known)
+    database = Database(f"sqlite:///{shutil.copy(template, tmp_path)}")
+    Serving("host/1", database, settings(tmp_path, bundle=bundle.folder))
+    with database.reading() as session:
+        view = watch.watch(session, NOW)
+    database.close()
+    assert [(m.name, m.in_service) for m in view.models] == [("threshold", True)]
+    assert quantity(view, Quantity.AGE_YEARS).reference == (1, 0, 0, 0, 0, 0)
+    assert quantity(view, Quantity.SLICES).reference is None
 
 
 def test_nothing_of_a_patient_is_in_it(session: Session, hospital: Hospital) -> None:
