@@ -72,6 +72,7 @@ def blinded_series(series: SeriesView) -> SeriesView:
         update={
             "urgency": None,
             "preliminary": False,
+            "attempts": 0,
             "assessment": None,
             "reviews": (),
             "verdict": VerdictView(standing=Standing.UNREVIEWED),

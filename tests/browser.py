@@ -22,6 +22,31 @@ ARGUMENTS = [
 ]
 LAPTOP = {"width": 1366, "height": 768}
 
+CONTRAST = """() => {
+  const channel = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.6) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !element.checkVisibility() || element.closest("svg")) continue;
+    const both = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    const [a, b] = both.sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${walk.currentNode.data.trim()}`);
+  }
+  return poor;
+}"""
+"""In a page: every text whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+
 
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:

@@ -123,7 +123,11 @@ class Panel {
 
   confirm() {
     const urgency = this.root.querySelector("[data-confirm]")?.dataset.confirm;
-    if (!urgency || this.busy || this.changed()) return;
+    if (this.busy || this.changed()) return;
+    if (!urgency) {
+      this.say("choose");
+      return;
+    }
     this.choose({ action: "confirm", urgency, reason: null });
     // A machine only suspects what a person's black says: never with one key.
     if (urgency !== "BLACK") this.send();
