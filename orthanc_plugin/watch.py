@@ -7,19 +7,18 @@ apart, because a folder of old studies is no news of the scanner; images that ar
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from headct.quantities import Quantity
-from headct.reasons import ReasonCode
 from headct.reference import EDGES, Histogram, Reference
 from orthanc_plugin import drift, models, watch_words
-from orthanc_plugin.tables import Assessment, AuditEntry, Bundle, Review, Series, Study
+from orthanc_plugin.tables import Bundle
 from orthanc_plugin.views import SeriesState
+from orthanc_plugin.watch_facts import Facts, facts_since, monday
 from orthanc_plugin.watch_views import (
     AlarmView,
     QuantityView,
@@ -36,21 +35,6 @@ SHOWN_WEEKS = 26
 _LOADED_WEEKS = SHOWN_WEEKS + drift.MEMORY + drift.LONGEST
 """So that the first week shown is compared with as many before it as the last."""
 _Look = TypeVar("_Look")
-_Columns = TypeVarTuple("_Columns")
-_OUTCOMES = (SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)
-
-
-@dataclass(slots=True)
-class Facts:
-    """What the store says of the weeks, by their Mondays."""
-
-    series: Counter[date] = field(default_factory=Counter)
-    outcomes: dict[tuple[date, str], set[SeriesState]] = field(default_factory=lambda: defaultdict(set))
-    """Of the series of each study in each week."""
-    judged: dict[tuple[str, str], tuple[date, Mapping[Quantity, float]]] = field(default_factory=dict)
-    """By model and study."""
-    reviewed: dict[tuple[str, str], tuple[date, bool]] = field(default_factory=dict)
-    """By model and study: when last, and whether a person gave another urgency."""
 
 
 def keep_reference(session: Session, digest: str, reference: Reference | None) -> None:
@@ -68,7 +52,7 @@ def watch(session: Session, now: datetime) -> WatchView:
         now: the server's time.
     """
     weeks = _mondays(now)
-    facts = _facts(session, datetime.combine(weeks[0], time.min).astimezone())
+    facts = facts_since(session, datetime.combine(weeks[0], time.min).astimezone())
     in_service = models.active(session)
     known = {row.digest: row for row in session.scalars(select(Bundle).order_by(Bundle.first_used.desc()))}
     shown = set(weeks[-SHOWN_WEEKS:])
@@ -102,95 +86,6 @@ def watch(session: Session, now: datetime) -> WatchView:
         models=views,
         alarms=tuple(alarms),
     )
-
-
-# --- From the store -------------------------------------------------------------------------------
-
-
-def _facts(session: Session, since: datetime) -> Facts:
-    facts = Facts()
-    last: dict[tuple[date, str], tuple[str, SeriesState]] = {}
-    for at, event, detail, series_id, study_id in session.execute(
-        _queued(
-            select(AuditEntry.at, AuditEntry.event, AuditEntry.detail, Series.id, Series.study_id)
-            .join_from(AuditEntry, Series, AuditEntry.series_id == Series.id)
-            .where(AuditEntry.at >= since, AuditEntry.event.in_(_OUTCOMES), Series.superseded_by.is_(None))
-            .order_by(AuditEntry.id)
-        )
-    ):
-        if detail.get("reason") != ReasonCode.NOT_CT:
-            last[_monday(at), series_id] = study_id, SeriesState(event)
-    for (week, _), (study_id, state) in last.items():
-        facts.series[week] += 1
-        facts.outcomes[week, study_id].add(state)
-    _add_judged(session, since, facts)
-    _add_reviewed(session, since, facts)
-    return facts
-
-
-def _add_judged(session: Session, since: datetime, facts: Facts) -> None:
-    found: dict[tuple[str, str], tuple[str, date, Mapping[Quantity, float]]] = {}
-    for series_id, study_id, at, judged_by, probability, inputs in session.execute(
-        _queued(
-            select(
-                Series.id,
-                Series.study_id,
-                Assessment.created_at,
-                Assessment.judged_by,
-                # Of the content these alone: findings of a year would take long to read.
-                Assessment.content["haemorrhage_probability"].as_float(),
-                Assessment.content["inputs"],
-            )
-            .join_from(Assessment, Series)
-            .where(
-                Assessment.created_at >= since,
-                Assessment.preliminary.is_(False),
-                Series.superseded_by.is_(None),
-            )
-            .order_by(Assessment.id)
-        )
-    ):
-        values = {Quantity(name): value for name, value in (inputs or {}).items()}
-        values[Quantity.HAEMORRHAGE_PROBABILITY] = probability
-        # A result that late images or a rerun replaced does not count beside the later one.
-        found[_digest(judged_by), series_id] = study_id, _monday(at), values
-    for (digest, _), (study_id, week, known) in found.items():
-        facts.judged.setdefault((digest, study_id), (week, known))
-
-
-def _add_reviewed(session: Session, since: datetime, facts: Facts) -> None:
-    found: dict[tuple[str, str], tuple[str, date, bool]] = {}
-    for series_id, study_id, at, said, judged_by, machine in session.execute(
-        _queued(
-            select(
-                Series.id,
-                Series.study_id,
-                Review.at,
-                Review.urgency,
-                Assessment.judged_by,
-                Assessment.urgency.label("machine"),
-            )
-            .join_from(Review, Series, Review.series_id == Series.id)
-            .join(Assessment, Review.assessment_id == Assessment.id)
-            .where(Review.at >= since, Review.urgency.is_not(None))
-            .order_by(Review.id)
-        )
-    ):
-        found[_digest(judged_by), series_id] = study_id, _monday(at), said is not machine
-    for (digest, _), (study_id, week, differs) in found.items():
-        before = facts.reviewed.get((digest, study_id), (week, False))
-        facts.reviewed[digest, study_id] = max(before[0], week), before[1] or differs
-
-
-def _queued(query: Select[*_Columns]) -> Select[*_Columns]:
-    return query.join(Study, Series.study_id == Study.id).where(Study.earlier.is_(False))
-
-
-def _digest(judged_by: str) -> str:
-    return judged_by.partition("+")[0]
-
-
-# --- To views -------------------------------------------------------------------------------------
 
 
 def _model(
@@ -307,13 +202,8 @@ def _span(weeks: Sequence[date], last: int, length: int) -> str:
 
 
 def _mondays(now: datetime) -> list[date]:
-    this = _monday(now)
+    this = monday(now)
     return [this - timedelta(weeks=n) for n in reversed(range(_LOADED_WEEKS))]
-
-
-def _monday(at: datetime) -> date:
-    day = at.astimezone().date()
-    return day - timedelta(days=day.weekday())
 
 
 def _name(monday: date) -> str:

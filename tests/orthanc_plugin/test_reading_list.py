@@ -16,15 +16,8 @@ from headct.quantities import Quantity
 from headct.reference import Histogram, Reference, reference
 from headct.urgency import Urgency
 from orthanc_plugin import models, store, watch, worklist
-from orthanc_plugin.reading_list import (
-    RARE,
-    UNDECIDED,
-    entropy,
-    further_out,
-    reading_list,
-    references,
-    shadows,
-)
+from orthanc_plugin.lessons import RARE, UNDECIDED, entropy, further_out
+from orthanc_plugin.reading_list import reading_list, references, shadows
 from orthanc_plugin.reading_list_views import Lesson, ReadingListRow, ReadingListView
 from orthanc_plugin.tables import Assessment, ShadowAssessment
 from orthanc_plugin.views import SeriesState
@@ -218,6 +211,12 @@ def test_the_order_is_the_same_however_the_store_gives_the_cases(order: list[int
         study(f"c{n}", series(f"s{n}", said(G, p)), minutes=10 * (n % 3)) for n, p in enumerate(probabilities)
     ]
     assert names(of(*(cases[n] for n in order))) == names(of(*cases))
+
+
+def test_of_equal_series_always_the_same() -> None:
+    pair = [series("s1", said(Y, 0.5)), series("s2", said(Y, 0.5))]
+    for of_study in (pair, pair[::-1]):
+        assert only(of(study("a", *of_study))).series_id == "s1"
 
 
 def test_of_a_kind_the_largest_weight_counts_once() -> None:
