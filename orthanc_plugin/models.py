@@ -88,7 +88,12 @@ def standing(session: Session) -> Standing:
 
 def active(session: Session) -> str | None:
     """Digest of the model that is to judge."""
-    return _last(session, IN_SERVICE)
+    return session.scalar(
+        select(ModelChange.digest)
+        .where(ModelChange.event.in_(IN_SERVICE))
+        .order_by(ModelChange.id.desc())
+        .limit(1)
+    )
 
 
 def shadow(session: Session) -> ModelChange | None:
@@ -232,15 +237,6 @@ def died_loading(session: Session, worker: Worker, now: datetime) -> None:
 
 
 # --- Inside ---------------------------------------------------------------------------------------
-
-
-def _last(session: Session, events: Collection[ModelEvent]) -> str | None:
-    return session.scalar(
-        select(ModelChange.digest)
-        .where(ModelChange.event.in_(events))
-        .order_by(ModelChange.id.desc())
-        .limit(1)
-    )
 
 
 def _as_seen(session: Session, seen: str | None) -> Standing:

@@ -38,7 +38,7 @@ class Due:
 
 
 def is_due(session: Session) -> bool:
-    """Whether there may be something to do; cheap, as it is asked several times a second."""
+    """Whether there is something to do; asked before :func:`claim`, which keeps others from writing."""
     began = models.shadow(session)
     return began is not None and _next(session, began) is not None
 

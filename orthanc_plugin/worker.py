@@ -47,6 +47,8 @@ ERROR_SECONDS = 2.0
 FETCH_THREADS = 4
 SPOOL_FROM = 150
 """Images from which on a series is kept on disk while it is judged, not in memory."""
+SHADOW_SECONDS = 2.0
+"""Between two looks for something that a model in shadow may judge, while there is nothing."""
 CHECKS_AT_ONCE = 5
 HOUSEKEEPING_SECONDS = 600.0
 FAILED, NO_TOKEN, TOO_LONG = 3, 4, 5
@@ -81,6 +83,7 @@ class Worker:
         self._last: tuple[str, int, CTSeries] | None = None
         """The series read last, for its previews."""
         self._next_housekeeping = 0.0
+        self._next_shadow = 0.0
         self.claim: Claim | None = None
         """What is in hand."""
         self.busy_since: float | None = None
@@ -152,9 +155,13 @@ class Worker:
 
     def _repeat_next(self) -> bool:
         """Have the model in shadow judge what was judged, once nobody waits for anything."""
+        if time.monotonic() < self._next_shadow:
+            return False
         with self._database.reading() as session:
-            if not shadow.is_due(session):
-                return False
+            due_at_all = shadow.is_due(session)
+        if not due_at_all:
+            self._next_shadow = time.monotonic() + SHADOW_SECONDS
+            return False
         with self._database.writing() as session:
             due = shadow.claim(session, self._name, store.utcnow())
         if due is None:

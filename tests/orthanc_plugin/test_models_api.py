@@ -136,47 +136,44 @@ def test_the_later_of_two_administrators_is_told_how_things_stand(client: FlaskC
     assert len(listed(client)["history"]) == 2
 
 
-@pytest.mark.parametrize("route", CHANGES)
 @pytest.mark.parametrize("login", ["sato", "mori", "stranger", ""])
-def test_who_may_not(client: FlaskClient, route: str, login: str) -> None:
-    answer = change(client, route, login)
-    assert (answer.status_code, answer.get_json()["code"]) == (403, "refused")
+def test_who_may_not(client: FlaskClient, login: str) -> None:
+    for route in CHANGES:
+        answer = change(client, route, login)
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "refused"), route
     assert len(listed(client)["history"]) == 1
     assert not listed(client, login)["may_change"] and listed(client)["may_change"]
 
 
-@pytest.mark.parametrize("route", CHANGES)
-def test_without_authentication_nobody_may(database: Database, settings: Settings, route: str) -> None:
+def test_without_authentication_nobody_may(database: Database, settings: Settings) -> None:
     client = client_of(database, settings, authentication=False)
-    assert change(client, route).status_code == 403
+    assert {change(client, route).status_code for route in CHANGES} == {403}
     assert len(listed(client)["history"]) == 1
 
 
-@pytest.mark.parametrize("route", CHANGES)
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_a_foreign_page_may_not(client: FlaskClient) -> None:
+    for headers in (
         {"Content-Type": "application/json"},
         {"Content-Type": "application/json", "Origin": "http://evil.example"},
         {"Content-Type": "text/plain", "X-Triage": "1"},
-    ],
-)
-def test_a_foreign_page_may_not(client: FlaskClient, route: str, headers: dict[str, str]) -> None:
-    answer = client.post(
-        f"{API}/{route}", data="{}", headers=headers, environ_overrides={"REMOTE_USER": "abe"}
-    )
-    assert answer.status_code == 403 and len(listed(client)["history"]) == 1
+    ):
+        for route in CHANGES:
+            answer = client.post(
+                f"{API}/{route}", data="{}", headers=headers, environ_overrides={"REMOTE_USER": "abe"}
+            )
+            assert answer.status_code == 403, (route, headers)
+    assert len(listed(client)["history"]) == 1
 
 
-@pytest.mark.parametrize("body", [{"reason": "x" * 501}, {"based_on": 3}, {"more": 1}])
-def test_what_makes_no_sense_is_said_so(client: FlaskClient, body: dict[str, Any]) -> None:
-    answer = change(client, f"{SECOND}/activate", **body)
-    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+def test_what_makes_no_sense_is_said_so(client: FlaskClient) -> None:
+    for body in ({"reason": "x" * 501}, {"based_on": 3}, {"more": 1}):
+        answer = change(client, f"{SECOND}/activate", **body)
+        assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
 
 
-@pytest.mark.parametrize("name", ["other-1.0", "..", "%2e%2e%2fetc", "x" * 256])
-def test_what_is_not_here(client: FlaskClient, name: str) -> None:
-    assert change(client, f"{name}/activate").status_code in {400, 404}
+def test_what_is_not_here(client: FlaskClient) -> None:
+    for name in ("other-1.0", "..", "%2e%2e%2fetc", "x" * 256):
+        assert change(client, f"{name}/activate").status_code in {400, 404}
     assert len(listed(client)["history"]) == 1
 
 
