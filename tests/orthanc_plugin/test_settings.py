@@ -1,5 +1,7 @@
 """Options: their names, their defaults, and what is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,9 @@ def test_names_are_camel_case_and_types_are_kept(tmp_path: Path) -> None:
         ("Storage", "relative/folder"),
         ("People", {"ito": {"Name": "Ito", "Organisation": "Hospital", "Role": "king"}}),
         ("People", {"ito": {"Name": "^ ^", "Organisation": "Hospital"}}),
+        ("People", {"ito": {"Name": "Ito\\Abe", "Organisation": "Hospital"}}),
+        ("People", {"ito": {"Name": "Ito=1=2=3", "Organisation": "Hospital"}}),
+        ("People", {"ito": {"Name": "Ito\n", "Organisation": "Hospital"}}),
         ("People", {"ito": {"Name": "Ito", "Organisation": "  "}}),
     ],
 )
@@ -51,3 +56,8 @@ def test_quiet_times_must_fit_each_other(tmp_path: Path) -> None:
     section = {"QuietSeconds": 10, "LongQuietSeconds": 5}
     with pytest.raises(SettingsError, match="LongQuietSeconds is shorter"):
         from_orthanc({"StorageDirectory": str(tmp_path), "HeadCTTriage": section})
+
+
+def test_orthancs_process_stays_light() -> None:
+    code = "import sys, orthanc_plugin.runtime; sys.exit(bool({'numpy', 'pydicom'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
