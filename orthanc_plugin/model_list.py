@@ -26,10 +26,10 @@ from orthanc_plugin.views import BundleView, Words
 
 _ORDER = list(ModelState)
 _FIGURES = {
-    FigureKind.HAEMORRHAGE_AUC: ("haemorrhage", "out_of_fold", "auc"),
-    FigureKind.SENSITIVITY: ("haemorrhage", "at_shipped_cuts", "sensitivity", "share"),
-    FigureKind.SPECIFICITY: ("haemorrhage", "at_shipped_cuts", "specificity", "share"),
-    FigureKind.ALERT_AUC: ("alert", "out_of_fold", "auc"),
+    FigureKind.HAEMORRHAGE_AUC: ("haemorrhage", "auc"),
+    FigureKind.SENSITIVITY: ("haemorrhage", "at_nested_cuts", "sensitivity"),
+    FigureKind.SPECIFICITY: ("haemorrhage", "at_nested_cuts", "specificity"),
+    FigureKind.ALERT_AUC: ("alert", "auc"),
 }
 """Where each stands in a bundle's figures."""
 
@@ -177,8 +177,8 @@ def _figures(figures: Mapping[str, Any]) -> tuple[FigureView, ...]:
     found = []
     for kind, path in _FIGURES.items():
         try:
-            at = functools.reduce(operator.getitem, path[:-1], figures)
-            found.append(FigureView(kind=kind, value=at[path[-1]], low=at["low"], high=at["high"]))
+            at = functools.reduce(operator.getitem, path, figures)
+            found.append(FigureView(kind=kind, value=at["value"], low=at["low"], high=at["high"]))
         except (KeyError, TypeError, ValidationError):
             continue  # not measured, or written in another way
     return tuple(found)

@@ -406,12 +406,12 @@ class TestTheList:
         (shipped,) = look(session, options).models
         body = json.loads((default_bundle() / "bundle.json").read_text())["figures"]
         found = {figure.kind.value: (figure.low, figure.value, figure.high) for figure in shipped.figures}
-        auc = body["haemorrhage"]["out_of_fold"]
-        assert found["haemorrhage_auc"] == (auc["low"], auc["auc"], auc["high"])
+        auc = body["haemorrhage"]["auc"]
+        assert found["haemorrhage_auc"] == (auc["low"], auc["value"], auc["high"])
         assert len(found) == 4 and all(low <= value <= high for low, value, high in found.values())
 
     def test_figures_written_in_another_way_are_left_out(self, session: Session, options: Settings) -> None:
-        strange = {"haemorrhage": {"out_of_fold": {"auc": "high"}, "at_shipped_cuts": []}, "alert": 3}
+        strange = {"haemorrhage": {"auc": {"value": "high"}, "at_nested_cuts": []}, "alert": 3}
         threshold_bundle(options.models_folder / "threshold-2.0", version="2.0", figures=strange)
         (mine,) = (m for m in look(session, options).models if not m.shipped)
         assert mine.figures == ()
