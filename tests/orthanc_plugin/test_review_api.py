@@ -12,7 +12,7 @@ from store_samples import after, judgement, open_store, seen, settings
 from werkzeug.test import TestResponse
 
 from headct.urgency import Urgency
-from orthanc_plugin import store
+from orthanc_plugin import store, tables
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage
 from orthanc_plugin.web import create_app
@@ -151,6 +151,54 @@ def test_without_authentication_nobody_may(database: Database, tmp_path: Path) -
     client = create_app(open_to_all).test_client()
     assert review(client).status_code == 403
     assert reviews(client) == []
+
+
+JSON, LOGIN = {"Content-Type": "application/json"}, {"REMOTE_USER": "sato"}
+
+
+def everything(database: Database) -> dict[str, list[Any]]:
+    """All rows of all tables."""
+    with database.reading() as session:
+        return {t.name: list(session.execute(t.select()).all()) for t in tables.Base.metadata.sorted_tables}
+
+
+@pytest.mark.parametrize(
+    ("headers", "environment", "authentication", "status"),
+    [
+        (JSON | OWN, {"REMOTE_USER": "stranger"}, True, 403),
+        (JSON | OWN, {"REMOTE_USER": "mori"}, True, 403),
+        (JSON | OWN, {}, True, 403),
+        (JSON | OWN, LOGIN, False, 403),
+        (JSON | {"Origin": "http://evil.example"}, LOGIN, True, 403),
+        (JSON | {"Origin": "null"}, LOGIN, True, 403),
+        (JSON | {"Origin": "http://localhost.evil.example"}, LOGIN, True, 403),
+        (JSON, LOGIN, True, 403),
+        (OWN | {"Content-Type": "text/plain"}, LOGIN, True, 403),
+        (OWN | {"Content-Type": "application/x-www-form-urlencoded"}, LOGIN, True, 403),
+        (OWN, LOGIN, True, 403),
+        (JSON | {"Origin": "http://localhost"}, LOGIN, True, 201),
+        (JSON | OWN, LOGIN, True, 201),
+    ],
+)
+def test_whatever_is_refused_writes_nothing(
+    database: Database,
+    tmp_path: Path,
+    headers: dict[str, str],
+    environment: dict[str, str],
+    authentication: bool,
+    status: int,
+) -> None:
+    options = settings(tmp_path, People=PEOPLE)
+    triage = Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=authentication)
+    client = create_app(triage).test_client()
+    before = everything(database)
+    seen = client.get(API).get_json()["based_on"]
+    body = {"action": "relabel", "urgency": "RED", "based_on": seen, "request_id": "x"}
+    answer = client.post(
+        f"{API}/review", data=json.dumps(body), headers=headers, environ_overrides=environment
+    )
+    assert answer.status_code == status, answer.text
+    assert (everything(database) == before) == (status == 403)
 
 
 @pytest.mark.parametrize(
