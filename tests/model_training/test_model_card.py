@@ -62,6 +62,14 @@ def test_the_card_is_readable(examples):
         assert f"\n\n{table}" in text, table
 
 
+def test_the_card_says_whose_the_colours_are(examples):
+    evaluation, *others = copy.deepcopy(examples)
+    assert "\n\nThe truth is provisional: the rubric" in card(evaluation, *others)
+    evaluation["data"]["urgency_by"] = {"specialist": 12, "provisional": 18}
+    words = "\n\nSpecialists judged 12 patients. The truth of the others is provisional: the rubric"
+    assert words in card(evaluation, *others)
+
+
 def test_no_patient_is_named_in_the_bundle(examples):
     written = json.dumps(figures(*examples))
     assert "PATIENT-" in json.dumps(examples[0])
