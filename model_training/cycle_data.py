@@ -59,7 +59,7 @@ def freeze(hospital: Path, base: Path | None, into: Path, in_service: Bundle | N
     (into / SAMPLES).mkdir(parents=True)
     classifier = Classifier(in_service) if in_service else None
     entries = []
-    for one in tqdm(list(_merged(hospital, new, base, old)), desc="data", unit="patient"):
+    for one in tqdm(list(merged(hospital, new, base, old)), desc="data", unit="patient"):
         patient, source = one.patient, sample_path(one.data, one.sample).resolve()
         if not patient.exclusion:
             if not source.is_dir():
@@ -96,8 +96,18 @@ def learnt_from(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | None) -> Iterator[Merged]:
-    """Every entry of both; of a patient in both the hospital's, in the base's place."""
+def merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | None) -> Iterator[Merged]:
+    """Every entry of both; of a patient in both the hospital's, in the base's place.
+
+    Args:
+        hospital: folder of the hospital's prepared data.
+        new: its manifest.
+        base: folder of the base's, if there is one.
+        old: its manifest.
+
+    Raises:
+        UnusableInputError: an entry of one has the name of another patient's in the other.
+    """
     if base is None or old is None:
         yield from (Merged(p, hospital, p) for p in new.patients)
         return
@@ -112,13 +122,13 @@ def _merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | No
             raise UnusableInputError(f"{p.patient} is a name in both {hospital} and {base}, of two patients")
         yield Merged(p, base, p)
     for p in new.patients:
-        place = places.get(p.who)
+        same = pictures.get(p.pixel_digest)
+        place = same or places.get(p.who)
         if place is None or p.exclusion:
             yield Merged(p, hospital, p)
             continue
         person = "" if place.who == p.patient else place.who
         moved = replace(p, source=place.source, split=place.split, fold=place.fold, person=person)
-        same = pictures.get(p.pixel_digest)
         if same and _unmarked(p) and same.bleeding and same.masked:
             yield Merged(replace(moved, masked=True, bleed_ml=same.bleed_ml), base, same)
         else:

@@ -1,15 +1,18 @@
 """A hospital's patients beside the base's: whose place and label count, and what can be learnt from."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bundles import threshold_bundle
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headct.bundle import Cuts
 from headct.errors import UnusableInputError
-from model_training.cycle_data import freeze, learnt_from
-from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest
+from model_training.cycle_data import freeze, learnt_from, merged
+from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.sampling import Draws, Sampling
 from tests.model_training.drawn_patients import drawn, written
@@ -85,6 +88,52 @@ def test_a_newer_version_takes_the_place_of_an_older_one(tmp_path):
     # Marked by the network of that time: to be marked by today's.
     assert not found["P-002"].teaches
     assert found["P-003"].exclusion and found["P-003"].split is None
+
+
+@st.composite
+def manifests(draw, source, names):
+    """Patients with one or two series each, dealt out by patient; the same pictures are there once."""
+    patients, pictures = [], draw(st.permutations(range(8)))
+    for who in draw(st.lists(st.sampled_from(names), unique=True, max_size=4)):
+        place = {"split": draw(st.sampled_from([TRAIN, TEST])), "fold": draw(st.integers(0, 4))}
+        for number in range(draw(st.integers(1, 2))):
+            out = {"exclusion": "too few slices"} if draw(st.booleans()) and number else {}
+            entry = Patient(
+                f"{who}.{number + 1}" if number else who,
+                source,
+                bleeding=draw(st.booleans()),
+                masked=draw(st.booleans()),
+                person=who if number else "",
+                pixel_digest="" if out else str(pictures.pop()),
+                **out,
+            )
+            patients.append(entry if out else replace(entry, **place))
+    return Manifest(tuple(patients))
+
+
+def used(patients):
+    return [p for p in patients if not p.exclusion]
+
+
+@given(manifests("labelled", ["P-1", "P-2", "P-3", "P-4"]), manifests("ct_ich", ["P-1", "P-2", "C-1", "C-2"]))
+def test_nobody_moves_to_where_a_network_knows_him(hospital, base):
+    found = [one.patient for one in merged(Path("hospital"), hospital, Path("base"), base)]
+    assert len({p.patient for p in found}) == len(found)
+    digests = [p.pixel_digest for p in used(found)]
+    assert len(set(digests)) == len(digests)
+    before = {p.pixel_digest: p for p in used(base.patients)}
+    for p in used(found):
+        if known := before.get(p.pixel_digest):
+            assert (p.split, p.fold) == (known.split, known.fold)
+    # What is said of the hospital's patients is what the hospital says.
+    said = {p.patient: (p.bleeding, p.urgency) for p in hospital.patients}
+    assert {p.patient: (p.bleeding, p.urgency) for p in found if p.patient in said} == said
+    # All series of a patient go together, unless the base has his pictures as two patients'.
+    place = {p.patient: (p.split, p.fold) for p in found}
+    for who in {p.who for p in hospital.patients}:
+        own = [p for p in used(hospital.patients) if p.who == who]
+        if len({before[p.pixel_digest].who for p in own if p.pixel_digest in before}) < 2:
+            assert len({place[p.patient] for p in own}) <= 1
 
 
 def test_two_patients_of_one_name_are_refused(tmp_path):
