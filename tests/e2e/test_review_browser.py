@@ -53,13 +53,13 @@ def address(key: str) -> str:
 
 def open_case(page: Page, key: str, query: str = "") -> None:
     page.goto(address(key) + query)
-    expect(page.locator("form.review")).to_be_visible()
+    expect(page.locator("form.review[data-settled]")).to_be_visible()
 
 
 def expect_case(page: Page, key: str) -> None:
     expect(page).to_have_url(re.compile(re.escape(address(key))))
     page.wait_for_load_state()
-    expect(page.locator("form.review")).to_be_visible()
+    expect(page.locator("form.review[data-settled]")).to_be_visible()
 
 
 def status(page: Page) -> Any:
@@ -143,6 +143,20 @@ def test_who_writes_fires_no_keys(page: Page, room: ReadingRoom) -> None:
     assert [r.comment for r in room.reviews("cora")] == ["a n x 3 k w b u r ? h\nand a line"]
 
 
+def test_a_key_pressed_twice_does_not_speak_of_the_next_case(page: Page, room: ReadingRoom) -> None:
+    open_case(page, "cora")
+    page.add_init_script("""addEventListener("DOMContentLoaded", () => {
+      for (const key of ["Enter", "a"]) {
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      }
+    });""")
+    page.keyboard.press("a")
+    expect_case(page, "bert")
+    page.keyboard.press("n")
+    expect_case(page, "dora")
+    assert [len(room.reviews(key)) for key in IN_ORDER] == [0, 1, 0, 0]
+
+
 def test_choosing_by_mouse_and_thinking_again(page: Page, room: ReadingRoom) -> None:
     open_case(page, "cora")
     send = page.get_by_role("button", name=re.compile("^Send"))
@@ -188,7 +202,8 @@ def test_another_reader_was_faster(browser: Browser, room: ReadingRoom, door: Do
     """No poll in between: the server refuses, the reader is told, his entries stay."""
     page, troubles = open_page(browser, door.origin, extra_http_headers=as_login("sato"))
     page.clock.install()
-    open_case(page, "cora")
+    page.goto(address("cora"))
+    page.clock.run_for(700)
     page.keyboard.press("2")
     page.keyboard.press("d")
     assert door.say("ito", room, "cora", urgency="BLACK").status_code == 201
@@ -202,6 +217,7 @@ def test_another_reader_was_faster(browser: Browser, room: ReadingRoom, door: Do
     page.keyboard.press("2")
     page.keyboard.press("Enter")
     expect(told).to_be_hidden()
+    page.clock.run_for(700)
     expect(page.locator("[aria-pressed=true]")).to_have_text(re.compile("YELLOW"))
     expect(page.get_by_role("button", name="subdural bleed: present")).to_be_visible()
     assert len(room.reviews("cora")) == 1, "decided anew, not sent by itself"
@@ -228,6 +244,7 @@ def test_a_new_result_while_the_reader_looks(page: Page, room: ReadingRoom) -> N
     expect(page.locator("[data-confirm]")).to_contain_text("Confirm: YELLOW")
     expect(page.locator("textarea")).to_have_value("looks old")
     expect(page.locator(".history .superseded")).to_contain_text("Urgent, specialist now")
+    expect(page.locator("form.review[data-settled]")).to_be_visible()
     page.keyboard.press("a")
     expect_case(page, "bert")
     (said,) = room.reviews("cora")

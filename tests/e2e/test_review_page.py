@@ -1,4 +1,4 @@
-"""A reader at work on a real Orthanc, by keyboard from case to case: his words reach the store and the PACS."""
+"""A reader at work on a real Orthanc, by keyboard from case to case: what he says reaches store and PACS."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def sent_and_judged(stack: StackProcess, folder: Path) -> list[dict[str, Any]]:
 def expect_case(page: Page, row: dict[str, Any]) -> None:
     expect(page).to_have_url(re.compile(f"/triage/studies/{row['id']}"))
     page.wait_for_load_state()
-    expect(page.locator("form.review")).to_be_visible()
+    expect(page.locator("form.review[data-settled]")).to_be_visible()
     assert page.locator(".stage img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
 

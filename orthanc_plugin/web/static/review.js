@@ -3,6 +3,8 @@
 
 const ANSWER_WITHIN_MS = 8000;
 const SHOWN_KEPT = 2000;
+// A key pressed twice must not speak of a case that has only just come up.
+const LOOK_FIRST_MS = 600;
 
 const form = () => document.querySelector("form.review");
 const words = (root, key, figures = {}) =>
@@ -49,6 +51,7 @@ class Panel {
     if (!this.data.blind) noteShown(root);
     this.restore();
     root.hidden = false;
+    setTimeout(() => (this.data.settled = "1"), LOOK_FIRST_MS);
     root.addEventListener("click", (event) => this.click(event));
     root.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -324,8 +327,9 @@ function enter(event) {
   // A control that has the focus does its own work.
   if (event.target.closest("a, button, summary, input")) return false;
   if (panel.changed()) panel.root.querySelector("[data-look-again]").click();
+  else if (panel.data.given && !panel.choice) follow("form.review [data-next]");
+  else if (!panel.data.settled) return true;
   else if (panel.choice) panel.send();
-  else if (panel.data.given) follow("form.review [data-next]");
   else panel.confirm();
   return true;
 }
@@ -356,7 +360,7 @@ function act(event) {
   if (key === "Escape") return escape();
   if (key === "Enter") return enter(event);
   if (panel.busy) return false;
-  if (key === "a") return panel.confirm() ?? true;
+  if (key === "a") return (panel.data.settled && panel.confirm()) ?? true;
   if (key === "x") return panel.openReasons() ?? true;
   if (key === "c") return panel.comment.focus() ?? true;
   if (/^[1-5]$/.test(key)) return digit(Number(key)) ?? true;
