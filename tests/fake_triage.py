@@ -14,6 +14,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
 from orthanc_plugin.model_views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.reading_list_views import ReadingListView
+from orthanc_plugin.settings import Role
 from orthanc_plugin.views import (
     AssessmentView,
     BundleView,
@@ -43,7 +44,6 @@ from orthanc_plugin.views import (
     StudyView,
     UnavailableError,
     Window,
-    Words,
     WorklistRow,
     WorklistView,
 )
@@ -327,7 +327,8 @@ class FakeTriage:
         self.earlier = (
             case("old", "Earlier^Study", 9000, summary("old", urgency=Urgency.GREEN), urgency=Urgency.GREEN),
         )
-        self.me = IdentityView(refusal=Words(en="You may only look.", ja="閲覧のみ可能です。"))
+        name = PatientNameView.of("Sato^Hanako=佐藤^花子")
+        self.me = IdentityView(login="sato", name=name, role=Role.READER, readers=(name,))
         self.trouble: Exception | None = None
         self.reruns: list[tuple[str, str]] = []
         self.announced: list[tuple[tuple[str, ...], bool, str]] = []

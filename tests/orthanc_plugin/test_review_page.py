@@ -103,6 +103,7 @@ def test_others_see_why_not_and_who_may(client: FlaskClient, login: str, why: st
     page = Text(html)
     assert '<form class="review"' not in html
     assert why in page.text and "Readers here: Sato Hanako, Ito Taro, Abe Ken" in page.text
+    assert "Judge again" not in page.text and "Judge again" in study(client, "anna")
     assert "Read the next case" not in get(client, "?lang=en", login).text
     japanese = Text(study(client, "anna", "lang=ja", login)).text
     assert "判定の入力はできません" in japanese and "佐藤 花子" in japanese

@@ -119,7 +119,7 @@ class Panel {
   chooseReason(reason) {
     this.choose({ action: "exclude", urgency: null, reason });
     if (reason === "other" && !this.comment.value.trim()) {
-      this.comment.focus();
+      this.write();
       this.say("why");
     }
   }
@@ -154,6 +154,12 @@ class Panel {
   openReasons(open = this.reasons.hidden) {
     this.reasons.hidden = !open;
     this.root.querySelector("[data-exclude]").setAttribute("aria-expanded", open);
+    if (open) this.reasons.scrollIntoView({ block: "nearest" });
+  }
+
+  write() {
+    this.comment.focus();
+    this.comment.scrollIntoView({ block: "center" });
   }
 
   click(event) {
@@ -179,7 +185,7 @@ class Panel {
       return;
     }
     if (choice.reason === "other" && !this.comment.value.trim()) {
-      this.comment.focus();
+      this.write();
       this.say("why");
       return;
     }
@@ -362,7 +368,7 @@ function act(event) {
   if (panel.busy) return false;
   if (key === "a") return (panel.data.settled && panel.confirm()) ?? true;
   if (key === "x") return panel.openReasons() ?? true;
-  if (key === "c") return panel.comment.focus() ?? true;
+  if (key === "c") return panel.write() ?? true;
   if (/^[1-5]$/.test(key)) return digit(Number(key)) ?? true;
   const finding = [...panel.root.querySelectorAll("[data-finding]")].find((b) => b.getAttribute("aria-keyshortcuts") === key.toUpperCase());
   if (finding) panel.turn(finding.dataset.finding);
