@@ -21,6 +21,7 @@ from typing import Any
 
 from headct.bundle import Bundle, load_bundle
 from headct.errors import ExportError, TrainingError, UnusableInputError
+from model_training.conversion import Precision
 from model_training.cycle_data import freeze, learnt_from
 from model_training.datasets.manifest import Manifest
 from model_training.evaluation.evaluate import check_patients
@@ -70,6 +71,8 @@ class Asked:
     """Folder of the earlier run."""
     config: Path | None = None
     margins: Path | None = None
+    precision: Precision | None = None
+    """Of the network that ships, instead of the one the measured table chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ def _begun(asked: Asked, in_service: Bundle, rules: Rules) -> Iterator[dict[str,
         if asked.base is None or asked.base_run is None:
             raise UnusableInputError("a network goes on from an earlier run and its data: name both")
         config = fine_tuning_config(asked.base, asked.base_run, asked.config)
+        wish["precision"] = asked.precision
         wish["settings"] = {**config.of_training, "seeds": config.seeds, "specificity": config.specificity}
     wish = json.loads(json.dumps(wish))
     asked.run.mkdir(parents=True, exist_ok=True)
@@ -198,6 +202,7 @@ def _make(
             asked.run,
             candidate.parent,
             asked.version,
+            precision=asked.precision,
             jobs=jobs,
             threads=threads,
             repeats=repeats,

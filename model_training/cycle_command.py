@@ -32,6 +32,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--margins", type=_FILE, help="TOML file with margins that differ from model_training/gate/gate.toml."
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "dynamic_int8", "full_int8"]),
+    help="Ship the network in this one instead of the one the measured table chooses.",
+)
+@click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks trained side by side."
 )
 @click.option(
@@ -48,17 +53,19 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     show_default=True,
     help="Rounds of the measurement of time.",
 )
-def cycle(*, what: str, jobs: int, threads: int, repeats: int, **asked: Any) -> None:
+def cycle(*, what: str, precision: str | None, jobs: int, threads: int, repeats: int, **asked: Any) -> None:
     """Make a candidate of reviewed series, and hand it to the hospital if the gate lets it pass.
 
     What was stopped goes on where it was. Ends with status 0 when the candidate passes and lies in the models
     folder, 1 when it is stopped and nothing was changed there, 2 when the input cannot be used. Which model
     judges stays as it is.
     """
+    from model_training.conversion import Precision
     from model_training.cycle import Asked, What
     from model_training.cycle import cycle as go_round
 
-    outcome = go_round(Asked(what=What(what), **asked), jobs=jobs, threads=threads, repeats=repeats)
+    wish = Asked(what=What(what), precision=Precision(precision) if precision else None, **asked)
+    outcome = go_round(wish, jobs=jobs, threads=threads, repeats=repeats)
     click.echo(outcome.report)
     if outcome.bundle is None:
         click.echo("Stopped: the models folder is as it was.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from headct.bundle import Bundle
 from headct.errors import BundleError, ExportError, UnusableInputError
 from model_training.config import TrainingConfig
+from model_training.conversion import Precision
 from model_training.datasets.manifest import Manifest
 from model_training.evaluation.evaluate import EVALUATION, evaluate
 from model_training.evaluation.report import write_report
@@ -61,6 +62,7 @@ def fine_tuned(
     bundles: Path,
     version: str,
     *,
+    precision: Precision | None,
     jobs: int,
     threads: int,
     repeats: int,
@@ -73,6 +75,7 @@ def fine_tuned(
         run: folder of this one, with ``config.toml``.
         bundles: folder to write the bundle in.
         version: of the bundle.
+        precision: overrides the choice by the measured table.
         jobs: networks trained at the same time.
         threads: of each training; 0 leaves it to TensorFlow.
         repeats: rounds of the measurement of the judging time.
@@ -102,7 +105,9 @@ def fine_tuned(
     write_report(run)
     _log.info("cycle: bundle")
     try:
-        return export(data, run, bundles, version=version, config=config, repeats=repeats)
+        return export(
+            data, run, bundles, version=version, config=config, precision=precision, repeats=repeats
+        )
     except BundleError as error:
         # One that would not be read back: a calibration falls where labels contradict the pictures.
         raise ExportError(str(error)) from error

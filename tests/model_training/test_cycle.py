@@ -165,7 +165,7 @@ def network_options(root, tmp_path, settings):
     config = tmp_path / "settings.toml"
     config.write_text(settings)
     start = ("--what", "network", "--base", root / "base", "--base-run", root / "base-run")
-    return (*start, "--config", config, "--repeats", 1)
+    return (*start, "--config", config, "--precision", "float32", "--repeats", 1)
 
 
 def test_what_cannot_be_used_is_refused_and_nothing_is_written_to_the_models_folder(earlier, tmp_path):
@@ -201,6 +201,7 @@ def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path):
     ended = command(earlier, tmp_path, *network_options(earlier, tmp_path, GENTLE), data="few")
     assert ended.exit_code == 0, ended.output
     run, put = tmp_path / "run", load_bundle(tmp_path / "models" / "headct-bleed-2.0")
+    assert put.contents.figures["export"]["shipped"] == "float32"
     manifest = Manifest.read(run / "data")
     assert put.contents.figures["patients"] == len(manifest.in_folds) == 28
     # Who was learnt from by what the network in service flagged is among those it knows, too.
