@@ -90,6 +90,10 @@ def test_three_cases_by_keyboard(new_stack: Callable[..., StackProcess], tmp_pat
     (last,) = in_store[2]
     assert last["comment"] == "a veil over the tentorium"
     assert last["findings"] == {"haemorrhage": True, "subarachnoid": True}
+    (confirmed,) = in_store[1]
+    judged = stack.api(f"series/{second['series'][0]['id']}")["assessment"]["findings"]
+    called_a_bleed = any(finding["kind"] == "haemorrhage" for finding in judged)
+    assert confirmed["findings"] == ({"haemorrhage": True} if called_a_bleed else {})
     assert {r["reader"] for (r,) in in_store} == {"Sato^Hanako=佐藤^花子"}
 
     def reports() -> list[Any]:

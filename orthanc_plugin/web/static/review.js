@@ -109,7 +109,10 @@ class Panel {
     this.show();
     if (!choice) this.say();
     else if (choice.urgency === "BLACK") this.say("black");
-    else this.say("ready", { what: this.what() });
+    else if (choice.urgency && choice.urgency !== "GREEN" && this.findings.haemorrhage === undefined) {
+      // Without a word on blood the case teaches no network.
+      this.say("bloodUnsaid", { what: this.what() });
+    } else this.say("ready", { what: this.what() });
   }
 
   chooseUrgency(urgency) {
@@ -131,6 +134,8 @@ class Panel {
       this.say("choose");
       return;
     }
+    // Whoever confirms what was called a bleed says that there is one, unless he says otherwise.
+    if (this.data.bleeds) this.findings.haemorrhage ??= true;
     this.choose({ action: "confirm", urgency, reason: null });
     // A machine only suspects what a person's black says: never with one key.
     if (urgency !== "BLACK") this.send();
