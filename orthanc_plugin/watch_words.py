@@ -43,7 +43,7 @@ RULE = Words(
         f"変化がない場合の誤警告は3年に1回程度です。"
     ),
 )
-"""False alarms as simulated in ``tests/orthanc_plugin/test_drift.py``: 0.1 to 0.3 a year."""
+"""False alarms as simulated in ``tests/orthanc_plugin/test_drift.py``: 0.33 a year at most."""
 
 
 def shift_alarm(quantity: Quantity, model: str, weeks: str, shift: drift.Shift) -> Words:
