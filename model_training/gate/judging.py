@@ -92,7 +92,7 @@ def trained_on(bundle: Bundle, manifest: Manifest, role: str) -> dict[str, str]:
             known.setdefault(p.who, f"the bundle {role} was trained on them")
         elif p.source in sources:
             known.setdefault(p.who, f"the bundle {role} does not say on whom of {p.source} it was trained")
-        elif not p.pixel_digest:
+        elif not p.pixel_digest and not p.exclusion:  # what is left out was never read
             known.setdefault(p.who, "no pixel digest tells whether a bundle was trained on them")
     return known
 

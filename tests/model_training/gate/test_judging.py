@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from bundles import threshold_bundle
 
+from headct.bundle import TrainingData
 from headct.urgency import Urgency
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import TEST, Manifest, Patient
 from model_training.gate.endpoints import Share
-from model_training.gate.judging import Answer, Case, endpoints
+from model_training.gate.judging import Answer, Case, choose, endpoints, trained_on
 from model_training.gate.rules import Rules
 
 
@@ -71,3 +73,18 @@ def test_patients_without_a_colour_or_a_volume_are_in_no_endpoint_that_needs_one
     assert patients["alert_sensitivity"] == 6 and patients["colour"] == 14
     assert patients["auc"] == 14 and patients["alert_auc"] == 14
     assert patients["sensitivity_by_source: elsewhere"] == 20
+
+
+def test_a_series_that_was_left_out_takes_nobody_out(tmp_path):
+    """It was never read and has no digest; one in use without a digest may be known."""
+    bundle = threshold_bundle(tmp_path / "b", data=TrainingData("0" * 64, 1, ("elsewhere",), ("a" * 64,)))
+    manifest = Manifest(
+        (
+            Patient("P-1", "labelled", True, split=TEST, fold=0, pixel_digest="b" * 64),
+            Patient("P-1.2", "labelled", True, person="P-1", exclusion="another series is in use"),
+            Patient("P-2", "labelled", True, split=TEST, fold=0),
+            Patient("P-3", "labelled", True, split=TEST, fold=0, pixel_digest="a" * 64),
+        )
+    )
+    assert set(trained_on(bundle, manifest, "in service")) == {"P-2", "P-3"}
+    assert [p.patient for p in choose(manifest, bundle, bundle).patients] == ["P-1"]
