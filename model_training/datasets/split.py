@@ -11,6 +11,7 @@ from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, TEST, 
 
 SHARES = {TRAIN: 8, VALIDATION: 1, TEST: 1}
 """Tenths of the patients."""
+_SEEN: dict[str | None, int] = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 P = TypeVar("P", bound=Hashable)
 
@@ -26,13 +27,14 @@ def split(
     Args:
         patients: all entries of a manifest, in any order; all entries of one patient go together.
         measured_only: sources whose patients are external and in no fold.
-        previous: entries of an earlier manifest, whose patients keep their part and fold.
+        previous: earlier entries; whose patients keep their part and fold, known again by their name or, as
+            names are corrected, by their pictures. The later entry of a name counts.
         folds: number of folds of the cross-validation.
     """
     outside = set(measured_only)
     dealt = [p for p in patients if not p.exclusion and p.source not in outside]
     ranked = _ranked(dealt)
-    before = {p.who: p for p in previous if p.split is not None}
+    before = _known_again(dealt, [p for p in previous if p.split is not None])
     part_of = deal(
         ranked, SHARES, {w: p.split for w, p in before.items() if p.split in SHARES}, seed=SPLIT_SEED
     )
@@ -50,6 +52,18 @@ def split(
         else replace(p, split=part_of[p.who], fold=fold_of[p.who])
         for p in patients
     )
+
+
+def _known_again(patients: Sequence[Patient], previous: Sequence[Patient]) -> dict[str, Patient]:
+    """Each patient's earlier entry. Of several, the one that training saw: it must not come into a test."""
+    names = {p.who: p for p in previous}
+    pictures = {p.pixel_digest: p for p in previous if p.pixel_digest}
+    known: dict[str, Patient] = {}
+    for p in sorted(patients, key=lambda p: p.patient):
+        found = (known.get(p.who), names.get(p.who), pictures.get(p.pixel_digest))
+        if places := [one for one in found if one is not None]:
+            known[p.who] = min(places, key=lambda one: _SEEN.get(one.split, len(_SEEN)))
+    return known
 
 
 def deal(ranked: Sequence[str], shares: Mapping[P, int], kept: Mapping[str, P], seed: int) -> dict[str, P]:

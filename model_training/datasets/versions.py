@@ -4,6 +4,9 @@
 them, so that each may be given to ``--data``, to ``--previous``, or to ``--labelled``. What did not change is
 the same file on disk in both (a hard link). The next version is made in ``OUT/.unfinished``, where a run that
 was killed goes on.
+
+Each also has the places of all patients who were ever dealt one (``places.json``), as one who is left out of
+a version may be back in a later one, and versions may be deleted.
 """
 
 import csv
@@ -13,7 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from tqdm import tqdm
 
 from headct.errors import DeidentificationError, UnusableInputError
 from headct.review import Exclusion
-from model_training.datasets.manifest import Manifest
+from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.orthanc import Pacs, ReviewedSeries
 from model_training.datasets.preparation import INDEX, prepare
 from model_training.datasets.pulling import REFUSED_BY_AUDIT, Pulled, Puller
@@ -34,7 +37,7 @@ from model_training.deidentification.audit import audit
 from model_training.deidentification.identifiers import Identifiers
 from model_training.deidentification.pseudonyms import Key
 
-SERIES = "series"
+SERIES, PLACES = "series", "places.json"
 _UNFINISHED, _LOCK = ".unfinished", ".lock"
 
 
@@ -89,6 +92,7 @@ def next_version(
     with _alone(out):
         before = latest(out)
         earlier = Manifest.read(before) if before else None
+        places = [*(_places(before) if before else ()), *(previous.patients if previous else ())]
         key = _key(key_file, out, before)
         reviewed = pacs.reviewed()
         unfinished = out / _UNFINISHED
@@ -104,9 +108,10 @@ def next_version(
             unfinished,
             workers=workers,
             selection=selection,
-            previous=_both(earlier, previous),
+            previous=Manifest(tuple(places)),
         )
         write_exclusions(manifest, unfinished)
+        _write_places(unfinished, [*places, *manifest.patients])
         _remove_others(unfinished / SAMPLES, {p.patient for p in manifest.patients if not p.exclusion})
         if before and earlier and earlier.sha256 == manifest.sha256 and _described(before) == described:
             shutil.rmtree(unfinished)
@@ -232,11 +237,21 @@ def _key(path: Path, out: Path, before: Path | None) -> Key:
     return key
 
 
-def _both(earlier: Manifest | None, previous: Manifest | None) -> Manifest | None:
-    """Patients of either; of those in both the latter's entry counts."""
-    if earlier is None or previous is None:
-        return previous or earlier
-    return replace(previous, patients=(*earlier.patients, *previous.patients))
+def _write_places(version: Path, entries: Sequence[Patient]) -> None:
+    """Who was dealt where, by pseudonym and picture; of equal ones the later entry's."""
+    last = {(p.who, p.pixel_digest): (p.split, p.fold) for p in entries if p.split is not None}
+    rows = [
+        {"patient": who, "pixel_digest": digest, "split": part, "fold": fold}
+        for (who, digest), (part, fold) in last.items()
+    ]
+    (version / PLACES).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _places(version: Path) -> tuple[Patient, ...]:
+    """Everybody who was dealt a place in a version or in one before it; the version's own come last."""
+    path = version / PLACES
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return (*(Patient(source="", bleeding=False, **row) for row in rows), *Manifest.read(version).patients)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -321,14 +321,52 @@ def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
             next_version(pacs, tmp_path / "data", key)
 
 
-def test_patients_keep_their_part_by_the_manifest_that_is_named_and_by_the_version_before() -> None:
+def version_of(folder: Path, patients: Sequence[Patient], previous: Sequence[Patient] = ()) -> Manifest:
+    """As the next version is dealt and written."""
+    folder.mkdir()
+    manifest = Manifest(split(patients, previous=previous))
+    manifest.write(folder)
+    versions._write_places(folder, [*previous, *manifest.patients])
+    return manifest
+
+
+def place(manifest: Manifest, name: str) -> tuple[str | None, int | None]:
+    return next((p.split, p.fold) for p in manifest.patients if p.patient == name)
+
+
+def test_who_is_left_out_of_a_version_is_back_in_his_place_in_a_later_one(tmp_path: Path) -> None:
+    everybody = [Patient(f"P-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"d{n}") for n in range(40)]
+    later = [Patient(f"Q-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"q{n}") for n in range(9)]
+    first = version_of(tmp_path / "1", everybody)
+    disputed = [replace(p, exclusion=DISPUTED, pixel_digest="") for p in everybody[::2]]
+    corrected = [replace(p, patient=f"R-{n:02}") for n, p in enumerate(everybody[1::2])]
+    second = version_of(tmp_path / "2", [*disputed, *corrected, *later], versions._places(tmp_path / "1"))
+    third = version_of(tmp_path / "3", [*everybody[::2], *corrected], versions._places(tmp_path / "2"))
+    for p in everybody[::2]:
+        assert place(second, p.patient) == (None, None)
+        assert place(third, p.patient) == place(first, p.patient)
+    for p, again in zip(everybody[1::2], corrected, strict=True):
+        assert place(third, again.patient) == place(second, again.patient) == place(first, p.patient)
+    # The first versions are deleted, and somebody comes back who is in none that is left.
+    fourth = version_of(tmp_path / "4", [*everybody, *later], versions._places(tmp_path / "3"))
+    assert [place(fourth, p.patient) for p in everybody] == [place(first, p.patient) for p in everybody]
+    assert [place(fourth, p.patient) for p in later] == [place(second, p.patient) for p in later]
+
+
+def test_a_version_without_places_has_those_of_its_manifest(tmp_path: Path) -> None:
+    manifest = version_of(tmp_path / "1", [Patient("P-1", "labelled", True, pixel_digest="d")])
+    (tmp_path / "1" / versions.PLACES).unlink()
+    assert versions._places(tmp_path / "1") == manifest.patients
+
+
+def test_patients_keep_their_part_by_the_manifest_that_is_named_and_by_the_version_before(
+    tmp_path: Path,
+) -> None:
     one, two = (Patient(name, "labelled", False, split=TEST, fold=4) for name in ("P-1", "P-2"))
-    elsewhere = replace(one, split=TRAIN, fold=0)
-    before = versions._both(Manifest((one, two)), Manifest((elsewhere,)))
-    assert before is not None
-    now = split([replace(p, split=None, fold=None) for p in (one, two)], previous=before.patients)
+    Manifest((one, two)).write(tmp_path)
+    previous = [*versions._places(tmp_path), replace(one, split=TRAIN, fold=0)]
+    now = split([replace(p, split=None, fold=None) for p in (one, two)], previous=previous)
     assert [(p.split, p.fold) for p in now] == [(TRAIN, 0), (TEST, 4)]
-    assert versions._both(None, None) is None
 
 
 # One series

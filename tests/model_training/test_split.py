@@ -113,3 +113,22 @@ def test_dealing_keeps_what_was_given_and_makes_up_for_it(weights, count, data):
         for part, weight in shares.items():
             share = weight * count / sum(weights)
             assert abs(Counter(given_parts.values())[part] - share) < len(shares)
+
+
+@settings(max_examples=25)
+@given(some_patients, some_patients, st.data())
+def test_a_patient_whose_name_was_corrected_is_known_by_his_pictures(before, more, data):
+    """Under the new name he goes where he was; who is merged with him does not come into the test part."""
+    before = [replace(p, pixel_digest=f"d-{p.patient}") for p in before]
+    earlier = split(before)
+    at = data.draw(st.integers(0, len(before) - 1))
+    renamed = replace(before[at], patient="Corrected")
+    others = [p for p in before if p is not before[at]]
+    new = [p for p in more if p.patient not in by_name(before)]
+    now = by_name(split([*new, *others, renamed], previous=earlier))
+    assert (now["Corrected"].split, now["Corrected"].fold) == (earlier[at].split, earlier[at].fold)
+    for other in others:
+        merged = replace(before[at], patient=f"{other.patient}.2", person=other.patient)
+        together = by_name(split([*others, merged], previous=earlier))
+        seen = {by_name(earlier)[other.patient].split, earlier[at].split}
+        assert together[other.patient].split == min(seen, key=["train", "validation", "test"].index)
