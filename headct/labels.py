@@ -36,7 +36,7 @@ class Label:
                 "label": counted.label.name if counted.label is not None else None,
                 "excluded": counted.excluded,
             },
-            "findings": {finding.value: present for finding, present in by.findings.items()},
+            "findings": {finding.value: present for finding, present in counted.findings.items()},
             "reason": by.reason.value if by.reason else None,
             "readers": self.readers,
             "reviewed_at": by.at.isoformat(),

@@ -160,6 +160,8 @@ class Verdict:
     """What is shown; while two differ the worse of theirs. ``None`` when unreviewed or excluded."""
     by: Review | None = None
     """The latest review that says so; ``None`` when unreviewed."""
+    findings: Mapping[ReviewFinding, bool] = field(default_factory=dict, compare=False)
+    """What those who say so found, together; without what one of them sees and another does not."""
 
     @property
     def label(self) -> Urgency | None:
@@ -194,10 +196,23 @@ def verdict(reviews: Sequence[Review]) -> Verdict:
         case 0, _:
             return UNREVIEWED
         case _, 1:
-            return Verdict(Standing.REVIEWED, spoken[-1].urgency, spoken[-1])
+            return _held(Standing.REVIEWED, spoken[-1], spoken)
         case 2, _:
             worse = max(spoken, key=lambda review: -1 if review.urgency is None else int(review.urgency))
-            return Verdict(Standing.DISPUTED, worse.urgency, worse)
+            return _held(Standing.DISPUTED, worse, spoken)
     held = max(views.values())
     settling = next(review for review in reversed(spoken) if views[review.urgency] == held)
-    return Verdict(Standing.SETTLED, settling.urgency, settling)
+    return _held(Standing.SETTLED, settling, spoken)
+
+
+def _held(standing: Standing, by: Review, spoken: Sequence[Review]) -> Verdict:
+    said: dict[ReviewFinding, set[bool]] = {}
+    for review in spoken:
+        if review.urgency is by.urgency:
+            for finding, present in review.findings.items():
+                said.setdefault(finding, set()).add(present)
+    open_to_question = {finding for finding, views in said.items() if len(views) > 1}
+    if ReviewFinding.HAEMORRHAGE in open_to_question:
+        open_to_question |= set(BLEED_TYPES)
+    agreed = {finding: views.pop() for finding, views in said.items() if finding not in open_to_question}
+    return Verdict(standing, by.urgency, by, agreed)

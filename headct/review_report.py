@@ -91,7 +91,9 @@ class Subject:
     def identity(self) -> str:
         """What UIDs derive from."""
         images = sorted(str(item.SOPInstanceUID) for item in self.slices)
-        return self.case_identity or digest([self.series_instance_uid, *images])
+        # The same images under a corrected patient are another document's.
+        patient = headers.text(self.slices[0], "PatientID")
+        return self.case_identity or digest([patient, self.series_instance_uid, *images])
 
 
 @dataclass(frozen=True, slots=True)

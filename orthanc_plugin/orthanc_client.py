@@ -45,6 +45,20 @@ class OrthancClient:
     ) -> None:
         self._http.close()
 
+    def is_well(self) -> bool:
+        """Whether Orthanc answers at all.
+
+        Raises:
+            TokenError: it no longer knows us.
+        """
+        try:
+            self._request("GET", "/system")
+        except TokenError:
+            raise
+        except OrthancError:
+            return False
+        return True
+
     def instances(self, series_id: str) -> tuple[str, ...] | None:
         """Instances of a series in Orthanc, ``None`` when it has no such series."""
         answer = self._request("GET", f"/series/{series_id}", missing_ok=True)

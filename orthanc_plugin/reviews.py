@@ -1,6 +1,5 @@
 """Reviews in the store: added, never changed. What counts after them is :attr:`tables.Series.verdict`."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -17,14 +16,42 @@ _UNSETTLED = frozenset({SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.J
 
 
 def based_on(series: Series) -> str:
-    """Changes with everything a reader goes by: the machine's result, the images, the last review."""
+    """Changes with everything a reader goes by.
+
+    That is the machine's result, the images, the last review, and what the machine says of the rest of the
+    study: whoever speaks of one series is taken to have seen the others.
+    """
     machine = series.current.id if series.current else 0
-    person = series.reviews[-1].id if series.reviews else 0
-    return f"{machine}-{series.instance_count}-{person}"
+    person = max((row.id for row in series.reviews), default=0)
+    others = [
+        s.current for s in series.study.series if s is not series and s.state is not SeriesState.WITHDRAWN
+    ]
+    rest = max((said.id for said in others if said is not None), default=0)
+    return f"{machine}-{series.instance_count}-{person}-{rest}"
+
+
+def repeated(
+    session: Session, series_id: str, login: str, *, request_id: str, asked: str
+) -> tables.Review | None:
+    """What an earlier request of the same name recorded; ``None`` where there was none.
+
+    Raises:
+        ConflictError: the name was used for something else.
+    """
+    known = session.scalar(
+        select(tables.Review).where(
+            tables.Review.series_id == series_id,
+            tables.Review.login == login,
+            tables.Review.request_id == request_id,
+        )
+    )
+    if known is not None and known.request_digest != _digest(asked):
+        raise ConflictError("This request_id was used for another review.")
+    return known
 
 
 def record(
-    session: Session, series_id: str, review: Review, *, seen: str, request_id: str, now: datetime
+    session: Session, series_id: str, review: Review, *, seen: str, request_id: str, asked: str, now: datetime
 ) -> tables.Review:
     """Add a review; a repeated request gives the row that the first one added.
 
@@ -34,6 +61,7 @@ def record(
         review: what is said; ``at`` is ``now``.
         seen: :func:`based_on` as the reader had it.
         request_id: chosen by the client.
+        asked: the whole request as text, by which a repeat is told from another one.
         now: the server's time.
 
     Raises:
@@ -44,18 +72,8 @@ def record(
     series = session.get(Series, series_id, with_for_update=True)
     if series is None or series.state is SeriesState.WITHDRAWN:
         raise NotFoundError("no such series")
-    asked = {**review.to_json(), "at": None, "seen": seen}
-    digest = sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    known = session.scalar(
-        select(tables.Review).where(
-            tables.Review.series_id == series_id,
-            tables.Review.login == review.by.login,
-            tables.Review.request_id == request_id,
-        )
-    )
+    known = repeated(session, series_id, review.by.login, request_id=request_id, asked=asked)
     if known is not None:
-        if known.request_digest != digest:
-            raise ConflictError("This request_id was used for another review.")
         return known
     if seen != based_on(series):
         raise ConflictError("The case has changed since it was shown; look again.")
@@ -69,7 +87,7 @@ def record(
         assessment_id=machine.id if machine else None,
         login=review.by.login,
         request_id=request_id,
-        request_digest=digest,
+        request_digest=_digest(asked),
         at=now,
         urgency=review.urgency,
         content=review.to_json(),
@@ -80,9 +98,10 @@ def record(
 
 def carry_over(session: Session, old: Series, new: Series, now: datetime) -> None:
     """The same images under a corrected patient: what was said of them is said of the new series too."""
-    here = {row.copy_of for row in new.reviews}
+    # By name, so that a correction that is corrected back copies nothing twice.
+    here = {(row.login, row.request_id) for row in new.reviews}
     for row in old.reviews:
-        if row.id not in here:
+        if (row.login, row.request_id) not in here:
             copy = tables.Review(
                 series_id=new.id,
                 login=row.login,
@@ -109,3 +128,7 @@ def _add(session: Session, series: Series, row: tables.Review, now: datetime) ->
 def until(row: tables.Review, all_rows: Sequence[tables.Review]) -> Verdict:
     """What counted when a review had just been given."""
     return verdict([Review.from_json(r.content) for r in all_rows if r.id <= row.id])
+
+
+def _digest(asked: str) -> str:
+    return sha256(asked.encode()).hexdigest()

@@ -202,8 +202,12 @@ class Triage:
         """Record what a reader says of a series."""
         reader = self._person(login, Role.READER)
         now = store.utcnow()
+        request = asked.model_dump_json()
         with self.database.writing() as session:
             found = session.get(Series, series_id)
+            row = reviews.repeated(session, series_id, login, request_id=asked.request_id, asked=request)
+            if row is not None:
+                return _review_answer(row)
             confirmed = found.current if found and asked.action is Action.CONFIRM else None
             review = Review(
                 by=Person(login, reader.name, reader.organisation),
@@ -215,13 +219,16 @@ class Triage:
                 comment=asked.comment,
                 blind=asked.blind,
             )
-            row = reviews.record(
-                session, series_id, review, seen=asked.based_on, request_id=asked.request_id, now=now
-            )
-            of_series = session.get_one(Series, series_id).reviews
-            return ReviewAnswer(
-                review=_review_view(row),
-                verdict=VerdictView.of(reviews.until(row, of_series)),
+            return _review_answer(
+                reviews.record(
+                    session,
+                    series_id,
+                    review,
+                    seen=asked.based_on,
+                    request_id=asked.request_id,
+                    asked=request,
+                    now=now,
+                )
             )
 
     @_answering
@@ -232,6 +239,7 @@ class Triage:
             found = session.scalars(
                 select(Series)
                 .where(Series.id.in_(spoken_of), Series.state != SeriesState.WITHDRAWN)
+                .options(selectinload(Series.reviews), selectinload(Series.study))
                 .order_by(Series.first_arrival, Series.id)
             )
             return LabelsView(labels=tuple(_label(series) for series in found))
@@ -571,6 +579,13 @@ def _assessment_view(row: tables.Assessment) -> AssessmentView:
     )
 
 
+def _review_answer(row: tables.Review) -> ReviewAnswer:
+    """What was recorded, and what counted then: the same however often it is asked for."""
+    return ReviewAnswer(
+        review=_review_view(row), verdict=VerdictView.of(reviews.until(row, row.series.reviews))
+    )
+
+
 def _label(series: Series) -> LabelView:
     counted = series.verdict
     by = counted.by
@@ -581,7 +596,8 @@ def _label(series: Series) -> LabelView:
         series_instance_uid=series.series_instance_uid,
         study_instance_uid=series.study.study_instance_uid,
         verdict=VerdictView.of(counted),
-        findings=dict(by.findings),
+        findings=dict(counted.findings),
+        unseen=series.unseen((), None),
         reason=by.reason,
         readers=len({row.login for row in series.reviews}),
         reviewed_at=by.at,

@@ -306,6 +306,8 @@ def record_assessed(
         urgency=judgement.assessment.urgency.name,
         bundle=judgement.assessment.bundle.digest,
     )
+    if not judgement.preliminary:
+        _give_way(session, series, assessment.pixel_digest, now)
     return True
 
 
@@ -581,33 +583,60 @@ def _describe(session: Session, series: Series, words: Description) -> None:
     series.description = words.series_description
 
 
-def _same_images(session: Session, series: Series, study_instance_uid: str) -> Sequence[Series]:
-    return session.scalars(
+def _same_images(
+    session: Session, series: Series, study_instance_uid: str, *, withdrawn: bool = False
+) -> Sequence[Series]:
+    wanted = (
         select(Series)
         .join(Study)
         .where(
             Study.study_instance_uid == study_instance_uid,
             Series.series_instance_uid == series.series_instance_uid,
             Series.id != series.id,
-            Series.state != S.WITHDRAWN,
         )
-    ).all()
+    )
+    return session.scalars(wanted if withdrawn else wanted.where(Series.state != S.WITHDRAWN)).all()
 
 
 def _supersede_others(session: Session, series: Series, pixel_digest: str | None, now: datetime) -> None:
-    """Withdraw the same images under the patient they were first sent for."""
-    for other in _same_images(session, series, series.study.study_instance_uid):
+    """Withdraw the same images under the patient they were first sent for; what was said of them follows.
+
+    Orthanc may have deleted those before these were judged: then what persons said follows all the same.
+    """
+    for other in _same_images(session, series, series.study.study_instance_uid, withdrawn=True):
         if other.last_arrival > series.last_arrival:
             continue
-        said = other.current
+        gone = other.state is S.WITHDRAWN
+        said = other.current or (next(iter(other.assessments), None) if gone else None)
         # Two patients can share UIDs by a careless anonymiser; their pixels then differ.
-        same = (said is None or said.pixel_digest == pixel_digest) and (
-            other.instance_count <= series.instance_count
-        )
-        if same:
-            reviews.carry_over(session, other, series, now)
+        if said is not None:
+            same = said.pixel_digest == pixel_digest
+        elif gone:
+            same = pixel_digest is None and other.instance_count == series.instance_count
+        else:
+            # Nobody knows yet whose the images are that are still to be judged.
+            same = other.state not in PENDING
+        if not same or other.instance_count > series.instance_count:
+            continue
+        reviews.carry_over(session, other, series, now)
+        if not gone:
             withdraw(session, other.id, now, superseded_by=series.id)
             _log(session, "patient_corrected", series.id, now, predecessor=other.id)
+
+
+def _give_way(session: Session, series: Series, pixel_digest: str, now: datetime) -> None:
+    """Judged only after the same images under a corrected patient, which count instead."""
+    for newer in _same_images(session, series, series.study.study_instance_uid):
+        said = newer.current
+        if (
+            newer.last_arrival > series.last_arrival
+            and said is not None
+            and said.pixel_digest == pixel_digest
+        ):
+            reviews.carry_over(session, series, newer, now)
+            withdraw(session, series.id, now, superseded_by=newer.id)
+            _log(session, "patient_corrected", newer.id, now, predecessor=series.id)
+            return
 
 
 def _log(

@@ -140,7 +140,8 @@ class Series(Base):
         back_populates="series", order_by="Assessment.id.desc()"
     )
     documents: Mapped[list["Document"]] = relationship(order_by="Document.created_at")
-    reviews: Mapped[list["Review"]] = relationship(order_by="Review.id")
+    reviews: Mapped[list["Review"]] = relationship(order_by="(Review.at, Review.id)", back_populates="series")
+    """In the order in which they were given; one copied from another series may have come later."""
 
     __table_args__ = (Index("series_work", "state", "not_before"),)
 
@@ -157,14 +158,18 @@ class Series(Base):
     def unseen(self, of_study: Iterable["Series"], first_judged: datetime | None) -> bool:
         """Whether there is more than readers had before them when they spoke.
 
-        Of a series that they spoke of: images that arrived later. Of another in the same study: images that
-        arrived later, or the machine's first word (``first_judged``). False where nobody spoke of the study.
-        Images under a corrected patient were seen under the first one.
+        Of a series that they spoke of: images that arrived later. Of another in the same study: images or the
+        machine's first word (``first_judged``) that came after anybody had spoken of the study; it stays so
+        until somebody speaks of this series. False where nobody spoke of the study. Images under a corrected
+        patient were seen under the first one, if they were there.
         """
         if self.reviews:
             last = self.reviews[-1]
-            return last.copy_of is None and self.last_arrival > last.at
-        spoken = max((row.at for other in of_study for row in other.reviews), default=None)
+            first = last.first
+            if first is last:
+                return self.last_arrival > last.at
+            return self.instance_count > first.series.instance_count or first.series.last_arrival > last.at
+        spoken = min((row.at for other in of_study for row in other.reviews), default=None)
         return spoken is not None and (
             self.last_arrival > spoken or first_judged is None or first_judged > spoken
         )
@@ -260,7 +265,16 @@ class Review(Base):
 
     assessment: Mapped[Assessment | None] = relationship()
 
+    series: Mapped[Series] = relationship(back_populates="reviews")
+    original: Mapped["Review | None"] = relationship(remote_side="Review.id")
+    """What it is a copy of."""
+
     __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
+
+    @property
+    def first(self) -> "Review":
+        """The review as it was given, of the images under the patient they had then."""
+        return self if self.original is None else self.original.first
 
 
 class AuditEntry(Base):

@@ -188,7 +188,10 @@ class ReviewRequest(View):
     blind: bool = Field(default=False, description="given before the machine's answer was shown")
     based_on: str = Field(description="as the series gave it when it was shown")
     request_id: str = Field(
-        min_length=1, max_length=64, description="new for each review; a repeat gets the first answer"
+        min_length=1,
+        max_length=64,
+        pattern=r"\S",
+        description="new for each review; a repeat gets the first answer",
     )
 
 
@@ -259,7 +262,10 @@ class LabelView(View):
     series_instance_uid: str
     study_instance_uid: str
     verdict: VerdictView
-    findings: dict[ReviewFinding, bool] = Field(description="of the review that counts")
+    findings: dict[ReviewFinding, bool] = Field(
+        description="of those whose urgency counts, without what they differ on"
+    )
+    unseen: bool = Field(default=False, description="images arrived after the review")
     reason: Exclusion | None = Field(default=None, description="of an exclusion")
     readers: int = Field(ge=1)
     reviewed_at: AwareDatetime

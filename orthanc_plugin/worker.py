@@ -103,8 +103,13 @@ class Worker:
             except TokenError:
                 raise
             except (OrthancError, OperationalError, OSError) as error:
-                # Orthanc or the disk is in trouble, not the series: give it back and try again.
                 log.warning("%s", type(error).__name__)
+                if self.claim is not None and self._is_refused(error):
+                    reason = Reason(ReasonCode.UNREADABLE, "Orthanc does not give its files")
+                    with self._database.writing() as session:
+                        store.record_failure(session, self.claim, reason, store.utcnow(), self._settings)
+                    self.claim = self.busy_since = None
+                # Else Orthanc or the disk is in trouble, not the series: give it back and try again.
                 self._release()
                 stopped.wait(ERROR_SECONDS)
             else:
@@ -240,17 +245,20 @@ class Worker:
                 datetime.now().astimezone(),
                 self._settings.report_language,
             )
-        except (OrthancError, OperationalError, OSError):
-            raise
+            with self._database.writing() as session:
+                review_documents.record(session, due, report, store.utcnow())
         except Exception as error:  # the review stands; what is behind it in the queue goes on
+            if isinstance(error, OperationalError | OSError | OrthancError) and not self._is_refused(error):
+                raise
             why = str(error) if isinstance(error, ReportError) else type(error).__name__
             log.warning("no report could be written of a review: %s", why)
             with self._database.writing() as session:
                 review_documents.give_up(session, due, why, store.utcnow())
-        else:
-            with self._database.writing() as session:
-                review_documents.record(session, due, report, store.utcnow())
         return True
+
+    def _is_refused(self, error: Exception) -> bool:
+        """Whether Orthanc is well and cannot give just these files, as when one is damaged on its disk."""
+        return isinstance(error, OrthancError) and self._client.is_well()
 
     def _headers(self, series_id: str) -> list[Dataset]:
         """Of all images of a series that Orthanc has."""
@@ -315,9 +323,9 @@ class Worker:
             keys = [k["number"] for k in current.content["key_slices"]] if current is not None else []
             try:
                 self._render(series_id, generation, keys)
-            except (OrthancError, OSError):
-                raise
             except Exception as error:  # the page does without them
+                if isinstance(error, OrthancError | OSError) and not self._is_refused(error):
+                    raise
                 log.warning("rendering failed: %s", type(error).__name__)
         with self._database.writing() as session:
             outbox.previews_done(session, series_id, generation)

@@ -89,7 +89,15 @@ def review(session: Session, series: str, urgency: Urgency, *, at: float = 500) 
         urgency=urgency,
     )
     based_on = reviews.based_on(session.get_one(Series, series))
-    reviews.record(session, series, said, seen=based_on, request_id=f"{series}-{at}", now=after(at))
+    reviews.record(
+        session,
+        series,
+        said,
+        seen=based_on,
+        request_id=f"{series}-{at}",
+        asked=f"{said}{based_on}",
+        now=after(at),
+    )
 
 
 def activate(session: Session, bundle: Bundle, *, at: float = 0) -> None:

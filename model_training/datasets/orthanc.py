@@ -56,6 +56,8 @@ class ReviewedSeries:
     """Present or absent; what is not named was not looked for."""
     reason: Exclusion | None
     """Of an exclusion."""
+    unseen: bool = False
+    """Images arrived after the review."""
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
@@ -74,6 +76,7 @@ class ReviewedSeries:
             excluded=bool(verdict["excluded"]),
             findings={ReviewFinding(name): bool(there) for name, there in row["findings"].items()},
             reason=None if reason is None else Exclusion(reason),
+            unseen=bool(row["unseen"]),
         )
 
 

@@ -6,7 +6,8 @@ from model_training.datasets.orthanc import ReviewedSeries
 from model_training.datasets.selection import POSTOPERATIVE
 
 DISPUTED = "readers differ"
-NO_WORD_ON_BLOOD = "not said whether there is blood"
+UNSEEN = "images came after the review"
+NO_WORD_ON_BLOOD = "no agreed word on whether there is blood"
 BY_READER = "excluded by a reader"
 DOUBTFUL = "no word on blood; green is taken as none"
 
@@ -42,6 +43,8 @@ def row_of(series: ReviewedSeries, postoperative: frozenset[str] = frozenset()) 
         return {"excluded": f"{BY_READER}: {_WORDS_OF[series.reason or Exclusion.OTHER]}"}
     if series.study in postoperative:
         return {"excluded": POSTOPERATIVE}
+    if series.unseen:
+        return {"excluded": UNSEEN}
     said = series.findings
     row = {"urgency": series.label.name}
     row |= {column: str(int(said[finding])) for finding, column in _COLUMN_OF.items() if finding in said}

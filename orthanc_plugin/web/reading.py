@@ -128,7 +128,7 @@ def _is_unread(row: WorklistRow, login: str) -> bool:
 
 
 def _is_unreviewed(row: WorklistRow, login: str) -> bool:
-    """Nothing to look at yet is passed over, and what only another reader can settle."""
+    """Nothing to look at yet is passed over, and a dispute that only another reader can settle."""
     if row.reviewed or (row.state is CaseState.PENDING and row.urgency is None):
         return False
-    return row.reopened or not has_spoken(row, login)
+    return row.reopened or not row.disputed or not has_spoken(row, login)

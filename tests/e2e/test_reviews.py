@@ -74,7 +74,7 @@ def rebuilt(stack: StackProcess, folder: Path) -> list[dict[str, Any]]:
 def from_the_store(stack: StackProcess) -> list[dict[str, Any]]:
     rows = stack.api("labels")["labels"]
     for row in rows:
-        del row["series_id"], row["study_id"]
+        del row["series_id"], row["study_id"], row["unseen"]
     return sorted(rows, key=lambda row: str(row["series_instance_uid"]))
 
 

@@ -111,3 +111,27 @@ def test_what_counts_is_somebodys_latest_word(given_reviews):
     assert (found.by is None) == (not given_reviews)
     if found.by is not None:
         assert found.by in latest.values() and found.by.urgency == found.urgency
+
+
+def found(login: str, **findings: bool) -> Review:
+    return replace(
+        said(Urgency.YELLOW, login), findings={ReviewFinding(name): there for name, there in findings.items()}
+    )
+
+
+def test_findings_are_those_of_all_who_hold_what_counts():
+    counted = verdict([found("sato", haemorrhage=True, fracture=False), found("ito", subdural=True)])
+    assert counted.findings == {
+        ReviewFinding.HAEMORRHAGE: True,
+        ReviewFinding.FRACTURE: False,
+        ReviewFinding.SUBDURAL: True,
+    }
+    other = replace(said(Urgency.GREEN, "abe"), findings={ReviewFinding.HAEMORRHAGE: False})
+    assert verdict([found("sato", haemorrhage=True), other, found("ito")]).findings == {
+        ReviewFinding.HAEMORRHAGE: True
+    }
+
+
+def test_on_what_they_differ_nothing_counts():
+    counted = verdict([found("sato", haemorrhage=True, epidural=True), found("ito", haemorrhage=False)])
+    assert counted.standing is Standing.REVIEWED and counted.findings == {}

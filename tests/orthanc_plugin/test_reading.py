@@ -39,6 +39,7 @@ ROWS = {
     "alert": row("alert"),
     "disputed by me": row("disputed by me", "sato", "ito", disputed=True),
     "disputed": row("disputed", "ito", "abe", disputed=True),
+    "another series open": row("another series open", "sato"),
     "reopened": row("reopened", "sato", reopened=True),
     "no result": row("no result", urgency=None, state=CaseState.NOT_ANALYSED),
     "early": row("early", state=CaseState.PENDING),
@@ -53,7 +54,9 @@ def walk(*keys: str, after: str = "", blind: bool = False, earlier: bool = False
     return found.patient_name.alphabetic if found else None
 
 
-@pytest.mark.parametrize("key", ["alert", "disputed", "reopened", "no result", "early"])
+@pytest.mark.parametrize(
+    "key", ["alert", "disputed", "another series open", "reopened", "no result", "early"]
+)
 def test_what_waits_for_a_reader(key: str) -> None:
     assert walk(key) == key
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 from werkzeug.test import TestResponse
 
@@ -15,6 +16,7 @@ from headct.urgency import Urgency
 from orthanc_plugin import store, tables
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage
+from orthanc_plugin.tables import Series
 from orthanc_plugin.web import create_app
 
 SERIES, STUDY = ("-".join([c * 8] * 5) for c in "ab")
@@ -237,6 +239,7 @@ def test_a_foreign_page_may_not(client: FlaskClient, headers: dict[str, str]) ->
         {"findings": {"haemorrhage": False, "subdural": True}},
         {"comment": "x" * 2001},
         {"request_id": ""},
+        {"request_id": " "},
         {"request_id": "x" * 65},
         {"more": 1},
     ],
@@ -245,3 +248,20 @@ def test_what_makes_no_sense_is_said_so(client: FlaskClient, changes: dict[str, 
     answer = review(client, **changes)
     assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
     assert answer.get_json()["message"].endswith(".") and reviews(client) == []
+
+
+def test_a_repeated_confirmation_gets_the_first_answer_whatever_came_since(
+    client: FlaskClient, database: Database, tmp_path: Path
+) -> None:
+    before = client.get(API).get_json()["based_on"]
+    asked = {"action": "confirm", "urgency": None, "based_on": before}
+    first = review(client, **asked)
+    assert first.status_code == 201
+    with database.writing() as session:
+        series = session.scalars(select(Series)).one()
+        more = seen(series.id, series.study_id, 99)
+        store.arrive(session, more, store.utcnow(), settings(tmp_path))
+    again = review(client, **asked)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert label["unseen"], "nobody has seen the images that came since"

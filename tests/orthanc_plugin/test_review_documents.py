@@ -71,7 +71,8 @@ def say(session: Session, urgency: Urgency, by: Person = SATO, request_id: str =
     series = session.get_one(Series, "s1")
     review = Review(by, after(40), Action.RELABEL, urgency)
     now = after(40)
-    reviews.record(session, "s1", review, seen=reviews.based_on(series), request_id=request_id, now=now)
+    seen = reviews.based_on(series)
+    reviews.record(session, "s1", review, seen=seen, request_id=request_id, asked=f"{urgency}", now=now)
 
 
 def no_headers() -> Sequence[Dataset]:

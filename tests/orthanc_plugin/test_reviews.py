@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from store_samples import after, judgement, open_store, seen, settings
 
+from headct.reasons import Reason, ReasonCode
 from headct.review import Action, Exclusion, Person, Review, Standing
 from headct.urgency import Urgency
 from orthanc_plugin import outbox, reviews, store, tables
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Series
-from orthanc_plugin.views import ConflictError, NotFoundError
+from orthanc_plugin.views import ConflictError, NotFoundError, SeriesState
 
 SATO, ITO, ABE = (Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito", "abe"))
 
@@ -67,6 +68,7 @@ def say(
         review,
         seen=seen or reviews.based_on(series),
         request_id=request_id,
+        asked=f"{review.action} {review.urgency} {review.by.login} {seen}",
         now=after(10),
     )
 
@@ -184,7 +186,9 @@ def test_a_series_that_is_gone(session: Session, options: Settings) -> None:
     assert shown(session, series) == ()
     for series_id in (series.id, "nothing"):
         with pytest.raises(NotFoundError):
-            reviews.record(session, series_id, word(Urgency.RED), seen="", request_id="r", now=after(21))
+            reviews.record(
+                session, series_id, word(Urgency.RED), seen="", request_id="r", asked="", now=after(21)
+            )
 
 
 def test_a_corrected_patient_takes_the_history_along(session: Session, options: Settings) -> None:
@@ -214,3 +218,99 @@ def test_a_series_that_comes_after_the_reading_counts_beside_it(session: Session
     assert outbox.publication(session, first.id).study_labels == ("triage-red",)
     say(session, second, word(Urgency.YELLOW))
     assert outbox.publication(session, first.id).study_labels == ("triage-yellow",)
+
+
+def test_what_came_after_the_first_word_stays_open_until_it_is_spoken_of(
+    session: Session, options: Settings
+) -> None:
+    first = judged(session, options)
+    say(session, first, word(Urgency.GREEN))
+    second = judged(session, options, at=20, urgency=Urgency.RED, series="s2", study="st1")
+    say(session, first, word(Urgency.GREEN, ITO), request_id="r2")
+    assert shown(session, second) == ("triage-red",)
+    assert second.unseen(second.study.series, after(24))
+    assert outbox.publication(session, first.id).study_labels == ("triage-red",)
+
+
+def test_a_word_given_before_the_rest_of_the_study_was_judged_is_told_so(
+    session: Session, options: Settings
+) -> None:
+    first = judged(session, options)
+    as_seen = reviews.based_on(first)
+    judged(session, options, at=5, urgency=Urgency.RED, series="s2", study="st1")
+    with pytest.raises(ConflictError, match="look again"):
+        say(session, first, word(Urgency.GREEN), seen=as_seen)
+
+
+def corrected(session: Session, options: Settings, at: float, urgency: Urgency, count: int = 33) -> Series:
+    """The same images or more of them under another patient: the same UIDs, other names in Orthanc."""
+    shared = {"series_instance_uid": "1.2.s1", "study_instance_uid": "1.3.st1"}
+    return judged(session, options, at=at, urgency=urgency, series="s2", study="st2", count=count, **shared)
+
+
+def test_a_word_on_part_of_the_images_does_not_cover_all_of_them_under_another_patient(
+    session: Session, options: Settings
+) -> None:
+    store.arrive(session, seen("s1", count=10), after(0), options)
+    claim = store.claim(session, "w", after(3), options)
+    assert claim is not None
+    store.record_not_analysed(session, claim, Reason(ReasonCode.HEAD_NOT_COVERED), None, after(4))
+    say(session, session.get_one(Series, "s1"), word(Urgency.GREEN))
+    whole = corrected(session, options, 100, Urgency.RED)
+    shown(session, whole)
+    assert whole.verdict.urgency is Urgency.GREEN and whole.unseen(whole.study.series, None)
+    more = seen("s2", "st2", 40, series_instance_uid="1.2.s1", study_instance_uid="1.3.st1")
+    store.arrive(session, more, after(200), options)
+    shown(session, whole)
+    assert whole.unseen(whole.study.series, None)
+
+
+def test_the_same_images_under_another_patient_were_seen(session: Session, options: Settings) -> None:
+    say(session, judged(session, options), word(Urgency.GREEN))
+    same = corrected(session, options, 100, Urgency.RED)
+    shown(session, same)
+    assert same.verdict.urgency is Urgency.GREEN and not same.unseen(same.study.series, None)
+
+
+def test_reviews_follow_images_that_were_deleted_before_the_corrected_ones_were_judged(
+    session: Session, options: Settings
+) -> None:
+    say(session, judged(session, options), word(Urgency.RED))
+    store.withdraw(session, "s1", after(50))
+    same = corrected(session, options, 100, Urgency.YELLOW)
+    shown(session, same)
+    assert same.verdict.urgency is Urgency.RED
+
+
+def test_a_correction_corrected_back_keeps_the_latest_word(session: Session, options: Settings) -> None:
+    say(session, judged(session, options), word(Urgency.GREEN))
+    same = corrected(session, options, 100, Urgency.YELLOW)
+    later = replace(word(Urgency.RED), at=after(150))
+    session.flush()
+    session.expire_all()
+    seen_now = reviews.based_on(same)
+    reviews.record(session, "s2", later, seen=seen_now, request_id="r9", asked="red", now=after(150))
+    store.arrive(session, seen("s1"), after(200), options)
+    back = judged(session, options, at=200, urgency=Urgency.YELLOW)
+    shown(session, back)
+    assert [row.urgency for row in back.reviews] == [Urgency.GREEN, Urgency.RED]
+    assert back.verdict.urgency is Urgency.RED
+    assert session.get_one(Series, "s2").state is SeriesState.WITHDRAWN
+
+
+def test_images_still_to_be_judged_are_not_taken_for_another_patients(
+    session: Session, options: Settings
+) -> None:
+    store.arrive(session, seen("s1"), after(0), options)
+    waiting = session.get_one(Series, "s1")
+    waiting.not_before = after(9000)
+    session.flush()
+    corrected(session, options, 100, Urgency.GREEN)
+    assert waiting.state is not SeriesState.WITHDRAWN
+    waiting.not_before = after(0)
+    session.flush()
+    claim = store.claim(session, "w", after(110), options)
+    assert claim is not None and claim.series_id == "s1"
+    same = judgement(Urgency.GREEN, series="s1", pixels="p")
+    assert store.record_assessed(session, claim, same, after(111), options)
+    assert (waiting.state, waiting.superseded_by) == (SeriesState.WITHDRAWN, "s2")

@@ -187,6 +187,7 @@ class StoreMachine(RuleBasedStateMachine):
                         said,
                         seen=seen,
                         request_id=f"r{self.requests}",
+                        asked=f"{by.login} {urgency} {seen}",
                         now=after(self.now),
                     )
                 except (ConflictError, NotFoundError):

@@ -116,6 +116,7 @@ class Hospital:
             ),
             seen=reviews.based_on(series),
             request_id=str(self.number),
+            asked=str(self.number),
             now=at,
         )
 

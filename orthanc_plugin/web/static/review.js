@@ -16,11 +16,19 @@ const kept = (key, otherwise, storage = sessionStorage) => JSON.parse(storage.ge
 const keep = (key, value, storage = sessionStorage) => storage.setItem(key, JSON.stringify(value));
 const draftKey = (series) => `triage.draft.${series}`;
 
-const unsent = () => kept("triage.unsent", "{}");
+// What another login left unsent in this tab is neither shown to this one nor sent by it.
+const everybodys = () => kept("triage.unsent", "{}");
+const myKey = (series) => `${document.body.dataset.login} ${series}`;
+const unsent = () =>
+  Object.fromEntries(
+    Object.values(everybodys())
+      .filter((record) => record.login === document.body.dataset.login)
+      .map((record) => [record.series, record]),
+  );
 function setUnsent(series, record) {
-  const all = unsent();
-  if (record) all[series] = record;
-  else delete all[series];
+  const all = everybodys();
+  if (record) all[myKey(series)] = record;
+  else delete all[myKey(series)];
   keep("triage.unsent", all);
   showUnsent();
 }
@@ -204,7 +212,7 @@ class Panel {
     };
     const what = { what: this.what(), who: data.who };
     const said = words(this.root, "sent", what);
-    const record = { body, said, what: `${what.what}, ${what.who}`, address: data.address, login: data.login, page: location.pathname };
+    const record = { series: data.series, body, said, what: `${what.what}, ${what.who}`, address: data.address, login: data.login, page: location.pathname };
     const waiting = unsent()[data.series];
     if (!waiting || intent(waiting.body) !== intent(body)) setUnsent(data.series, record);
     await this.deliver(unsent()[data.series]);
@@ -287,9 +295,8 @@ async function sendAgain(series) {
 
 function showUnsent() {
   const banner = document.getElementById("unsent");
-  const login = document.querySelector("form.review")?.dataset.login;
   const lines = Object.entries(unsent())
-    .filter(([series, record]) => (!login || record.login === login) && !(panel?.busy && panel.data.series === series))
+    .filter(([series]) => !(panel?.busy && panel.data.series === series))
     .map(([series, record]) => {
       const line = document.createElement("p");
       const again = document.createElement("button");
