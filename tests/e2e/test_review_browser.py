@@ -293,6 +293,30 @@ def test_an_answer_that_never_came(browser: Browser, room: ReadingRoom, door: Do
     page.context.close()
 
 
+def test_nobody_sends_what_another_left_unsent(browser: Browser, room: ReadingRoom, door: Door) -> None:
+    """On one machine, one after the other: what Sato could not send does not become Ito's word."""
+    page, _ = open_page(browser, door.origin, extra_http_headers=as_login("sato"))
+    page.route("**/review", lambda route: route.abort())
+    open_case(page, "cora")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#unsent")).to_contain_text("Cora Patient")
+    page.unroute("**/review")
+    page.context.set_extra_http_headers(as_login("ito"))
+    open_case(page, "dora")
+    expect(page.locator("#unsent")).to_be_hidden()
+    page.keyboard.press("r")
+    open_case(page, "cora")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect_case(page, "bert")
+    assert [(r.login, r.urgency) for r in room.reviews("cora")] == [("ito", Urgency.RED)]
+    page.context.set_extra_http_headers(as_login("sato"))
+    open_case(page, "dora")
+    expect(page.locator("#unsent")).to_contain_text("Not sent yet: YELLOW, Cora Patient")
+    page.context.close()
+
+
 def test_a_refusal_is_shown(browser: Browser, room: ReadingRoom, door: Door) -> None:
     page, _ = open_page(browser, door.origin, extra_http_headers=as_login("sato"))
     open_case(page, "cora")
