@@ -1,8 +1,10 @@
 """The data of a cycle, frozen: a hospital's patients beside those that the base run learnt from.
 
 Where a patient is in both, his place is the base's: a fold's network must never have seen the patients it is
-asked about, and the networks that training goes on from were dealt by the base's folds. What is known of him
-is the hospital's, which is newer; a bleed that the base has marked stays marked.
+asked about, and the networks that training goes on from were dealt by the base's folds. So it is for one whom
+the base no longer has and a cycle before it had (:mod:`model_training.lineage`). What is known of him is the
+hospital's, which is newer; a bleed that the base has marked stays marked. What the base has of an earlier
+version of the hospital's data goes: who is no longer in Orthanc is not learnt from again.
 
 A reader's label says that there is blood, not where. From such a series a network learns what the network in
 service flagged in it, now that a reader saw blood there too: those slabs, as they are marked. Its other slabs
@@ -10,6 +12,7 @@ may hold blood that was missed and are not shown. A bleed that was missed altoge
 without a mask: it is listed, and counts in the evaluation.
 """
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +27,9 @@ from headct.errors import UnusableInputError
 from headct.scoring import score
 from model_training.datasets.manifest import MANIFEST, SPECIALIST, Manifest, Patient
 from model_training.datasets.sample import SAMPLES, Sample, sample_path
+from model_training.lineage import Known, Place, key_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,9 @@ def freeze(hospital: Path, base: Path | None, into: Path, in_service: Bundle | N
     shutil.rmtree(into, ignore_errors=True)
     (into / SAMPLES).mkdir(parents=True)
     classifier = Classifier(in_service) if in_service else None
+    known = Known.of(base, old) if base and old else Known()
     entries = []
-    for one in tqdm(list(merged(hospital, new, base, old)), desc="data", unit="patient"):
+    for one in tqdm(list(merged(hospital, new, base, old, known)), desc="data", unit="patient"):
         patient, source = one.patient, sample_path(one.data, one.sample).resolve()
         if not patient.exclusion:
             if not source.is_dir():
@@ -71,6 +78,10 @@ def freeze(hospital: Path, base: Path | None, into: Path, in_service: Bundle | N
             else:
                 sample_path(into, patient).symlink_to(source, target_is_directory=True)
         entries.append(patient)
+    names = {p.patient for p in entries}
+    if gone := sum(not p.exclusion and p.patient not in names for p in _replaced(hospital, old, known)):
+        _log.info("%d series of the base are no longer in the hospital's data: left out", gone)
+    known.with_hospital(new.patients, key_of(hospital), names).write(into)
     manifest = replace(
         new, patients=tuple(entries), licences={**(old.licences if old else {}), **new.licences}
     )
@@ -96,7 +107,9 @@ def learnt_from(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | None) -> Iterator[Merged]:
+def merged(
+    hospital: Path, new: Manifest, base: Path | None, old: Manifest | None, known: Known
+) -> Iterator[Merged]:
     """Every entry of both; of a patient in both the hospital's, in the base's place.
 
     Args:
@@ -104,6 +117,7 @@ def merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | Non
         new: its manifest.
         base: folder of the base's, if there is one.
         old: its manifest.
+        known: whom the base's networks know.
 
     Raises:
         UnusableInputError: an entry of one has the name of another patient's in the other.
@@ -111,19 +125,20 @@ def merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | Non
     if base is None or old is None:
         yield from (Merged(p, hospital, p) for p in new.patients)
         return
-    places = _places(new, old)
+    places = _places(new, known)
+    replaced = {p.patient for p in _replaced(hospital, old, known)}
     pictures = {p.pixel_digest: p for p in old.patients if p.pixel_digest and not p.exclusion}
     superseded = {p.who for p in new.patients} | {p.pixel_digest for p in new.patients if not p.exclusion}
     taken = {p.patient for p in new.patients}
     for p in old.patients:
-        if p.who in superseded or (p.pixel_digest and p.pixel_digest in superseded):
+        if p.patient in replaced or p.who in superseded or (p.pixel_digest and p.pixel_digest in superseded):
             continue
         if p.patient in taken:
             raise UnusableInputError(f"{p.patient} is a name in both {hospital} and {base}, of two patients")
         yield Merged(p, base, p)
     for p in new.patients:
         same = pictures.get(p.pixel_digest)
-        place = same or places.get(p.who)
+        place = known.pictures.get(p.pixel_digest) or places.get(p.who)
         if place is None or p.exclusion:
             yield Merged(p, hospital, p)
             continue
@@ -135,13 +150,18 @@ def merged(hospital: Path, new: Manifest, base: Path | None, old: Manifest | Non
             yield Merged(moved, hospital, p)
 
 
-def _places(new: Manifest, old: Manifest) -> Mapping[str, Patient]:
-    """The base's entry of each of the hospital's patients whom it has: under his name, or by his pictures."""
-    used = [p for p in old.patients if not p.exclusion]
-    pictures, names = {p.pixel_digest: p for p in used if p.pixel_digest}, {p.who: p for p in used}
-    places: dict[str, Patient] = {}
+def _replaced(hospital: Path, old: Manifest | None, known: Known) -> list[Patient]:
+    """What the base has of an earlier version of this hospital's data."""
+    key = key_of(hospital)
+    mine = {name for name, own in known.hospital.items() if own.key == key}
+    return [p for p in old.patients if p.patient in mine] if old else []
+
+
+def _places(new: Manifest, known: Known) -> Mapping[str, Place]:
+    """Where those of the hospital's patients were who are known: by their pictures, or under their name."""
+    places: dict[str, Place] = {}
     for p in new.patients:
-        if place := pictures.get(p.pixel_digest) or names.get(p.who):
+        if place := known.pictures.get(p.pixel_digest) or known.names.get(p.who):
             places.setdefault(p.who, place)
     return places
 

@@ -28,6 +28,7 @@ from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.evaluate import EVALUATION
 from model_training.evaluation.statistics import Figure
 from model_training.judging_time import REPEATS, judging_time
+from model_training.lineage import Known
 from model_training.model_card import figures, model_card
 from model_training.networks.bleed import CONTEXT
 from model_training.precisions import RULE, Row, agreement, choose, refusal
@@ -147,7 +148,8 @@ def _contents(
             manifest.sha256,
             len(learnt_from),
             tuple(sorted({p.source for p in learnt_from})),
-            tuple(sorted(p.pixel_digest for p in learnt_from if p.pixel_digest)),
+            # Also whom only a run knew that this one went on from.
+            tuple(sorted({p.pixel_digest for p in learnt_from if p.pixel_digest} | Known.read(data).taught)),
         ),
         licence=_licence(manifest, learnt_from),
         input=InputContract(context=CONTEXT),

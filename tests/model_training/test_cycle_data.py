@@ -14,6 +14,8 @@ from headct.errors import UnusableInputError
 from model_training.cycle_data import freeze, learnt_from, merged
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
+from model_training.datasets.sources.labelled import VERSION
+from model_training.lineage import Known
 from model_training.sampling import Draws, Sampling
 from tests.model_training.drawn_patients import drawn, written
 
@@ -90,6 +92,80 @@ def test_a_newer_version_takes_the_place_of_an_older_one(tmp_path):
     assert found["P-003"].exclusion and found["P-003"].split is None
 
 
+def cycles(tmp_path, base, *versions, keys=()):
+    """Each version frozen beside the data of the cycle before, the first beside the base."""
+    before, found = written(tmp_path / "base", base), {}
+    for number, version in enumerate(versions):
+        data = written(tmp_path / f"version-{number}", version)
+        if keys:
+            (data / VERSION).write_text(f'{{"key": "{keys[number]}"}}')
+        manifest = freeze(data, before, tmp_path / f"run-{number}", None)
+        before, found = tmp_path / f"run-{number}", {p.patient: p for p in manifest.patients}
+    return found
+
+
+def out(number, **changes):
+    changes = {"exclusion": "readers differ", "pixel_digest": "", "split": None, "fold": None} | changes
+    return drawn(number, "GREEN", **changes)
+
+
+def placed(patient):
+    return patient.split, patient.fold, patient.who
+
+
+CT = drawn(101, "GREEN", source="ct_ich", patient="CT-1", split=TRAIN, fold=1)
+
+
+def test_who_was_trained_on_is_known_after_cycles_without_him(tmp_path):
+    first, other = drawn(1, "GREEN", split=TRAIN, fold=1), drawn(2, "GREEN")
+    dealt_anew = {"split": TEST, "fold": 0}
+    by_name = drawn(1, "GREEN", pixel_digest="e" * 64, **dealt_anew)
+    by_picture = drawn(1, "GREEN", patient="P-corrected", **dealt_anew)
+    for n, back in enumerate((by_name, by_picture)):
+        root = tmp_path / str(n)
+        found = cycles(root, [CT], [first, other], [out(1), other], [other], [back, other])
+        assert placed(found[back[0].patient])[:2] == (TRAIN, 1)
+        known = Known.read(root / "run-3")
+        assert {first[0].pixel_digest, CT[0].pixel_digest} <= known.taught
+
+
+def test_known_patients_of_the_test_part_were_taught_to_nobody(tmp_path):
+    tested = drawn(1, "GREEN", split=TEST, fold=1)
+    cycles(tmp_path, [CT], [tested], [drawn(2, "GREEN")])
+    known = Known.read(tmp_path / "run-1")
+    assert known.names["P-001"].split == TEST and known.taught == {CT[0].pixel_digest}
+
+
+def test_who_is_gone_from_the_newer_version_is_gone(tmp_path):
+    found = cycles(tmp_path, [CT], [drawn(1, "GREEN"), drawn(2, "RED")], [drawn(2, "RED")])
+    assert set(found) == {"CT-1", "P-002"}
+
+
+def test_another_hospitals_patients_stay(tmp_path):
+    versions = [[drawn(1, "GREEN")], [drawn(2, "GREEN")], [drawn(3, "GREEN")]]
+    assert set(cycles(tmp_path, [CT], *versions, keys="aba")) == {"CT-1", "P-002", "P-003"}
+
+
+def test_who_took_a_base_patients_place_keeps_it(tmp_path):
+    """By his pictures; left out in a later version, there with another series, and with the first again."""
+    took = drawn(1, "GREEN", pixel_digest=CT[0].pixel_digest, split=TEST, fold=0)
+    another = drawn(1, "GREEN", split=TEST, fold=0)
+    place = (TRAIN, 1, "CT-1")
+    assert placed(cycles(tmp_path / "a", [CT], [took])["P-001"]) == place
+    left = cycles(tmp_path / "b", [CT], [took], [out(1)])
+    assert list(left) == ["P-001"] and left["P-001"].exclusion
+    assert placed(cycles(tmp_path / "c", [CT], [took], [another])["P-001"]) == place
+    assert placed(cycles(tmp_path / "d", [CT], [took], [out(1)], [another])["P-001"]) == place
+    assert placed(cycles(tmp_path / "e", [CT], [took], [out(1)], [took])["P-001"]) == place
+
+
+def test_what_is_known_is_read_back(tmp_path):
+    assert Known.read(tmp_path) == Known()
+    known = Known.of(tmp_path, Manifest((CT[0],))).with_hospital([drawn(1, "GREEN")[0]], "k", {"P-001"})
+    known.write(tmp_path)
+    assert Known.read(tmp_path) == known
+
+
 @st.composite
 def manifests(draw, source, names):
     """Patients with one or two series each, dealt out by patient; the same pictures are there once."""
@@ -117,7 +193,8 @@ def used(patients):
 
 @given(manifests("labelled", ["P-1", "P-2", "P-3", "P-4"]), manifests("ct_ich", ["P-1", "P-2", "C-1", "C-2"]))
 def test_nobody_moves_to_where_a_network_knows_him(hospital, base):
-    found = [one.patient for one in merged(Path("hospital"), hospital, Path("base"), base)]
+    known = Known.of(Path("base"), base)
+    found = [one.patient for one in merged(Path("hospital"), hospital, Path("base"), base, known)]
     assert len({p.patient for p in found}) == len(found)
     digests = [p.pixel_digest for p in used(found)]
     assert len(set(digests)) == len(digests)
