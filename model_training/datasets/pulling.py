@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +16,7 @@ from headct.eligibility import check_headers
 from headct.errors import DeidentificationError, NotAnalysedError, UnusableInputError
 from headct.headers import text
 from headct.reading import read_headers
-from headct.reasons import Reason
+from headct.reasons import Reason, ReasonCode
 from model_training.datasets.orthanc import Pacs, ReviewedSeries, StoredImage
 from model_training.datasets.selection import POSTOPERATIVE, Selection
 from model_training.deidentification.audit import audit, files_below
@@ -25,10 +25,16 @@ from model_training.deidentification.profile import deidentify
 from model_training.deidentification.pseudonyms import Key
 
 RECORD = "series.json"
-FORMAT = 1
+FORMAT = 2
 """Of images and records: raised when a change of this package makes earlier ones out of date."""
 REFUSED_BY_AUDIT = "something that identifies was left"
 _UNFINISHED = ".unfinished-"
+_REFUSALS = """
+bits burnt cannot captures colour damaged differ different file frame frames have identified impossible
+instance into missing more multi-frame modalities padding page people picture pixel same says secondary size
+taken text than that would written
+"""
+"""Words of what ``deidentify`` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,15 @@ class Pulled:
             return cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+
+
+OWN_WORDS = frozenset({
+    *(one.name for one in fields(Pulled)),
+    *(word for code in ReasonCode for word in re.findall(r"\w+", Reason(code).sentence())),
+    *(word for said in (POSTOPERATIVE, _REFUSALS) for word in re.findall(r"[\w-]+", said)),
+    RECORD,
+})  # fmt: skip
+"""That a record may use; never words of the record itself, which may quote a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +105,7 @@ class Puller:
         try:
             pulled = self._deidentified(originals, series, unfinished, wanted)
             pulled.write(unfinished)
-            own_words = {*pulled.__slots__, *re.findall(r"\w+", pulled.left_out), RECORD}
-            audit(files_below(unfinished), Identifiers.of(originals), own_words)
+            audit(files_below(unfinished), Identifiers.of(originals), OWN_WORDS)
             unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

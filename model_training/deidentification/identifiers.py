@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
+from enum import Enum, auto
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 
 from headct.errors import DeidentificationError
 
@@ -107,23 +108,55 @@ _TECHNIQUE = frozenset({
     "Manufacturer", "ManufacturerModelName", "Modality", "PatientPosition", "PhotometricInterpretation",
     "RescaleType", "ScanOptions",
 })  # fmt: skip
-"""Words that stay in the data. What else is called the same (an operator "SIEMENS") is not looked for."""
-_PATIENT = frozenset({
-    "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientID", "PatientMotherBirthName",
-    "PatientName",
+"""Words that stay in the data; :meth:`_Collector._is_technique` says what else may say the same."""
+_DEVICE = frozenset({"Manufacturer", "ManufacturerModelName"})
+_STATIONS = frozenset({"PerformedStationName", "ScheduledStationName", "StationName"})
+_PATIENT = frozenset({"OtherPatientIDs", "OtherPatientNames", "ResponsiblePerson"})
+"""And all of group 0010: technique never says it."""
+_MAKERS = frozenset({
+    "canon", "company", "corporation", "electric", "elscint", "fujifilm", "general", "healthcare",
+    "healthineers", "hitachi", "imaging", "imatron", "marconi", "medical", "neusoft", "philips", "picker",
+    "samsung", "shimadzu", "siemens", "systems", "toshiba", "united",
 })  # fmt: skip
-"""Looked for even so."""
+"""What operators and stations are called where nobody gave them a name."""
+_TERMS = frozenset({
+    "axial", "bone", "boneplus", "brain", "cine", "derived", "detail", "edge", "head", "helical", "helix",
+    "localizer", "lung", "mode", "monochrome2", "mpr", "normal", "original", "plus", "primary", "reformatted",
+    "routine", "scout", "secondary", "sequence", "sharp", "smooth", "soft", "spiral", "standard", "surview",
+    "topogram", "ultra", "volume",
+})  # fmt: skip
+"""Of scan modes, kinds of images and kernels; makers repeat them in private attributes."""
+_KERNEL = re.compile(r"[a-z]{1,2}\d{1,3}[a-z]{0,2}")
+"""Such as FC21, H31s, Hr40f."""
+_LONG_NUMBER = re.compile(r"\d{4}")
 _IMPLEMENTATION = "ImplementationClassUID"
 """Names a program, not a person; ours too, when its own output is read again."""
+
+
+class _Origin(Enum):
+    """Who speaks in an attribute, as far as it tells whether it may be technique."""
+
+    PATIENT = auto()
+    STATION = auto()
+    PRIVATE = auto()
+    OTHER = auto()
+
+    @classmethod
+    def of(cls, tag: BaseTag, keyword: str) -> "_Origin":
+        if tag.group == 0x0010 or keyword in _PATIENT:
+            return cls.PATIENT
+        if keyword in _STATIONS:
+            return cls.STATION
+        return cls.PRIVATE if tag.is_private and not tag.is_private_creator else cls.OTHER
 
 
 class _Collector:
     """Goes through datasets and keeps what identifies."""
 
     def __init__(self) -> None:
-        self.of_patient: set[tuple[Kind, str]] = set()
-        self.others: set[tuple[Kind, str]] = set()
+        self.values: set[tuple[_Origin, Kind, str]] = set()
         self.technique: set[str] = set()
+        self.device: set[str] = set()
         self.dates: set[date] = set()
         self.uids: set[str] = set()
         self.raw: set[bytes] = set()
@@ -137,7 +170,7 @@ class _Collector:
             try:
                 element = dataset[tag]
             except Exception:  # a value that cannot be converted may identify all the same
-                self._take(keyword_for_tag(tag), "UN", original)
+                self._take(tag, "UN", original)
                 continue
             if element.VR == "SQ":
                 for item in element.value or ():
@@ -153,11 +186,12 @@ class _Collector:
                 self.raw.add(original.strip(b" \0"))
             many = isinstance(element.value, MultiValue | list | tuple)
             for value in element.value if many else [element.value]:
-                self._take(keyword, vr, value)
+                self._take(tag, vr, value)
 
-    def _take(self, keyword: str, vr: str, value: object) -> None:
+    def _take(self, tag: BaseTag, vr: str, value: object) -> None:
+        keyword = keyword_for_tag(tag)
         if keyword in _TECHNIQUE:
-            self.technique.add(folded(str(value)))
+            (self.device if keyword in _DEVICE else self.technique).add(folded(str(value)))
             return
         if isinstance(value, bytes):
             text, vr = _readable(value), "UN"
@@ -169,23 +203,55 @@ class _Collector:
         elif vr in {"DA", "DT"} and (day := parse_date(text)):
             self.dates.add(day)
         elif text:
-            values = self.of_patient if keyword in _PATIENT else self.others
+            origin = _Origin.of(tag, keyword)
             if vr == "PN":
-                values |= {(Kind.NAME, name) for name in _names(text)}
+                self.values |= {(origin, Kind.NAME, name) for name in _names(text)}
                 return
             kind = Kind.NUMBER if keyword in _NUMBERS else Kind.TEXT
-            values |= {(kind, spelt) for line in _LINES.split(text) for spelt in _spellings(line) if spelt}
+            self.values |= {
+                (origin, kind, spelt) for line in _LINES.split(text) for spelt in _spellings(line) if spelt
+            }
 
     def result(self) -> Identifiers:
-        technique = "\n".join(self.technique)
-        others = {(kind, text) for kind, text in self.others if folded(text) not in technique}
         return Identifiers(
-            values=frozenset(self.of_patient | others),
+            values=frozenset(
+                (kind, text)
+                for origin, kind, text in self.values
+                if not self._is_technique(origin, kind, text)
+            ),
             dates=frozenset(self.dates),
             uids=frozenset(self.uids),
             raw=frozenset(self.raw),
             encodings=frozenset(self.encodings),
         )
+
+    def _is_technique(self, origin: _Origin, kind: Kind, text: str) -> bool:
+        """Whether a value may stay as technique says the same: an operator "SIEMENS", a protocol "HELICAL".
+
+        Only whole words, never a long number: an identifier copied into technique must be found there.
+        """
+        text = folded(text)
+        if origin is _Origin.PATIENT or _LONG_NUMBER.search(text):
+            return False
+        words = re.findall(r"[^\W_]+", text)
+        of_device = any(_holds(said, text) for said in self.device)
+        there = of_device or any(_holds(said, text) for said in self.technique)
+        if kind is Kind.NAME:
+            return of_device and _MAKERS.issuperset(words)
+        if kind is Kind.NUMBER:
+            return there and origin is _Origin.STATION
+        if origin is _Origin.PRIVATE:
+            return of_device or (there and all(word in _TERMS or _KERNEL.fullmatch(word) for word in words))
+        return there
+
+
+def _holds(said: str, text: str) -> bool:
+    """Whether a folded text is part of another as whole words; letters and digits part words too."""
+    if text not in said:
+        return False
+    before = r"(?<!\d)" if text[0].isdecimal() else r"(?<![^\W\d_])"
+    after = r"(?!\d)" if text[-1].isdecimal() else r"(?![^\W\d_])"
+    return bool(re.search(before + re.escape(text) + after, said))
 
 
 def _names(text: str) -> Iterator[str]:

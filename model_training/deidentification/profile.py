@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from dicomanonymizer.simpledicomanonymizer import (
     anonymize_dataset,
     delete_or_empty_or_replace_UID,
@@ -25,6 +26,7 @@ from dicomanonymizer.simpledicomanonymizer import (
     keep,
     replace_UID,
 )
+from numpy.typing import NDArray
 from pydicom import dcmwrite
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -32,10 +34,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
-from headct.decoding import PixelFormat, decode
+from headct.decoding import PixelFormat, decode, hounsfield
 from headct.eligibility import age_years
 from headct.errors import DeidentificationError, NotAnalysedError
-from headct.headers import number, text
+from headct.headers import text
 from headct.reading import read_headers
 from headct.series import DicomSource, Sources
 from model_training.deidentification.pseudonyms import Key
@@ -74,6 +76,17 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[Ee][+-]?\d+)?")
 _UID = re.compile(r"[0-9.]{1,64}")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d):?(\d\d)?:?(\d\d)?(?:\.\d*)?")
+_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+_MODES = ("ImageType", "ScanOptions")
+_TERMS = frozenset({
+    "ADDITION", "AVERAGE", "AXIAL", "BASE", "BRAIN", "CINE", "CPR", "CSA", "CT", "CURVED", "DERIVED", "DUAL",
+    "ENERGY", "FILTERED", "HEAD", "HELICAL", "HELIX", "IMAGE", "LOCALIZER", "MAX", "MAXIMUM", "MEAN", "MIN",
+    "MINIMUM", "MINIP", "MIP", "MIXED", "MODE", "MONO", "MPR", "NONE", "NORMAL", "ORIGINAL", "OTHER",
+    "PARALLEL", "PRIMARY", "PROJECTION", "RADIAL", "RANGE", "RECON", "REFORMATTED", "RESAMPLED", "ROTATION",
+    "SCANOGRAM", "SCANOSCOPE", "SCOUT", "SECONDARY", "SEQUENCE", "SLICE", "SOM5", "SOM7", "SPI", "SPIRAL",
+    "STACK", "STANDARD", "SUM", "SURVIEW", "THICK", "THIN", "TOPOGRAM", "VOLUME", "VRT",
+})  # fmt: skip
+"""Words of kinds of images and scan modes; any other may be a name."""
 _PICTURES_OF_TEXT = re.compile(r"SCREEN|CAPTURE|DOSE|REPORT|PROT(?:OCOL)?\b")
 """In ImageType: pages of text that scanners store as CT images."""
 
@@ -154,6 +167,7 @@ def _images(files: Sources, headers: Sequence[Dataset], key: Key, patient_id: st
     actions, shift = _actions(key), key.shift(patient_id)
     for place, (source, header) in enumerate(zip(files, headers, strict=True), start=1):
         try:
+            form = PixelFormat.of(header)
             image = _copied(header)
             image.PatientName = image.PatientID = key.pseudonym(patient_id)
             image.PatientSex = (
@@ -162,11 +176,14 @@ def _images(files: Sources, headers: Sequence[Dataset], key: Key, patient_id: st
             image.PatientAge = coarse_age(header)
             image.StudyDate, image.StudyTime = _shifted(header, shift)
             anonymize_dataset(image, base_rules_gen=actions.copy)
-            _set_pixels(image, source, PixelFormat.of(header))
+            _set_pixels(image, source, form)
+            image.update(_statement())
+            made = Image(f"{image.SOPInstanceUID}.dcm", _file(image))
         except NotAnalysedError as error:
             raise DeidentificationError(f"image {place} of {len(headers)}: {error}") from None
-        image.update(_statement())
-        yield Image(f"{image.SOPInstanceUID}.dcm", _file(image))
+        except (OSError, OverflowError, TypeError, ValueError):  # quotes the value that cannot be written
+            raise DeidentificationError(f"image {place} of {len(headers)} cannot be written") from None
+        yield made
 
 
 def _actions(key: Key) -> dict[tuple[int, int], _Action]:
@@ -190,11 +207,10 @@ def _copied(header: Dataset) -> Dataset:
         setattr(image, keyword, None)
     for keyword in COPIED:
         values = [_plain(dictionary_VR(keyword), part) for part in text(header, keyword).split("\\")]
+        if keyword in _MODES:
+            values = [value if _TERMS.issuperset(re.split("[ _]+", value)) else "" for value in values]
         if None not in values and any(value != "" for value in values):
             setattr(image, keyword, values if len(values) > 1 else values[0])
-    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
-        if keyword in image:
-            image[keyword].VR = "SS" if number(header, "PixelRepresentation") == 1 else "US"
     return image
 
 
@@ -212,6 +228,8 @@ def _plain(vr: str, value: str) -> Any:
         return int(float(value)) if float(value).is_integer() else None
     if vr == "UI":
         return value if _UID.fullmatch(value) else None
+    if vr == "CS":
+        value = value.upper()
     return value if _WORDS.fullmatch(value) else ""
 
 
@@ -238,6 +256,35 @@ def _set_pixels(image: Dataset, source: DicomSource, form: PixelFormat) -> None:
     image.BitsAllocated, image.BitsStored, image.HighBit = 16, form.bits_stored, form.bits_stored - 1
     image.PixelRepresentation = int(form.signed)
     image.add_new("PixelData", "OW", stored.astype("<i2" if form.signed else "<u2").tobytes())
+    _set_padding(image, stored, form)
+
+
+def _set_padding(image: Dataset, stored: NDArray[np.int32], form: PixelFormat) -> None:
+    """Padding in the representation of the pixels (PS3.3 C.7.5.1.1.2).
+
+    Some write it with the wrong sign. It is then taken by its bits, or left out, whichever leaves all
+    Hounsfield units as they were.
+    """
+    for keyword in _PADDING:
+        if keyword in image and not isinstance(image[keyword].value, int):
+            del image[keyword]
+    there = [keyword for keyword in _PADDING if keyword in image]
+    lowest, highest = (-0x8000, 0x7FFF) if form.signed else (0, 0xFFFF)
+    strange = [keyword for keyword in there if not lowest <= image[keyword].value <= highest]
+    for keyword in there:
+        value = image[keyword].value
+        image[keyword].VR = "SS" if form.signed else "US"
+        if keyword in strange:
+            image[keyword].value = value + (-0x10000 if form.signed else 0x10000)
+    if not strange:
+        return
+    before = hounsfield(stored, form)
+    fits = all(lowest <= image[keyword].value <= highest for keyword in there)
+    if not (fits and np.array_equal(hounsfield(stored, PixelFormat.of(image)), before)):
+        for keyword in there:
+            del image[keyword]
+        if not np.array_equal(hounsfield(stored, PixelFormat.of(image)), before):
+            raise DeidentificationError("padding that no pixel can have")
 
 
 def _statement() -> Dataset:

@@ -153,6 +153,8 @@ PLACES = [
     attribute("IssuerOfPatientID", INSTITUTION),
     attribute("AccessionNumber", ACCESSION),
     attribute("StudyID", ACCESSION),
+    attribute("ScanOptions", ["HELICAL MODE", ACCESSION]),
+    attribute("ImageType", ["ORIGINAL", "PRIMARY", "AXIAL", DOCTOR]),
     attribute("StudyDescription", "Kurosawa control"),
     attribute("SeriesDescription", "HEAD ZK-4711009"),
     attribute("ProtocolName", "SHIRO"),

@@ -23,6 +23,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from headct.decoding import PixelFormat, decode, hounsfield
 from headct.eligibility import age_years
 from headct.errors import DeidentificationError
 from headct.generator.encoding import TransferSyntax
@@ -30,6 +31,7 @@ from headct.generator.kinds import generate
 from headct.generator.patient import CharacterSet
 from headct.generator.patient import Patient as GeneratedPatient
 from headct.reading import load_series
+from model_training.datasets.pulling import OWN_WORDS
 from model_training.deidentification import profile
 from model_training.deidentification.audit import audit, files_below
 from model_training.deidentification.elements import elements
@@ -38,13 +40,19 @@ from model_training.deidentification.profile import Image, coarse_age, deidentif
 from model_training.deidentification.pseudonyms import KEY_BYTES, Key
 from model_training.deidentification.search import Search
 from tests.model_training.planted import (
+    ACCESSION,
+    DOCTOR,
     ENCODINGS,
+    INSTITUTION,
     NUMBERS,
     PATIENT_ID,
+    PHONE,
     PLACES,
+    REMARK,
     ROOT,
     SECRETS,
     SELECTED,
+    SERIAL,
     STUDIED,
     WORDS,
     Place,
@@ -195,6 +203,7 @@ def switched_off() -> dict[str, tuple[object, str, object]]:
         "shift of dates": (Key, "shift", lambda key, patient_id: timedelta(0)),
         "coarser age": (profile, "coarse_age", lambda header: "098Y"),
         "checks of values": (profile, "_WORDS", re.compile(r"[^\\]*")),
+        "known words": (profile, "_TERMS", frozenset({"KUROSAWA"})),
         "uncompressed pictures": (profile, "_set_pixels", unchanged_pixels),
         "statement": (profile, "_statement", Dataset),
         "new file meta information": (profile, "_file", old_file),
@@ -206,9 +215,7 @@ def switched_off() -> dict[str, tuple[object, str, object]]:
 @pytest.mark.parametrize("step", switched_off())
 def test_a_step_switched_off_is_noticed(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ds = deepcopy(person_image())
-    ds.ConvolutionKernel, ds.ScanOptions = "黒澤", "KUROSAWA"
-    if step != "checks of values":
-        del ds.ScanOptions
+    ds.ConvolutionKernel, ds.ScanOptions = "FC\t黒澤", "KUROSAWA"
     file = as_file(ds)
     monkeypatch.setattr(*switched_off()[step])
     images = [(image.name, image.data) for image in deidentify([file], KEY)]
@@ -223,8 +230,8 @@ def test_a_step_switched_off_is_noticed(step: str, monkeypatch: pytest.MonkeyPat
         ("Manufacturer", "Kurosawa"),
         ("ManufacturerModelName", "for Haruka"),
         ("ConvolutionKernel", "HARUKA"),
-        ("ImageType", ["ORIGINAL", "PRIMARY", "KUROSAWA"]),
-        ("ScanOptions", "ZK-4711009"),
+        ("PatientPosition", "KUROSAWA"),
+        ("RescaleType", "ZK-4711009"),
         ("InstanceNumber", 4711009),
         ("SliceLocation", "19620517"),
         ("ImagePositionPatient", [0, 0, 4711009]),
@@ -242,7 +249,127 @@ def test_what_is_copied_is_searched(keyword: str, value: object) -> None:
     assert f"({tag >> 16:04X},{tag & 0xFFFF:04X})" in refusal(image.data, identifiers=Identifiers.of([file]))
 
 
+IDENTIFYING = {
+    "accession": ACCESSION, "doctor": DOCTOR, "family name": "Ogata", "institution": INSTITUTION,
+    "phone": PHONE, "serial": SERIAL, "remark": REMARK[:16], "guardian": "YAMASHITA", "private": "QX-998877",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", IDENTIFYING)
+@pytest.mark.parametrize(
+    "keyword", ["ScanOptions", "ImageType", "ConvolutionKernel", "ManufacturerModelName", "Manufacturer"]
+)
+@pytest.mark.parametrize("beside", ["", "{} 64", "STANDARD {}"])
+def test_identifiers_among_technique_are_removed_or_refused(what: str, keyword: str, beside: str) -> None:
+    word = (beside or "{}").format(IDENTIFYING[what])
+    ds = deepcopy(person_image())
+    ds.PatientComments = IDENTIFYING["remark"]
+    ds.ResponsiblePerson = "Yamashita^Ken"
+    ds.private_block(0x0029, "ACME NOTES", create=True).add_new(1, "LO", IDENTIFYING["private"])
+    setattr(ds, keyword, ["ORIGINAL", "PRIMARY", "AXIAL", word] if keyword == "ImageType" else word)
+    file = as_file(ds)
+    assert word.encode() in file
+    (image,) = deidentify([file], KEY)
+    removed = word.casefold().encode() not in image.data.lower()
+    assert removed is (keyword in {"ScanOptions", "ImageType"})
+    if removed:
+        audit([(image.name, image.data)], Identifiers.of([file]))
+    else:
+        assert IDENTIFYING[what] not in refusal(image.data, identifiers=Identifiers.of([file]))
+    # By the audit alone, as if nothing had been removed.
+    left = dcmread(BytesIO(clean().data))
+    left.add_new(tag_for_keyword(keyword) or 0, dictionary_VR(keyword), ds[keyword].value)
+    refusal(as_file(left), identifiers=Identifiers.of([file]))
+
+
+def test_what_says_the_same_as_technique_stops_nothing() -> None:
+    ds = deepcopy(person_image())
+    ds.Manufacturer, ds.ManufacturerModelName, ds.ConvolutionKernel = "SIEMENS", "LightSpeed16", ["H31s", "2"]
+    ds.ImageType, ds.ScanOptions = ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"], "HELICAL MODE"
+    ds.OperatorsName, ds.StationName, ds.ProtocolName = "SIEMENS", "LIGHTSPEED", "Helical"
+    ds.SeriesDescription, ds.StudyDescription = "H31s", "LightSpeed"
+    block = ds.private_block(0x0009, "SIEMENS", create=True)
+    for number, words in enumerate(
+        ["LIGHTSPEED", "H31s", "ORIGINAL", "SIEMENS", "MONOCHROME2", "HELICAL MODE"]
+    ):
+        block.add_new(number, "LO", words)
+    file = as_file(ds)
+    (image,) = deidentify([file], KEY)
+    audit([(image.name, image.data)], Identifiers.of([file]))
+    out = dcmread(BytesIO(image.data))
+    assert (out.ImageType, out.ScanOptions) == (ds.ImageType, ds.ScanOptions)
+
+
 # What stays
+
+
+@pytest.mark.parametrize(
+    ("signed", "bits", "padding", "limit", "kept"),
+    [
+        (0, 12, -2000, None, (63536, None)),
+        (1, 12, 63536, None, (-2000, None)),
+        (1, 16, 63536, None, (-2000, None)),
+        (1, 16, 63536, 63540, (-2000, -1996)),
+        (0, 12, 0, None, (0, None)),
+        (1, 12, -2000, None, (-2000, None)),
+        # Taken by its bits it would blank out a pixel that is there.
+        (0, 16, -2000, None, (None, None)),
+    ],
+)
+def test_padding_of_the_wrong_sign(
+    signed: int, bits: int, padding: int, limit: int | None, kept: tuple[int | None, int | None]
+) -> None:
+    ds = deepcopy(person_image())
+    ds.PixelRepresentation, ds.BitsStored, ds.HighBit = signed, bits, bits - 1
+    if signed:
+        ds.RescaleIntercept = "0"
+    if bits == 16:
+        ds.PixelData = np.arange(63000, 63000 + 1024, dtype="<u2").tobytes()
+    for keyword, value in (("PixelPaddingValue", padding), ("PixelPaddingRangeLimit", limit)):
+        if value is not None:
+            ds.add_new(tag_for_keyword(keyword) or 0, "SS" if value < 0 else "US", value)
+    file = as_file(ds)
+    (image,) = deidentify([file], KEY)
+    audit([(image.name, image.data)], Identifiers.of([file]))
+    out = dcmread(BytesIO(image.data))
+    assert (out.get("PixelPaddingValue"), out.get("PixelPaddingRangeLimit")) == kept
+    before, after = (PixelFormat.of(one) for one in (dcmread(BytesIO(file)), out))
+    assert np.array_equal(decode(file, before), decode(image.data, after))
+    assert np.array_equal(
+        hounsfield(decode(file, before), before), hounsfield(decode(image.data, after), after)
+    )
+
+
+def test_what_cannot_be_written_is_told_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = deepcopy(person_image())
+    ds.add_new(tag_for_keyword("PixelPaddingValue") or 0, "SS", -2000)
+    monkeypatch.setattr(profile, "_set_padding", lambda image, stored, form: None)
+    with pytest.raises(DeidentificationError, match=r"^image 1 of 1 cannot be written$") as told:
+        list(deidentify([as_file(ds)], KEY))
+    assert told.value.__cause__ is None and told.value.__suppress_context__
+
+
+def test_a_record_that_quotes_an_identifier_is_found() -> None:
+    said = {
+        "left_out": "cannot be de-identified: image data cannot be read (impossible image size 4711009 x 512)"
+    }
+    with pytest.raises(DeidentificationError, match="of the input"):
+        audit([("series.json", json.dumps(said).encode())], known(), OWN_WORDS)
+    names = Identifiers(frozenset({(Kind.NAME, "Page"), (Kind.NAME, "Burnt"), (Kind.NAME, "Axial")}))
+    said = {"left_out": "text is burnt into the page", "images": "not an axial series"}
+    audit([("series.json", json.dumps(said).encode())], names, OWN_WORDS)
+
+
+@pytest.mark.parametrize("word", ["no", "No", "NO"])
+def test_an_image_without_burnt_in_text_in_any_case(word: str) -> None:
+    file = changed(BurnedInAnnotation=word)
+    (image,) = deidentify([file], KEY)
+    audit([(image.name, image.data)], Identifiers.of([file]))
+    left = dcmread(BytesIO(image.data))
+    left.BurnedInAnnotation = word
+    audit([(image.name, as_file(left))], Identifiers.of([file]))
+    left.BurnedInAnnotation = {"no": "yes", "No": "Yes", "NO": "YES"}[word]
+    assert "burnt" in refusal(as_file(left))
 
 
 @cache
@@ -380,6 +507,7 @@ def changed(**values: object) -> bytes:
     [
         ([changed(BurnedInAnnotation="YES")], "burnt"),
         ([changed(BurnedInAnnotation="MAYBE")], "burnt"),
+        ([changed(BurnedInAnnotation="yes")], "burnt"),
         ([changed(SOPClassUID="1.2.840.10008.5.1.4.1.1.7")], "not a CT image"),
         ([changed(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")], "not a CT image"),
         ([changed(Modality="MR")], "not a CT image"),
