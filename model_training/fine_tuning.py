@@ -2,7 +2,8 @@
 
 The base data are trained on beside the hospital's, each source as often as any other
 (:mod:`model_training.sampling`), so that what was learnt before is not forgotten. Cuts and calibrations are
-chosen anew, out of fold: a fold's network and the one it goes on from never saw the patients of the fold.
+chosen anew, out of fold: a fold's network and the one it goes on from never saw the patients of the fold. An
+urgency head is learnt anew where there are labels enough: one belongs to the network it was learnt on.
 """
 
 import json
@@ -14,12 +15,13 @@ from headct.bundle import Bundle
 from headct.errors import BundleError, ExportError, UnusableInputError
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision
-from model_training.datasets.manifest import Manifest
+from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
 from model_training.evaluation.evaluate import EVALUATION, evaluate
 from model_training.evaluation.report import write_report
 from model_training.export import export
 from model_training.run import train_run
 from model_training.train import SETTINGS, run_folder
+from model_training.urgency_head import URGENCY_HEAD, enough, learn
 
 DEFAULT = Path(__file__).with_name("fine_tuning.toml")
 CONFIG = "config.toml"
@@ -102,6 +104,9 @@ def fine_tuned(
     if not (run / EVALUATION).exists():
         _log.info("cycle: evaluation")
         evaluate(data, run, config)
+    if not (run / URGENCY_HEAD).exists() and _labels_enough(data):
+        _log.info("cycle: urgency head")
+        learn(data, run, config)
     write_report(run)
     _log.info("cycle: bundle")
     try:
@@ -111,3 +116,13 @@ def fine_tuned(
     except BundleError as error:
         # One that would not be read back: a calibration falls where labels contradict the pictures.
         raise ExportError(str(error)) from error
+
+
+def _labels_enough(data: Path) -> bool:
+    labelled = [p for p in Manifest.read(data).in_folds if p.urgency_by == SPECIALIST and p.split != TEST]
+    try:
+        enough([p.colour for p in labelled if p.colour is not None])
+    except UnusableInputError as error:
+        _log.info("cycle: no urgency head: %s", error)
+        return False
+    return True

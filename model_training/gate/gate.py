@@ -134,6 +134,7 @@ def gate(candidate: Path, in_service: Path, data: Path, rules: Rules, seed: int 
         _speed(old_classifier, new_classifier, volume, rules.limits),
         _own_figures(new, rules.limits),
         _answers(cases),
+        _head(old, new),
     )
     compared = endpoints(cases, rules, seed)
     return Verdict(
@@ -190,6 +191,13 @@ def _own_figures(bundle: Bundle, limits: Limits) -> Check:
 def _answers(cases: Sequence[Case]) -> Check:
     failed = sum(c.candidate.urgency is None for c in cases)
     return Check("answers", not failed, f"it gives no usable answer for {failed} of {len(cases)} patients")
+
+
+def _head(old: Bundle, new: Bundle) -> Check:
+    """Specialists' labels that are in service are not lost unnoticed."""
+    has = ["no urgency head" if b.contents.urgency_head is None else "an urgency head" for b in (new, old)]
+    words = f"it brings {has[0]}, the one in service has {has[1]}"
+    return Check("urgency head", has != ["no urgency head", "an urgency head"], words)
 
 
 def _identity(bundle: Bundle) -> dict[str, Any]:

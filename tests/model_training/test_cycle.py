@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from headct.bundle import Cuts, TrainingData, load_bundle, write_bundle
 from model_training import cycle as module
+from model_training import urgency_head
 from model_training.cli import main
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert
@@ -19,6 +20,7 @@ from model_training.datasets.sample import Sample
 from model_training.fitting import read_log
 from model_training.gate.gate import gate
 from model_training.gate.rules import Rules
+from model_training.lineage import Known, Place
 from model_training.train import SETTINGS, run_folder, train, trained
 from tests.model_training.drawn_patients import drawn, written
 
@@ -37,6 +39,7 @@ mimics = 0.0
 [augmentation]
 window = [64, 64]
 """
+LONG_AGO = "e" * 64
 GENTLE = LEARNING.replace("steps = 300", "steps = 1").replace("1e-2", "1e-6")
 
 
@@ -151,6 +154,8 @@ def earlier(hospital):
     colours = ("GREEN", "RED", "GREEN", "YELLOW")
     base = [drawn(200 + n, colours[n % 4], source="ct_ich", masked=True, split=TRAIN) for n in range(8)]
     data, run = written(hospital / "base", base), hospital / "base-run"
+    # Of a cycle before, whose data are not there any more.
+    Known({LONG_AGO: Place("CT-0", "ct_ich", TRAIN, 0)}).write(data)
     settings = hospital / "learning.toml"
     settings.write_text(LEARNING)
     final = train(data, run, TrainingConfig.read(settings), seed=1, fold=None)
@@ -197,7 +202,9 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written_to_the_models_fol
         refused("another process is at the cycle", data="few", run="a")
 
 
-def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path):
+def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path, monkeypatch):
+    monkeypatch.setattr(urgency_head, "FEWEST", 20)  # a day's patients instead of a month's
+    monkeypatch.setattr(urgency_head, "FEWEST_OF_A_COLOUR", 3)
     ended = command(earlier, tmp_path, *network_options(earlier, tmp_path, GENTLE), data="few")
     assert ended.exit_code == 0, ended.output
     run, put = tmp_path / "run", load_bundle(tmp_path / "models" / "headct-bleed-2.0")
@@ -206,7 +213,9 @@ def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path):
     assert put.contents.figures["patients"] == len(manifest.in_folds) == 28
     # Who was learnt from by what the network in service flagged is among those it knows, too.
     assert any(p.masked_by_network for p in manifest.part(TRAIN))
-    assert set(put.contents.data.pixel_digests) == {p.pixel_digest for p in manifest.part(TRAIN)}
+    learnt = {p.pixel_digest for p in manifest.part(TRAIN)}
+    assert set(put.contents.data.pixel_digests) == {*learnt, LONG_AGO}
+    assert put.contents.urgency_head.patients == 24
     judged = json.loads((run / "gate.json").read_text())["patients"]
     assert set(judged) == {"P-000", "P-005", "P-010", "P-015"}
     assert "what the network in service flagged was learnt from" in ended.output

@@ -13,11 +13,13 @@ import model_training.gate.gate as module
 from headct.bundle import Cuts, InputContract, TrainingData
 from headct.classifier import Classifier
 from headct.errors import BundleError
+from headct.urgency_head import FEATURES, UrgencyHead
 from model_training.cli import main
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.gate import gate
 from model_training.gate.paired import Settled
+from model_training.gate.report import report
 from model_training.gate.rules import Rules
 
 SLABS = 3
@@ -281,3 +283,15 @@ def test_a_network_that_fails_is_stopped(tmp_path, few, in_service, rules, monke
     found = by_name(verdict)
     assert found["sensitivity"].values == (1.0, 0.0) and found["specificity"].values == (1.0, 0.0)
     assert any("12 of 12" in reason for reason in verdict.reasons)
+
+
+def test_a_candidate_that_would_take_the_urgency_head_away_is_stopped(tmp_path, few):
+    head = UrgencyHead((0.1,) * len(FEATURES), (1.0, 2.0), 0.5, 40)
+    rules = Rules.read()
+    with_head, without = bundle(tmp_path / "with", urgency_head=head), bundle(tmp_path / "without")
+    stopped = gate(without, with_head, few, rules)
+    lost = "it brings no urgency head, the one in service has an urgency head"
+    assert lost in stopped.reasons and f"- Stopped: {lost}." in report(stopped)
+    for candidate, in_service in ((with_head, with_head), (with_head, without), (without, without)):
+        verdict = gate(candidate, in_service, few, rules)
+        assert {c.name: c.passed for c in verdict.checks}["urgency head"]
