@@ -120,10 +120,10 @@ _MAKERS = frozenset({
 })  # fmt: skip
 """What operators and stations are called where nobody gave them a name."""
 _TERMS = frozenset({
-    "axial", "bone", "boneplus", "brain", "cine", "derived", "detail", "edge", "head", "helical", "helix",
-    "localizer", "lung", "mode", "monochrome2", "mpr", "normal", "original", "plus", "primary", "reformatted",
-    "routine", "scout", "secondary", "sequence", "sharp", "smooth", "soft", "spiral", "standard", "surview",
-    "topogram", "ultra", "volume",
+    "axial", "bone", "boneplus", "brain", "cine", "ct", "derived", "detail", "edge", "head", "helical",
+    "helix", "localizer", "lung", "mode", "monochrome2", "mpr", "normal", "original", "plus", "primary",
+    "reformatted", "routine", "scout", "secondary", "seq", "sequence", "sharp", "smooth", "soft", "som5",
+    "som7", "spi", "spiral", "standard", "surview", "topogram", "ultra", "volume",
 })  # fmt: skip
 """Of scan modes, kinds of images and kernels; makers repeat them in private attributes."""
 _KERNEL = re.compile(r"[a-z]{1,2}\d{1,3}[a-z]{0,2}")

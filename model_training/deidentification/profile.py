@@ -79,12 +79,13 @@ _TIME = re.compile(r"(\d\d):?(\d\d)?:?(\d\d)?(?:\.\d*)?")
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 _MODES = ("ImageType", "ScanOptions")
 _TERMS = frozenset({
-    "ADDITION", "AVERAGE", "AXIAL", "BASE", "BRAIN", "CINE", "CPR", "CSA", "CT", "CURVED", "DERIVED", "DUAL",
-    "ENERGY", "FILTERED", "HEAD", "HELICAL", "HELIX", "IMAGE", "LOCALIZER", "MAX", "MAXIMUM", "MEAN", "MIN",
-    "MINIMUM", "MINIP", "MIP", "MIXED", "MODE", "MONO", "MPR", "NONE", "NORMAL", "ORIGINAL", "OTHER",
-    "PARALLEL", "PRIMARY", "PROJECTION", "RADIAL", "RANGE", "RECON", "REFORMATTED", "RESAMPLED", "ROTATION",
-    "SCANOGRAM", "SCANOSCOPE", "SCOUT", "SECONDARY", "SEQUENCE", "SLICE", "SOM5", "SOM7", "SPI", "SPIRAL",
-    "STACK", "STANDARD", "SUM", "SURVIEW", "THICK", "THIN", "TOPOGRAM", "VOLUME", "VRT",
+    "ADDITION", "AVERAGE", "AXIAL", "BASE", "BRAIN", "CINE", "CPR", "CSA", "CT", "CURVED", "DERIVED",
+    "DUAL", "ENERGY", "FILTERED", "HEAD", "HELICAL", "HELIX", "IMAGE", "LOCALIZER", "MAX", "MAXIMUM",
+    "MEAN", "MIN", "MINIMUM", "MINIP", "MIP", "MIXED", "MODE", "MONO", "MPR", "NONE", "NORMAL",
+    "ORIGINAL", "OTHER", "PARALLEL", "PRIMARY", "PROJECTION", "RADIAL", "RANGE", "RECON", "REFORMATTED",
+    "RESAMPLED", "ROTATION", "SCANOGRAM", "SCANOSCOPE", "SCOUT", "SECONDARY", "SEQ", "SEQUENCE", "SLICE",
+    "SOM5", "SOM7", "SPI", "SPIRAL", "STACK", "STANDARD", "SUM", "SURVIEW", "THICK", "THIN", "TOP",
+    "TOPOGRAM", "VOLUME", "VRT",
 })  # fmt: skip
 """Words of kinds of images and scan modes; any other may be a name."""
 _PICTURES_OF_TEXT = re.compile(r"SCREEN|CAPTURE|DOSE|REPORT|PROT(?:OCOL)?\b")

@@ -285,7 +285,7 @@ def test_identifiers_among_technique_are_removed_or_refused(what: str, keyword: 
 def test_what_says_the_same_as_technique_stops_nothing() -> None:
     ds = deepcopy(person_image())
     ds.Manufacturer, ds.ManufacturerModelName, ds.ConvolutionKernel = "SIEMENS", "LightSpeed16", ["H31s", "2"]
-    ds.ImageType, ds.ScanOptions = ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"], "HELICAL MODE"
+    ds.ImageType, ds.ScanOptions = ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SEQ"], "HELICAL MODE"
     ds.OperatorsName, ds.StationName, ds.ProtocolName = "SIEMENS", "LIGHTSPEED", "Helical"
     ds.SeriesDescription, ds.StudyDescription = "H31s", "LightSpeed"
     block = ds.private_block(0x0009, "SIEMENS", create=True)
@@ -338,6 +338,23 @@ def test_padding_of_the_wrong_sign(
     assert np.array_equal(
         hounsfield(decode(file, before), before), hounsfield(decode(image.data, after), after)
     )
+
+
+def test_padding_that_cannot_be_kept_with_the_same_units() -> None:
+    ds = deepcopy(person_image())
+    ds.add_new(tag_for_keyword("PixelPaddingValue") or 0, "SS", -2000)
+    ds.add_new(tag_for_keyword("PixelPaddingRangeLimit") or 0, "SS", 100)
+    with pytest.raises(DeidentificationError, match="padding"):
+        list(deidentify([as_file(ds)], KEY))
+
+
+def test_several_padding_values_mean_nothing() -> None:
+    ds = deepcopy(person_image())
+    ds.add_new(tag_for_keyword("PixelPaddingValue") or 0, "US", [471, 1009])
+    file = as_file(ds)
+    (image,) = deidentify([file], KEY)
+    audit([(image.name, image.data)], Identifiers.of([file]))
+    assert "PixelPaddingValue" not in dcmread(BytesIO(image.data))
 
 
 def test_what_cannot_be_written_is_told_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
