@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMPS := build/stamps
 
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light python3-venv nodejs npm
-TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk
+TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3
 
 .PHONY: setup setup-test demo test lint bench soak clean
 
