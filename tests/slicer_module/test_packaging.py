@@ -1,4 +1,4 @@
-"""The extension as Slicer builds it: every file of the module is in it, and only what Slicer ships is used."""
+"""The extension as Slicer builds it: each file of the module is in it, and only what Slicer ships is used."""
 
 import ast
 import re
