@@ -92,6 +92,10 @@ DISPLACED_TOWARDS = own("side", "Displaced towards")
 LEFT = Code("7771000", "SCT", "Left")
 RIGHT = Code("24028007", "SCT", "Right")
 
+# Regions
+ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+
 # Figures
 VOLUME = Code("118565006", "SCT", "Volume")
 THICKNESS = own("thickness", "Largest thickness")

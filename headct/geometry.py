@@ -179,6 +179,19 @@ def stack(headers: Sequence[Dataset]) -> Stack:
     return found_stack
 
 
+def as_stored(volume: NDArray[np.bool_], rows_to: Vector, columns_to: Vector) -> NDArray[np.bool_]:
+    """Inverse of :meth:`Stack.upright`: (slices, rows, columns) on the pixels as the images have them."""
+    right_left, front_back = rows_to, columns_to
+    transposed = abs(rows_to[0]) < abs(columns_to[0])
+    if transposed:
+        right_left, front_back = front_back, right_left
+    if front_back[1] < 0:
+        volume = volume[:, ::-1]
+    if right_left[0] < 0:
+        volume = volume[:, :, ::-1]
+    return np.ascontiguousarray(volume.transpose(0, 2, 1) if transposed else volume)
+
+
 def slabs(positions_mm: Vector) -> tuple[tuple[int, ...], ...]:
     """Consecutive slice numbers averaged into each slab of about :data:`SLAB_MM`; each slice exactly once."""
     count = len(positions_mm)

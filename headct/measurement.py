@@ -36,8 +36,20 @@ def measure(
     return (*findings, Finding(FindingKind.MIDLINE_OFFSET, offset_mm=offset))
 
 
-def _collections(volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits) -> list[Finding]:
+def measured(
+    volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits | None = None
+) -> NDArray[np.bool_]:
+    """What of a mask the findings' figures are of: no voxel too dense for blood, no piece too small."""
+    limits = limits or default_rubric().limits
     labels, count = ndimage.label(mask & (volume.hu <= limits.blood_max_hu), _CONNECTED_26)
+    slab, row, column = np.nonzero(labels)
+    ml = np.bincount(labels[slab, row, column], volume.voxel_ml[slab], count + 1)
+    kept: NDArray[np.bool_] = (ml >= limits.component_min_ml)[labels]
+    return kept & (labels > 0)
+
+
+def _collections(volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits) -> list[Finding]:
+    labels, count = ndimage.label(measured(volume, mask, limits), _CONNECTED_26)
     if count == 0:
         return []
     findings = []
@@ -46,8 +58,6 @@ def _collections(volume: HeadVolume, mask: NDArray[np.bool_], limits: Measuremen
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         piece = labels[box] == label
         ml = piece.sum(axis=(1, 2)) * voxel_ml[box[0]]
-        if ml.sum() < limits.component_min_ml:
-            continue
         bone = _bone(volume) if bone is None else bone
         hu = float((np.where(piece, volume.hu[box], 0).sum(axis=(1, 2)) * voxel_ml[box[0]]).sum() / ml.sum())
         peripheral = _depth_mm(volume, bone, piece, box) <= limits.peripheral_max_depth_mm

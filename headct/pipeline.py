@@ -18,10 +18,12 @@ from headct.conclusion import conclude
 from headct.coverage import Coverage, coverage
 from headct.errors import NotAnalysedError
 from headct.headers import text
+from headct.measurement import measured
 from headct.preprocessing import HeadVolume, head_volume
 from headct.quantities import Quantity
 from headct.reading import load_series, read_headers
 from headct.reasons import Reason, ReasonCode
+from headct.region import Region
 from headct.rubric import Rubric, default_rubric
 from headct.series import CTSeries, Sources
 from headct.urgency_head import LEARNED
@@ -43,6 +45,8 @@ class Result:
     coverage: Coverage | None = None
     """How far the head is covered, when that could be judged. An incomplete one is not final while
     images may still arrive."""
+    region: Region | None = None
+    """Where the bleeds among the findings lie; ``None`` where there is none."""
 
 
 def assess(
@@ -77,7 +81,7 @@ def assess(
         _log.error("assessment failed: %s at %s", kind, _own_frames(error))
         state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, kind)
     outcome = Outcome(series_instance_uid or known.uid, state, assessment, reason)
-    return Result(outcome, known.series, known.coverage)
+    return Result(outcome, known.series, known.coverage, known.region)
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ class _Known:
     uid: str = ""
     series: CTSeries | None = None
     coverage: Coverage | None = None
+    region: Region | None = None
 
 
 def _judge(
@@ -113,6 +118,7 @@ def _judge(
     infer = clock.lap()
 
     found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
+    known.region = _region(volume, found.bleeding.mask, rubric)
     inputs = _inputs(series, volume)
     partial = () if known.coverage.complete else ("partial",)
     learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
@@ -129,6 +135,13 @@ def _judge(
         timings=Timings(read, decode, prepare, infer, clock.lap()),
         inputs=inputs,
     )
+
+
+def _region(volume: HeadVolume, mask: NDArray[np.bool_], rubric: Rubric) -> Region | None:
+    """What the findings' figures are of; where a bleed has none, all that flagged it."""
+    counted = measured(volume, mask, rubric.limits)
+    drawn = counted if counted.any() else mask
+    return Region(drawn, volume.to_source) if drawn.any() else None
 
 
 def _inputs(series: CTSeries, volume: HeadVolume) -> dict[Quantity, float]:

@@ -24,6 +24,8 @@ _NOTICE: _Pair = (
     "参考情報です。本プログラムは診療を支援するものであり、最終判断は医師が行います。",
 )
 
+_REGION: _Pair = ("Intracranial haemorrhage, suspected", "頭蓋内出血の疑い")
+
 _COLOURS: dict[Urgency, _Pair] = {
     Urgency.GREEN: ("green", "緑"),
     Urgency.YELLOW: ("yellow", "黄"),
@@ -156,6 +158,11 @@ def notice(language: Language = "en") -> str:
     After the notice of the Japanese health ministry of 2018-12-19 (医政医発1219第1号).
     """
     return _in(_NOTICE, language)
+
+
+def region_words(language: Language = "en") -> str:
+    """What a region drawn on the images is called."""
+    return _in(_REGION, language)
 
 
 def colour(urgency: Urgency, language: Language = "en") -> str:

@@ -34,10 +34,23 @@ WAIT_SECONDS = 300.0
 @click.option("--dicom-port", type=PORT, default=4242, show_default=True)
 @click.option("--ohif-port", type=PORT, default=3000, show_default=True)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Only these kinds.")
-def main(*, once: bool, http_port: int, dicom_port: int, ohif_port: int, kinds: tuple[str, ...]) -> None:
+@click.option("--annotations", is_flag=True, help="Also draw suspected bleeds, as DICOM segmentations.")
+def main(
+    *,
+    once: bool,
+    http_port: int,
+    dicom_port: int,
+    ohif_port: int,
+    kinds: tuple[str, ...],
+    annotations: bool,
+) -> None:
     """Show triage at work on generated head CTs."""
     options = Options(
-        data=new_folder(FOLDER), http_port=http_port, dicom_port=dicom_port, ohif_port=ohif_port
+        data=new_folder(FOLDER),
+        http_port=http_port,
+        dicom_port=dicom_port,
+        ohif_port=ohif_port,
+        annotations=annotations,
     )
     try:
         with stop_on_signals(), running(options) as stack:

@@ -10,13 +10,14 @@ from io import BytesIO
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from headct import key_objects, pipeline, structured_report
+from headct import key_objects, pipeline, segmentation, structured_report
 from headct.assessment import Assessment, Outcome, State
 from headct.classifier import Classifier
 from headct.errors import ReportError
 from headct.headers import number, text
 from headct.identity import case_identity, result_uid
 from headct.reasons import ReasonCode
+from headct.region import Region
 from headct.series import CTSeries, DicomSource
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Description, Judgement, NewDocument
@@ -55,13 +56,15 @@ class Look:
     completeness: Completeness
     series: CTSeries | None
     """The stack, where it could be read."""
+    region: Region | None = None
+    """Where the bleeds among the findings lie."""
 
 
 def look(sources: Sequence[DicomSource], classifier: Classifier, *, given_up: bool) -> Look:
     """Judge a series; ``given_up`` when no more images are waited for."""
     final = given_up or announced(sources) == len(sources)
     result = pipeline.assess(sources, classifier, allow_partial=not final)
-    return Look(result.outcome, _completeness(result, final=final), result.series)
+    return Look(result.outcome, _completeness(result, final=final), result.series, result.region)
 
 
 def _completeness(result: pipeline.Result, *, final: bool) -> Completeness:
@@ -161,6 +164,7 @@ def judgement(
         except ReportError as error:
             # The urgency must reach the doctor even where the headers allow no report.
             log.warning("no report could be written: %s", error)
+        documents += _annotations(series, assessment, found.region, settings, sent_at)
     return Judgement(
         assessment=assessment,
         case_identity=case_identity(series),
@@ -197,3 +201,24 @@ def _documents(
         key = key_objects.write(series, assessment, sent_at=sent_at, language=settings.report_language)
         written.append(NewDocument(result_uid(identity, judged_by, "ko"), DocumentKind.KEY_OBJECTS, key))
     return tuple(written)
+
+
+def _annotations(
+    series: CTSeries,
+    assessment: Assessment,
+    region: Region | None,
+    settings: Settings,
+    sent_at: datetime,
+) -> tuple[NewDocument, ...]:
+    """The region drawn, where the profile is on, there is one, and the headers say where the images lie."""
+    if not settings.annotations or region is None:
+        return ()
+    try:
+        drawn = segmentation.write(
+            series, assessment, region, sent_at=sent_at, language=settings.report_language
+        )
+    except ReportError as error:
+        log.warning("no region could be drawn: %s", error)
+        return ()
+    uid = result_uid(case_identity(series), assessment.judged_by, "seg")
+    return (NewDocument(uid, DocumentKind.SEGMENTATION, drawn),)

@@ -112,6 +112,11 @@ class Settings(BaseModel):
 
     key_objects: bool = True
     """Write a key object selection beside the structured report."""
+    annotations: bool = False
+    """The annotation profile: draw what was taken for blood, as a DICOM segmentation beside the report. Off,
+    because a device for triage puts cases in order and marks no place on an image (21 CFR 892.2080): a mark
+    draws the eye, also past what was missed. A drawn region is no diagnosis. Counts for what is judged from
+    then on."""
     report_language: Literal["en", "ja"] = "en"
     """Language of the summary in reports; their codes stay English."""
     forward_to: tuple[str, ...] = ()

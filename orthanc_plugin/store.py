@@ -4,7 +4,7 @@ A series *arrives*, is *claimed* by a worker with a lease, and ends *assessed*, 
 New images take it back to *arriving* from anywhere. What Orthanc shows is derived from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -545,6 +545,8 @@ def _make_current(session: Session, series: Series, judgement: Judgement, now: d
             )
         elif known_document.withdrawn_at is not None:
             _send_again(known_document)
+    # Judged again with the profile switched off since, the same result draws nothing.
+    _withdraw_regions(series, now, {new.sop_instance_uid for new in judgement.documents})
     session.flush()
     session.expire(series, ["documents"])
     return known
@@ -559,6 +561,17 @@ def _send_again(document: Document) -> None:
 def _withdraw_assessment(series: Series, now: datetime) -> None:
     if series.current is not None:
         series.current.withdrawn_at = now
+        _withdraw_regions(series, now)
+
+
+def _withdraw_regions(series: Series, now: datetime, keep: Collection[str] = ()) -> None:
+    """What is drawn is of the current result alone: two regions would lie over each other. Reports stay.
+
+    ``keep``: SOP instance UIDs.
+    """
+    for document in series.documents:
+        if document.kind is DocumentKind.SEGMENTATION and document.sop_instance_uid not in keep:
+            document.withdrawn_at = document.withdrawn_at or now
 
 
 def _wait(series: Series, now: datetime, settings: Settings) -> None:

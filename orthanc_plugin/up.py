@@ -34,8 +34,16 @@ PORT = click.IntRange(1, 65535)
     metavar="AET@ADDRESS",
     help="A scanner that may send (repeatable). Without any, every AE of this machine may and no other.",
 )
+@click.option("--annotations", is_flag=True, help="Also draw suspected bleeds, as DICOM segmentations.")
 def command(
-    *, data: Path, http_port: int, dicom_port: int, ohif_port: int, listen: str, calling_aes: tuple[str, ...]
+    *,
+    data: Path,
+    http_port: int,
+    dicom_port: int,
+    ohif_port: int,
+    listen: str,
+    calling_aes: tuple[str, ...],
+    annotations: bool,
 ) -> None:
     """Run Orthanc with triage, and OHIF, until Ctrl-C."""
     try:
@@ -46,6 +54,7 @@ def command(
             ohif_port=ohif_port,
             listen=listen,
             calling_aes=tuple(CallingAE.parse(text) for text in calling_aes),
+            annotations=annotations,
         )
         with stop_on_signals(), running(options) as stack:
             click.echo(describe(stack))

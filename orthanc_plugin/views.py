@@ -80,6 +80,7 @@ class DocumentKind(StrEnum):
 
     STRUCTURED_REPORT = "structured_report"
     KEY_OBJECTS = "key_objects"
+    SEGMENTATION = "segmentation"
     REVIEW = "review"
 
 

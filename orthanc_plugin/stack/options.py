@@ -43,6 +43,8 @@ class Options:
     ohif_port: int = 3000
     listen: str = LOOPBACK
     calling_aes: tuple[CallingAE, ...] = ()
+    annotations: bool = False
+    """The annotation profile, :attr:`orthanc_plugin.settings.Settings.annotations`."""
 
     @property
     def local_only(self) -> bool:

@@ -93,6 +93,7 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "HeadCTTriage": {
             "Python": sys.executable,
             "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
+            "Annotations": options.annotations,
             # Until the hospital names its people.
             "People": {
                 credentials.user: {
