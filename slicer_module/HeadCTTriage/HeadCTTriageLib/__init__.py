@@ -1,0 +1,1 @@
+"""Parts of the module HeadCTTriage. Only what draws images or widgets needs Slicer."""

@@ -1,0 +1,184 @@
+"""Questions to one server and their whole answers, within limits of time and size."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, Optional
+
+import requests
+from requests.auth import HTTPBasicAuth
+
+from . import failures
+from .address import server_url
+from .errors import TriageError, UnreachableError, UnreadableError
+from .translation import _
+from .transport import Adapter, Calls
+
+CONNECT_SECONDS = 5.0
+"""Within a hospital a server that is there takes a connection in milliseconds."""
+SILENCE_SECONDS = 15.0
+"""An Orthanc that stores a large study may leave a question waiting for seconds, hardly for longer."""
+CONNECTIONS = 8
+"""Kept open to the server; more images than that are not asked for at once."""
+_PIECE = 2**16
+
+
+@dataclass(frozen=True)
+class Server:
+    """Which server, and as whom."""
+
+    url: str
+    """As typed: :func:`address.server_url` reads it."""
+    user: str
+    password: str = field(repr=False)
+    ca_file: str = ""
+    """PEM file of the hospital's own certificate authority; then no other is trusted."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """For one whole answer."""
+
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said, whatever it is."""
+
+    status: int
+    body: bytes
+    location: str = ""
+    """Where it points to, of a redirection."""
+
+    def json(self) -> Optional[dict[str, Any]]:
+        """The JSON object that the body is; ``None`` where it is none."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+class Connection:
+    """To one server as one login; may be shared by threads."""
+
+    def __init__(self, server: Server) -> None:
+        """Nothing is looked at yet, no file either: all that takes time is done when asking."""
+        self.server = server
+        self._calls = Calls()
+        self._closed = threading.Event()
+        self._making = threading.Lock()
+        self._session: Optional[requests.Session] = None
+
+    def close(self) -> None:
+        """Questions under way fail at once, later ones too."""
+        self._closed.set()
+        self._calls.end_all()
+
+    def ask(self, method: str, route: str, body: Any, limit: Limit) -> Answer:
+        """A question and its whole answer. ``body`` is sent as JSON, ``None`` is none.
+
+        It is asked once more if the server closed the connection under it: nothing that is asked here does
+        more when it is asked twice.
+
+        Raises:
+            UnreachableError: no answer, or none in time, or from somebody not to be trusted.
+            UnreadableError: the answer is larger than the limit.
+        """
+        url = server_url(self.server.url)
+        session = self._ready()
+        for again in (True, False):
+            late = threading.Event()
+            timer = threading.Timer(limit.seconds, self._end, (late, threading.get_ident()))
+            timer.daemon = True
+            timer.start()
+            try:
+                return self._answer(session, method, url + route, body, limit)
+            except (requests.RequestException, OSError) as error:
+                if self._closed.is_set():
+                    raise _ended() from None
+                if late.is_set():
+                    raise failures.slow(url) from None
+                if not (again and failures.lost_on_the_way(error)):
+                    raise failures.explain(error, url) from None
+            finally:
+                timer.cancel()
+                self._calls.finish()
+        raise AssertionError
+
+    def _answer(self, session: requests.Session, method: str, url: str, body: Any, limit: Limit) -> Answer:
+        # requests would follow a redirection with the password in hand.
+        with session.request(
+            method,
+            url,
+            json=body,
+            timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            if self._closed.is_set():
+                raise _ended()
+            pieces, size = [], 0
+            for piece in answer.iter_content(_PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                if size > limit.bytes:
+                    raise UnreadableError(_("The server's answer is larger than any that is expected."))
+            return Answer(answer.status_code, b"".join(pieces), answer.headers.get("Location", ""))
+
+    def _end(self, late: threading.Event, thread: int) -> None:
+        late.set()
+        self._calls.end(thread)
+
+    def _ready(self) -> requests.Session:
+        """The session, made by the first question."""
+        with self._making:
+            if self._closed.is_set():
+                raise _ended()
+            if self._session is None:
+                self._session = self._made()
+            return self._session
+
+    def _made(self) -> requests.Session:
+        session = requests.Session()
+        # No proxy, no password file, no other certificates by environment: nothing leaves the building.
+        session.trust_env = False
+        session.auth = HTTPBasicAuth(self.server.user.encode(), self.server.password.encode())
+        session.headers.update({"X-Triage": "slicer", "User-Agent": "HeadCTTriage"})
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        if self.server.ca_file:
+            session.verify = _usable(self.server.ca_file)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, Adapter(self._calls, CONNECTIONS))
+        return session
+
+
+def _usable(ca_file: str) -> str:
+    """The file's path.
+
+    Raises:
+        UnreachableError: it cannot be read, or holds no certificate.
+    """
+    try:
+        Path(ca_file).read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+    except FileNotFoundError:
+        sentence = _("The certificate file does not exist: {file}.")
+    except ssl.SSLError:  # an OSError too
+        sentence = _("The certificate file holds no certificate in PEM form: {file}.")
+    except OSError:
+        sentence = _("The certificate file cannot be read: {file}.")
+    else:
+        return ca_file
+    raise UnreachableError(sentence.format(file=ca_file), UnreachableError.CA_FILE)
+
+
+def _ended() -> TriageError:
+    return UnreachableError(_("The login was ended."), UnreachableError.CLOSED)
