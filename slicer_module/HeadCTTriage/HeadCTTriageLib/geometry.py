@@ -1,0 +1,326 @@
+"""Where the slices of a series lie: sorted from feet to head, and what a regular grid cannot say of them.
+
+Coordinates are Slicer's: RAS in mm (x to the patient's right, y to the front, z to the head). Voxels are
+(i, j, k): column, row, slice.
+
+Nothing here needs Slicer, so that it runs beside the application's main thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from .errors import CancelledError, UnreadableError
+from .frames import Slice, Vector, slices_of
+from .headers import number, text
+from .hounsfield import hounsfield, rescale_known
+from .translation import _
+
+SAME_POSITION_MM = 0.01
+"""Slices closer than this lie at one place."""
+EXACT_MM = 5e-4
+"""How far a voxel may lie from where its header puts it."""
+
+_PARALLEL = float(np.cos(np.radians(2.0)))
+_AXIAL = np.array([[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Axes of a supine patient's axial slices, in RAS."""
+_HOLE = 1.5
+"""A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
+_HEAD_MM, _FIELD_MM, _STEP_MM = 180.0, 230.0, 5.0
+"""Height, field of view and step of a usual head scan, assumed where the headers say nothing."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image of the series that is not among the slices, and why."""
+
+    sop_instance_uid: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A series in memory. Slice 0 is at the feet, as the server counts."""
+
+    hu: NDArray[Any]
+    """Hounsfield units, int16 where they fit, else float32; shape (slices, rows, columns)."""
+    ijk_to_ras: Vector
+    """(4, 4): the nearest grid of right angles and even steps."""
+    to_world: Vector | None
+    """(4, 4): from that grid to where the voxels are, where a tilt is all there is; else ``None``."""
+    uneven: bool
+    """No matrix says where the voxels are, ``corners_ras`` alone does."""
+    corners_ras: Vector
+    """Centres of each slice's corner voxels; shape (slices, first and last row, first and last column, 3)."""
+    sop_instance_uids: tuple[str, ...]
+    """Of each slice; the same for all frames of one image."""
+    numbers: dict[str, int]
+    """Slice by SOP instance UID, of images left out as repeated too; of several frames the first."""
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
+    """What the doctor should know of these pictures; sentences."""
+    series_instance_uid: str
+    frame_of_reference_uid: str
+    title: str
+    """Date of the study and description of the series; no name of a patient."""
+
+    @property
+    def displacements(self) -> Vector:
+        """From the regular grid to where the corner voxels are; shape as ``corners_ras``."""
+        return self.corners_ras - _corners(self.ijk_to_ras, self.hu.shape)
+
+    def centre_ras(self, number: int) -> Vector:
+        """Middle of a slice."""
+        return np.asarray(self.corners_ras[number].mean(axis=(0, 1)), np.float64)
+
+    def view_axes(self) -> Vector:
+        """Axes of a view of these slices as they are hung, not as they are stored: columns of (3, 3).
+
+        They point right, up, out. Axial: patient's right on the left, front up. Coronal: the same, head up.
+        Sagittal: front on the left, head up. As in Slicer's own views, "out" is towards the head, the front,
+        the patient's right.
+        """
+        axes = self.ijk_to_ras[:3, :3] / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        plane = int(np.argmax(np.abs(axes[:, 2])))
+        right = np.array([0.0, -1.0, 0.0] if plane == 0 else [-1.0, 0.0, 0.0])
+        up = np.array([0.0, 1.0, 0.0] if plane == 2 else [0.0, 0.0, 1.0])
+        flat = int(np.argmax(np.abs(right @ axes[:, :2])))
+        chosen = (axes[:, flat], right), (axes[:, 1 - flat], up), (axes[:, 2], np.eye(3)[plane])
+        return np.stack([axis if axis @ towards >= 0 else -axis for axis, towards in chosen], axis=1)
+
+
+def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None) -> Stack:
+    """The series' slices from feet to head.
+
+    Of images that make no stack together the largest set that does is taken; the others are named in
+    ``left_out``. An absent attribute alone refuses nothing: what is assumed instead is said in ``warnings``.
+
+    :param datasets: images of one series, not compressed, in any order; enhanced multi-frame images too.
+    :raises UnreadableError: no image at all, or one that is damaged.
+    :raises CancelledError: ``cancelled`` was set meanwhile.
+    """
+    pictures = [(text(dataset, "SOPInstanceUID"), slices_of(dataset)) for dataset in datasets]
+    left_out = [LeftOut(uid, _("not a picture that can be placed")) for uid, slices in pictures if not slices]
+    warnings: list[str] = []
+    members, others = _members([one for _uid, slices in pictures for one in slices], warnings)
+    along, members = _placed(members, warnings)
+    places = _places(members, along)
+    kept, along = [members[place[0]] for place in places], along[[place[0] for place in places]]
+    repeated = {members[n].sop_instance_uid: k for k, place in enumerate(places) for n in place[1:]}
+    own = {kept[k].sop_instance_uid: k for k in reversed(range(len(kept)))}
+    left_out += others
+    left_out += [LeftOut(uid, _("a second image at the same place")) for uid in repeated if uid not in own]
+    hu = _voxels(kept, cancelled)
+    warnings += _said_of_pixels(kept) + _said_of_holes(along)
+    corners = np.stack([_true_corners(one) for one in kept])
+    grid, tilted = _matrices(kept[0], corners)
+    straight, linear = _fits(grid, corners, hu.shape), _fits(tilted, corners, hu.shape)
+    return Stack(
+        hu=hu,
+        ijk_to_ras=grid,
+        to_world=tilted @ np.linalg.inv(grid) if linear and not straight else None,
+        uneven=not (linear or straight),
+        corners_ras=corners,
+        sop_instance_uids=tuple(one.sop_instance_uid for one in kept),
+        numbers={**repeated, **own},
+        left_out=tuple(left_out),
+        warnings=tuple(warnings),
+        series_instance_uid=text(kept[0].header, "SeriesInstanceUID"),
+        frame_of_reference_uid=text(kept[0].header, "FrameOfReferenceUID"),
+        title=_title(kept[0].header),
+    )
+
+
+def _title(header: Dataset) -> str:
+    day = text(header, "StudyDate")
+    written = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else day
+    return " ".join(word for word in (written, text(header, "SeriesDescription") or "CT") if word)
+
+
+# Which pictures make one stack, and in which order
+
+
+def _members(found: list[Slice], warnings: list[str]) -> tuple[list[Slice], list[LeftOut]]:
+    """The largest set of parallel pictures of one size, and why the others are not in it."""
+    if not found:
+        raise UnreadableError(_("There is no image in this series that can be shown."))
+    kind = "" if any(not one.stray for one in found) else found[0].stray
+    rest = [LeftOut(one.sop_instance_uid, one.stray) for one in found if one.stray != kind]
+    chosen = [one for one in found if one.stray == kind]
+    if any(one.axes is None for one in chosen):
+        stated = next((one.axes for one in chosen if one.axes is not None), _AXIAL)
+        chosen = [one if one.axes is not None else replace(one, axes=stated) for one in chosen]
+        warnings.append(
+            _("Images do not say how they are turned; they are taken to lie as the others, or axial.")
+        )
+    # A careless anonymiser gives each image a frame of reference of its own; that parts nothing.
+    references = {text(one.header, "FrameOfReferenceUID") for one in chosen}
+    parted = len(references) < len(chosen)
+    sets: list[list[Slice]] = []
+    for one in chosen:
+        home = next((members for members in sets if not _difference(members[0], one, parted)), None)
+        if home is None:
+            sets.append([one])
+        else:
+            home.append(one)
+    largest = max(sets, key=len)
+    for members in sets:
+        if members is not largest:
+            why = _difference(largest[0], members[0], parted)
+            rest += [LeftOut(one.sop_instance_uid, why) for one in members]
+    return largest, rest
+
+
+def _difference(one: Slice, other: Slice, parted: bool) -> str:
+    """Why two pictures are not of one stack; empty if they are."""
+    assert one.axes is not None and other.axes is not None
+    if (one.axes * other.axes).sum(axis=1).min() < _PARALLEL:
+        return _("lies in another direction")
+    if one.shape != other.shape:
+        return _("of another size")
+    if one.spacing and other.spacing and np.abs(np.subtract(one.spacing, other.spacing)).max() > 0.01:
+        return _("of another scale")
+    if parted and text(one.header, "FrameOfReferenceUID") != text(other.header, "FrameOfReferenceUID"):
+        return _("in another frame of reference")
+    return ""
+
+
+def _placed(members: list[Slice], warnings: list[str]) -> tuple[Vector, list[Slice]]:
+    """Position of each along the normal, and each with spacing and corner: the header's, or assumed ones."""
+    header = members[0].header
+    if any(one.spacing is None for one in members):
+        known = next((one.spacing for one in members if one.spacing), None)
+        field = number(header, "ReconstructionDiameter")
+        mm = (field if field and 50 < field < 700 else _FIELD_MM) / members[0].shape[1]
+        members = [replace(one, spacing=one.spacing or known or (mm, mm)) for one in members]
+        warnings.append(_("Images do not say their scale; a usual one is assumed. Trust no distance."))
+    normal = _normal(members[0])
+    if all(one.corner is not None for one in members):
+        return np.array([one.corner for one in members]) @ normal, members
+    usual = min(_STEP_MM, _HEAD_MM / len(members))
+    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or usual
+    along = np.arange(len(members)) * abs(step)
+    for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
+        said = [place for one in members if (place := number(one.header, keyword)) is not None]
+        if len(set(said)) == len(members):
+            along = np.array(said) * mm
+            break
+    warnings.append(
+        _("Images do not say where they lie; their order is that of their numbers and may be upside down.")
+    )
+    start = next((one.corner for one in members if one.corner is not None), None)
+    if start is None:
+        start = -(_true_corners(replace(members[0], corner=np.zeros(3))).mean(axis=(0, 1)))
+    beside = start - (start @ normal) * normal
+    return along, [replace(one, corner=beside + mm * normal) for one, mm in zip(members, along)]
+
+
+def _normal(one: Slice) -> Vector:
+    """Unit normal to the head; of coronal slices to the back, of sagittal to the left, as on the server."""
+    assert one.axes is not None
+    normal = np.cross(one.axes[0], one.axes[1])
+    normal = normal / np.linalg.norm(normal)
+    largest = int(np.argmax(np.abs(normal)))
+    towards = 1.0 if largest == 2 else -1.0
+    return np.asarray(normal if normal[largest] * towards > 0 else -normal, np.float64)
+
+
+def _places(members: list[Slice], along: Vector) -> list[list[int]]:
+    """Numbers of the pictures at each place from feet to head, that to be shown first."""
+    places: list[list[int]] = []
+    for n in sorted(range(len(members)), key=lambda n: (along[n], members[n].sop_instance_uid)):
+        if places and along[n] - along[places[-1][0]] <= SAME_POSITION_MM:
+            places[-1].append(n)
+        else:
+            places.append([n])
+    return [sorted(place, key=lambda n: members[n].rank) for place in places]
+
+
+# Pixels
+
+
+def _voxels(kept: list[Slice], cancelled: threading.Event | None) -> NDArray[Any]:
+    """int16, and float32 from the first slice on that does not fit."""
+    hu: NDArray[Any] = np.empty((len(kept), *kept[0].shape), np.int16)
+    for k, one in enumerate(kept):
+        if cancelled is not None and cancelled.is_set():
+            raise CancelledError(_("Cancelled."))
+        values = hounsfield(one.image, one.frame, one.header)
+        limits = np.iinfo(np.int16)
+        if hu.dtype == np.int16 and (
+            values.dtype != np.int32 or values.min() < limits.min or values.max() > limits.max
+        ):
+            hu = hu.astype(np.float32)
+        hu[k] = values
+    return hu
+
+
+def _said_of_pixels(kept: list[Slice]) -> list[str]:
+    said = []
+    if not all(rescale_known(one.header) for one in kept):
+        said.append(_("Images do not say how to compute Hounsfield units; the usual way was taken."))
+    if any(text(one.header, "PhotometricInterpretation") == "MONOCHROME1" for one in kept):
+        said.append(_("Images are marked as inverted (MONOCHROME1); Hounsfield units are shown as they are."))
+    return said
+
+
+def _said_of_holes(along: Vector) -> list[str]:
+    gaps = np.diff(along)
+    holes = []
+    for k, gap in enumerate(gaps):
+        sides = [side for side in (gaps[max(0, k - 3) : k], gaps[k + 1 : k + 4]) if len(side)]
+        usual = max((float(np.median(side)) for side in sides), default=float(gap))
+        if gap > max(_HOLE * usual, 1.0):
+            holes.append((k, float(gap)))
+    return [
+        _(
+            "Slices are missing: {gap} mm between slices {below} and {above}. What lies there is computed."
+        ).format(gap=f"{gap:.1f}", below=k, above=k + 1)
+        for k, gap in holes
+    ]
+
+
+# Geometry
+
+
+def _true_corners(one: Slice) -> Vector:
+    """Centres of a slice's corner voxels; shape (first and last row, first and last column, 3)."""
+    assert one.axes is not None and one.corner is not None and one.spacing is not None
+    across = one.axes[0] * one.spacing[1] * (one.shape[1] - 1)
+    down = one.axes[1] * one.spacing[0] * (one.shape[0] - 1)
+    return one.corner + np.array([[np.zeros(3), across], [down, down + across]])
+
+
+def _matrices(first: Slice, corners: Vector) -> tuple[Vector, Vector]:
+    """IJK to RAS: the nearest grid of right angles, and one whose third axis may lean."""
+    assert first.axes is not None and first.spacing is not None
+    normal = _normal(first)
+    start, step = corners[0, 0, 0], normal * (number(first.header, "SliceThickness") or _STEP_MM)
+    if len(corners) > 1:
+        start, step = np.polynomial.polynomial.polyfit(np.arange(len(corners)), corners[:, 0, 0], 1)
+    row, down = first.axes[0], first.spacing[0]
+    tilted = np.eye(4)
+    tilted[:3] = np.stack([row * first.spacing[1], first.axes[1] * down, step, start], axis=1)
+    column = first.axes[1] - (first.axes[1] @ row) * row
+    column = column / np.linalg.norm(column)
+    grid = tilted.copy()
+    grid[:3, 1], grid[:3, 2] = column * down, normal * (step @ normal)
+    return grid, tilted
+
+
+def _corners(ijk_to_ras: Vector, shape: tuple[int, ...]) -> Vector:
+    """Where a matrix puts the corners of each slice; shape as :attr:`Stack.corners_ras`."""
+    slices, rows, columns = shape
+    k, j, i = np.meshgrid(np.arange(slices), [0, rows - 1], [0, columns - 1], indexing="ij")
+    return np.asarray(np.stack([i, j, k], axis=-1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3], np.float64)
+
+
+def _fits(ijk_to_ras: Vector, corners: Vector, shape: tuple[int, ...]) -> bool:
+    return float(np.abs(corners - _corners(ijk_to_ras, shape)).max()) <= EXACT_MM
