@@ -1,6 +1,10 @@
 """What the tests of the store put into it."""
 
+import atexit
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from headct.assessment import Assessment, BundleIdentity, KeySlice, Timings
@@ -22,10 +26,24 @@ def settings(folder: Path, **changes: object) -> Settings:
     return Settings.model_validate({**values, **changes})
 
 
-def open_store(folder: Path) -> Database:
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""For stores of thousands of small transactions: a disk would spend its time on flushing them."""
+
+
+@cache
+def _empty_store() -> Path:
+    """Migrated once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="triage-template-", dir=MEMORY))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = Database(f"sqlite:///{folder / 'triage.sqlite'}")
     database.migrate()
-    return database
+    database.close()
+    return folder / "triage.sqlite"
+
+
+def open_store(folder: Path) -> Database:
+    """A new store that is still empty, in a folder that is there."""
+    return Database(f"sqlite:///{shutil.copy(_empty_store(), folder)}")
 
 
 def seen(series: str = "s1", study: str = "st1", count: int = 33, **changes: object) -> Seen:

@@ -1,12 +1,12 @@
 """Orthanc's change log to the store, against an Orthanc that is a dictionary."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from store_samples import open_store, settings
+from store_samples import settings
 
 from orthanc_plugin import imports, store
 from orthanc_plugin.arrivals import CHANGES, PAGE, Arrivals
@@ -83,13 +83,6 @@ class Listing:
 @pytest.fixture
 def listing() -> Listing:
     return Listing()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

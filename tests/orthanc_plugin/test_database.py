@@ -22,7 +22,8 @@ MIGRATIONS = Path(orthanc_plugin.migrations.__file__).parent
 
 
 def test_migrations_and_tables_agree(tmp_path: Path) -> None:
-    database = open_store(tmp_path)
+    database = Database(f"sqlite:///{tmp_path / 'new' / 'triage.sqlite'}")
+    database.migrate()
     with database.engine.connect() as connection:
         # SQLite keeps only a type's affinity, so names, keys, indices and nullability are compared.
         context = MigrationContext.configure(connection, opts={"compare_type": False})

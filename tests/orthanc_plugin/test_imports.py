@@ -1,8 +1,6 @@
 """Where imported studies are found: never before those of the scanner, and never instead of them."""
 
-import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +10,9 @@ from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
-from store_samples import START, after, judgement, open_store, owner_of, seen, settings
+from store_samples import MEMORY, START, after, judgement, open_store, owner_of, seen, settings
 
 from orthanc_plugin import imports, store
-from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import Description, Seen
 from orthanc_plugin.tables import AuditEntry, Import, Study
@@ -23,19 +20,6 @@ from orthanc_plugin.views import ImportedStudyView, RefusedError, UnavailableErr
 
 UID = "1.3.st1"
 """Of the study that ``seen`` makes."""
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_store(tmp_path)
-    with database.writing() as opened:
-        yield opened
-    database.close()
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> store.Settings:
-    return settings(tmp_path)
 
 
 def announce(session: Session, *, new: bool = False, uid: str = UID) -> ImportedStudyView:
@@ -183,11 +167,8 @@ EVENTS = st.sampled_from(["announce", "declare new", "upload", "scan", "delete",
 @given(st.lists(EVENTS, max_size=10))
 @run_with(max_examples=40)
 def test_once_in_the_queue_a_study_leaves_it_only_when_it_is_deleted(events: list[str]) -> None:
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as name:
-        folder = Path(name)
-        shutil.copy(_template(), folder)
-        database, options = Database(f"sqlite:///{folder / 'triage.sqlite'}"), settings(folder)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        database, options = open_store(Path(name)), settings(Path(name))
         with database.writing() as session:
             queued = there = False
             for step, event in enumerate(events):
@@ -210,14 +191,3 @@ def test_once_in_the_queue_a_study_leaves_it_only_when_it_is_deleted(events: lis
                     assert not (event in {"scan", "declare new"} and is_earlier)
                     queued = not is_earlier
         database.close()
-
-
-def _template() -> Path:
-    if not _made:
-        folder = Path(tempfile.mkdtemp(prefix="imports-template-"))
-        open_store(folder).close()
-        _made.append(folder / "triage.sqlite")
-    return _made[0]
-
-
-_made: list[Path] = []

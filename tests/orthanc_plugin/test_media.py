@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+from store_samples import MEMORY
 
 from headct.errors import UnusableInputError
 from orthanc_plugin import media, recognition
@@ -309,7 +311,7 @@ class TestZips:
 
     @given(st.binary(max_size=600))
     def test_anything_that_begins_like_a_zip_is_said_to_be_damaged(self, data: bytes) -> None:
-        path = Path(f"/dev/shm/media-{os.getpid()}" if Path("/dev/shm").is_dir() else "media.tmp")
+        path = Path(MEMORY or tempfile.gettempdir(), f"media-{os.getpid()}")
         path.write_bytes(b"PK\x03\x04" + data)
         try:
             with pytest.raises(UnusableInputError):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,45 +10,18 @@ from bundles import threshold_bundle
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from store_samples import after, judgement, open_store, seen, settings
+from store_samples import after, judgement, seen, settings
 
 from headct.assessment import BundleIdentity
 from headct.bundle import Bundle, Cuts, default_bundle, load_bundle, write_bundle
 from headct.urgency import Urgency
 from orthanc_plugin import model_folders, model_list, models, store
-from orthanc_plugin.database import Database
 from orthanc_plugin.model_views import ModelEvent, ModelState, ModelsView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Document, ModelChange, Series, Worker
 from orthanc_plugin.views import ConflictError
 
 A, B, C = (BundleIdentity("net", version, f"2.25.{version}", version * 64) for version in "123")
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that is still empty."""
-    folder = tmp_path_factory.mktemp("template")
-    open_store(folder).close()
-    return folder / "triage.sqlite"
-
-
-@pytest.fixture
-def database(tmp_path: Path, template: Path) -> Iterator[Database]:
-    found = Database(f"sqlite:///{shutil.copy(template, tmp_path)}")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with database.writing() as found:
-        yield found
 
 
 def activate(session: Session, model: BundleIdentity, seen: str | None = None) -> None:

@@ -1,7 +1,6 @@
 """Models through the REST interface and the page, over the real store: who may, what is refused and why."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,18 +48,10 @@ def bundles(settings: Settings) -> tuple[Bundle, Bundle]:
     return own_model(settings, "1.0"), own_model(settings, "2.0")
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that is still empty."""
-    folder = tmp_path_factory.mktemp("template")
-    open_store(folder).close()
-    return folder / "triage.sqlite"
-
-
 @pytest.fixture
-def database(tmp_path: Path, template: Path, bundles: tuple[Bundle, Bundle]) -> Iterator[Database]:
+def database(tmp_path: Path, bundles: tuple[Bundle, Bundle]) -> Iterator[Database]:
     """The first model is in service."""
-    found = Database(f"sqlite:///{shutil.copy(template, tmp_path)}")
+    found = open_store(tmp_path)
     with found.writing() as session:
         models.ship(session, bundles[0].identity, after(0))
     yield found

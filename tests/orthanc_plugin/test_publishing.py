@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from orthanc_process import ORTHANC, OrthancProcess
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, generate_uid
-from store_samples import judgement, open_store, seen, settings
+from store_samples import judgement, seen
 
 from headct.urgency import Urgency
 from orthanc_plugin import store
@@ -36,18 +35,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancClient]:
         yield made
     one.stop()
     one.http.close()
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 def report() -> NewDocument:

@@ -1,15 +1,14 @@
 """The verified report of a review: written once, of what the reader saw, whatever happens in between."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 from report_cases import MADE_AT, bleeding, header, series
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from store_samples import after, open_store, seen, settings
+from store_samples import after, seen
 
 from headct import review_report, structured_report
 from headct.errors import ReportError
@@ -27,19 +26,6 @@ SATO, ITO = (Person(login, f"{login.title()}^Hanako", "St. Elsewhere") for login
 JUDGED = series()
 SAID = bleeding(JUDGED)
 REPORT = structured_report.write(JUDGED, SAID, sent_at=MADE_AT)
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_store(tmp_path)
-    with database.writing() as session:
-        yield session
-    database.close()
 
 
 def judged(session: Session, options: Settings, bundle: str = "") -> Series:

@@ -1,13 +1,11 @@
 """Reviews one by one: nothing overwritten, nothing doubled, nobody reviews what is no longer so."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from store_samples import after, judgement, open_store, seen, settings
+from store_samples import after, judgement, seen
 
 from headct.reasons import Reason, ReasonCode
 from headct.review import Action, Exclusion, Person, Review, Standing
@@ -18,19 +16,6 @@ from orthanc_plugin.tables import AuditEntry, Series
 from orthanc_plugin.views import ConflictError, NotFoundError, SeriesState
 
 SATO, ITO, ABE = (Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito", "abe"))
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_store(tmp_path)
-    with database.writing() as session:
-        yield session
-    database.close()
 
 
 def judged(

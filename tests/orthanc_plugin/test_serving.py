@@ -1,9 +1,7 @@
 """Loading of models in a worker: whole or not at all, whatever is done to folders and history meanwhile."""
 
-import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from hypothesis import HealthCheck, strategies
 from hypothesis import settings as run_with
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from model_samples import activate, begin_shadow, own_model
-from store_samples import after, open_store, settings
+from store_samples import MEMORY, after, open_store, settings
 
 from headct.bundle import Bundle, default_bundle, load_bundle, write_bundle
 from headct.errors import BundleError
@@ -31,17 +29,11 @@ VERSIONS = ("1.0", "2.0", "3.0")
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = open_store(tmp_path)
-    with found.writing() as session:
+def database(database: Database) -> Database:
+    """A worker has started."""
+    with database.writing() as session:
         store.sign_of_life(session, WORKER, after(0))
-    yield found
-    found.close()
+    return database
 
 
 def serve(database: Database, options: Settings) -> Serving:
@@ -208,11 +200,7 @@ def test_a_shadow_is_loaded_beside_it_and_ends_when_it_cannot_be(
 
 # --- Anything in any order ------------------------------------------------------------------------
 
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 MODEL = strategies.sampled_from(VERSIONS)
-_template = Path(tempfile.mkdtemp(prefix="triage-template-", dir=MEMORY)) / "triage.sqlite"
-atexit.register(shutil.rmtree, _template.parent, ignore_errors=True)
-open_store(_template.parent).close()
 
 
 class ModelsMachine(RuleBasedStateMachine):
@@ -223,7 +211,7 @@ class ModelsMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="triage-models-", dir=MEMORY))
         self.default = threshold_bundle(self.folder / "default", version="0")
         self.options = settings(self.folder, Bundle=self.default.folder)
-        self.database = Database(f"sqlite:///{shutil.copy(_template, self.folder)}")
+        self.database = open_store(self.folder)
         with self.database.writing() as session:
             store.sign_of_life(session, WORKER, after(0))
         self.bundles = {version: own_model(self.options, version) for version in VERSIONS}

@@ -1,7 +1,6 @@
 """A model in shadow: when it may judge, what is kept of it, and how it compares."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,13 @@ from model_samples import activate, begin_shadow, judge, options, own_model, pub
 from scipy.stats import binomtest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from store_samples import after, open_store, seen
+from store_samples import after, seen
 
 from headct.assessment import Outcome, State
 from headct.bundle import Bundle, load_bundle
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
 from orthanc_plugin import model_list, models, outbox, shadow, store
-from orthanc_plugin.database import Database
 from orthanc_plugin.model_views import ComparisonView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Document, Series, ShadowAssessment
@@ -26,27 +24,18 @@ GREEN, YELLOW, RED, BLACK = Urgency
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that is still empty, and two models."""
-    folder = tmp_path_factory.mktemp("template")
-    open_store(folder).close()
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models."""
+    folder = tmp_path_factory.mktemp("models")
     for version in ("1.0", "2.0", "3.0"):
         own_model(options(folder), version)
     return folder
 
 
 @pytest.fixture
-def settings(tmp_path: Path, template: Path) -> Settings:
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+def settings(tmp_path: Path, models_folder: Path) -> Settings:
+    shutil.copytree(models_folder, tmp_path, dirs_exist_ok=True)
     return options(tmp_path)
-
-
-@pytest.fixture
-def session(tmp_path: Path, settings: Settings) -> Iterator[Session]:
-    database = Database(settings.database_url)
-    with database.writing() as found:
-        yield found
-    database.close()
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """State changes one by one: who may go where, what counts, what is published."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from store_samples import after, judgement, open_store, seen, settings
+from store_samples import after, judgement, seen
 
 from headct.reasons import Reason, ReasonCode
 from headct.urgency import Urgency
@@ -19,19 +16,6 @@ from orthanc_plugin.views import SeriesState
 
 NOT_COVERED = Reason(ReasonCode.HEAD_NOT_COVERED)
 BROKEN = Reason(ReasonCode.INTERNAL_ERROR, "ValueError")
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_store(tmp_path)
-    with database.writing() as session:
-        yield session
-    database.close()
 
 
 def claimed(session: Session, options: Settings, at: float, owner: str = "w") -> Claim:

@@ -1,6 +1,5 @@
 """Anything may happen in any order: nothing is ever stuck, and at most one result counts."""
 
-import atexit
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,14 +9,13 @@ from hypothesis import settings as run_with
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from report_cases import header
 from sqlalchemy import select
-from store_samples import after, judgement, open_store, seen, settings
+from store_samples import MEMORY, after, judgement, open_store, seen, settings
 
 from headct import review_report
 from headct.reasons import Reason, ReasonCode
 from headct.review import Action, Person, Review
 from headct.urgency import Urgency
 from orthanc_plugin import outbox, review_documents, reviews, store, tables
-from orthanc_plugin.database import Database
 from orthanc_plugin.reviews import based_on
 from orthanc_plugin.store import Claim
 from orthanc_plugin.tables import Assessment, Document, Series
@@ -28,11 +26,6 @@ READER = strategies.sampled_from(READERS)
 IMAGED = review_report.Subject.of_images([header(n) for n in range(3)], "case")
 SERIES = strategies.sampled_from(["a", "b"])
 URGENCY = strategies.sampled_from(list(Urgency))
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Thousands of small transactions: a disk would spend its time on flushing them."""
-_template = Path(tempfile.mkdtemp(prefix="triage-template-", dir=MEMORY))
-atexit.register(shutil.rmtree, _template, ignore_errors=True)
-open_store(_template).close()
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -41,8 +34,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="triage-store-", dir=MEMORY))
-        shutil.copy(_template / "triage.sqlite", self.folder)
-        self.database = Database(f"sqlite:///{self.folder / 'triage.sqlite'}")
+        self.database = open_store(self.folder)
         self.options = settings(self.folder)
         self.now = 0.0
         self.images: dict[str, int] = {}

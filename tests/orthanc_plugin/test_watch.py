@@ -1,7 +1,5 @@
 """What the store says of the weeks: who counts once, what stands apart, when there is an alarm."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +16,6 @@ from headct.reference import Reference, reference
 from headct.review import Action, Exclusion, Person, Review
 from headct.urgency import Urgency
 from orthanc_plugin import models, reviews, store, watch
-from orthanc_plugin.database import Database
 from orthanc_plugin.serving import Serving
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Bundle, Series, Study
@@ -33,26 +30,11 @@ SEEN_BEFORE: Reference = reference(
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> Settings:
-    return settings(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that is still empty."""
-    folder = tmp_path_factory.mktemp("template")
-    open_store(folder).close()
-    return folder / "triage.sqlite"
-
-
-@pytest.fixture
-def session(tmp_path: Path, template: Path) -> Iterator[Session]:
-    database = Database(f"sqlite:///{shutil.copy(template, tmp_path)}")
-    with database.writing() as session:
-        models.ship(session, MODEL, NOW - timedelta(weeks=30))
-        watch.keep_reference(session, MODEL.digest, SEEN_BEFORE)
-        yield session
-    database.close()
+def session(session: Session) -> Session:
+    """A model has been in service for long."""
+    models.ship(session, MODEL, NOW - timedelta(weeks=30))
+    watch.keep_reference(session, MODEL.digest, SEEN_BEFORE)
+    return session
 
 
 class Hospital:
@@ -301,10 +283,10 @@ def test_a_bundle_s_reference_is_kept_once(session: Session, tmp_path: Path) -> 
     assert kept is not None and Reference.from_json(kept) == other
 
 
-def test_a_worker_keeps_the_reference_of_what_it_loads(tmp_path: Path, template: Path) -> None:
+def test_a_worker_keeps_the_reference_of_what_it_loads(tmp_path: Path) -> None:
     known = reference([{Quantity.AGE_YEARS: 1.0}])
     bundle = threshold_bundle(tmp_path / "threshold-1.0", reference=known)
-    database = Database(f"sqlite:///{shutil.copy(template, tmp_path)}")
+    database = open_store(tmp_path)
     Serving("host/1", database, settings(tmp_path, bundle=bundle.folder))
     with database.reading() as session:
         view = watch.watch(session, NOW)
