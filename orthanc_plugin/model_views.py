@@ -76,7 +76,7 @@ class ModelChangeView(View):
 
 
 class ShareView(View):
-    """So many of so many, with the exact 95 % interval (Clopper and Pearson, Biometrika 1934)."""
+    """So many of so many, with the 95 % interval (Wilson)."""
 
     count: int = Field(ge=0)
     of: int = Field(ge=0)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from headct.assessment import Outcome
 from headct.urgency import Urgency
-from orthanc_plugin import models, tables
+from orthanc_plugin import drift, models, tables
 from orthanc_plugin.model_views import ComparisonView, DifferenceView, ShareView
 from orthanc_plugin.tables import Bundle, Review, Series, ShadowAssessment
 from orthanc_plugin.views import SeriesState
@@ -255,11 +255,7 @@ def _comparison(shadow: str, active: str, rows: Sequence[_Row], labels: dict[str
 
 
 def _share(hits: Iterable[bool]) -> ShareView:
-    """A share with its exact interval: beta quantiles (Clopper and Pearson, Biometrika 1934)."""
-    from scipy.special import betaincinv  # loaded by who looks at a comparison alone: it is large
-
     found = list(hits)
     count, of = sum(found), len(found)
-    low = float(betaincinv(count, of - count + 1, 0.025)) if count > 0 else 0.0
-    high = float(betaincinv(count + 1, of - count, 0.975)) if count < of else 1.0
+    low, high = drift.wilson(count, of)
     return ShareView(count=count, of=of, low=low, high=high)

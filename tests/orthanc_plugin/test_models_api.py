@@ -233,9 +233,9 @@ class TestThePage:
         [
             (
                 "en",
-                ["Active: judges", "Shadow: compared", "2 / 2 = 100 % (16–100)", "Activated", "Open case 1"],
+                ["Active: judges", "Shadow: compared", "2 / 2 = 100 % (34–100)", "Activated", "Open case 1"],
             ),
-            ("ja", ["稼働中：判定に使用", "シャドー", "2 / 2 = 100 % (16–100)", "稼働開始", "症例 1 を開く"]),
+            ("ja", ["稼働中：判定に使用", "シャドー", "2 / 2 = 100 % (34–100)", "稼働開始", "症例 1 を開く"]),
         ],
     )
     def test_the_comparison_in_both_languages(
@@ -266,6 +266,6 @@ class TestThePage:
         assert differing not in page(client, language=language)
 
 
-def test_orthancs_process_loads_scipy_for_no_other_page() -> None:
+def test_orthancs_process_loads_no_scipy() -> None:
     code = "import sys, orthanc_plugin.runtime; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
