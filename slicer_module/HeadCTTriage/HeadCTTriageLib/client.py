@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,6 +49,11 @@ class TriageClient:
     def close(self) -> None:
         """End this login: calls under way fail at once, later ones too."""
         self._connection.close()
+
+    def cancel(self, thread: threading.Thread) -> None:
+        """The call that another thread is in, if any, fails with :class:`CancelledError`."""
+        if thread.ident is not None:
+            self._connection.cancel(thread.ident)
 
     def check(self) -> Check:
         """Whether server and login are usable, and what is to be known of them in words."""

@@ -15,7 +15,7 @@ from requests.auth import HTTPBasicAuth
 
 from . import failures
 from .address import server_url
-from .errors import TriageError, UnreachableError, UnreadableError
+from .errors import CancelledError, TriageError, UnreachableError, UnreadableError
 from .translation import _
 from .transport import Adapter, Calls
 
@@ -26,6 +26,7 @@ SILENCE_SECONDS = 15.0
 CONNECTIONS = 8
 """Kept open to the server; more images than that are not asked for at once."""
 _PIECE = 2**16
+_LATE, _CANCELLED, _CLOSED = "late", "cancelled", "closed"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Connection:
     def close(self) -> None:
         """Questions under way fail at once, later ones too."""
         self._closed.set()
-        self._calls.end_all()
+        self._calls.end_all(_CLOSED)
 
     def ask(self, method: str, route: str, body: Any, limit: Limit) -> Answer:
         """A question and its whole answer. ``body`` is sent as JSON, ``None`` is none.
@@ -95,16 +96,19 @@ class Connection:
         url = server_url(self.server.url)
         session = self._ready()
         for again in (True, False):
-            late = threading.Event()
-            timer = threading.Timer(limit.seconds, self._end, (late, threading.get_ident()))
+            timer = threading.Timer(limit.seconds, self._calls.end, (threading.get_ident(), _LATE))
             timer.daemon = True
             timer.start()
             try:
                 return self._answer(session, method, url + route, body, limit)
             except (requests.RequestException, OSError) as error:
+                timer.cancel()
+                why = self._calls.finish()
+                if why == _CANCELLED:
+                    raise CancelledError(_("It was cancelled.")) from None
                 if self._closed.is_set():
-                    raise _ended() from None
-                if late.is_set():
+                    raise _closed() from None
+                if why == _LATE:
                     raise failures.slow(url) from None
                 if not (again and failures.lost_on_the_way(error)):
                     raise failures.explain(error, url) from None
@@ -112,6 +116,10 @@ class Connection:
                 timer.cancel()
                 self._calls.finish()
         raise AssertionError
+
+    def cancel(self, thread: int) -> None:
+        """The question that a thread waits for, if any, fails with :class:`CancelledError`."""
+        self._calls.end(thread, _CANCELLED)
 
     def _answer(self, session: requests.Session, method: str, url: str, body: Any, limit: Limit) -> Answer:
         # requests would follow a redirection with the password in hand.
@@ -124,24 +132,23 @@ class Connection:
             stream=True,
         ) as answer:
             if self._closed.is_set():
-                raise _ended()
+                raise _closed()
             pieces, size = [], 0
             for piece in answer.iter_content(_PIECE):
                 pieces.append(piece)
                 size += len(piece)
                 if size > limit.bytes:
                     raise UnreadableError(_("The server's answer is larger than any that is expected."))
+            announced = answer.headers.get("Content-Length", "")
+            if announced.isdigit() and "Content-Encoding" not in answer.headers and int(announced) != size:
+                raise requests.ConnectionError("cut off")  # urllib3 before version 2 does not look
             return Answer(answer.status_code, b"".join(pieces), answer.headers.get("Location", ""))
-
-    def _end(self, late: threading.Event, thread: int) -> None:
-        late.set()
-        self._calls.end(thread)
 
     def _ready(self) -> requests.Session:
         """The session, made by the first question."""
         with self._making:
             if self._closed.is_set():
-                raise _ended()
+                raise _closed()
             if self._session is None:
                 self._session = self._made()
             return self._session
@@ -180,5 +187,5 @@ def _usable(ca_file: str) -> str:
     raise UnreachableError(sentence.format(file=ca_file), UnreachableError.CA_FILE)
 
 
-def _ended() -> TriageError:
+def _closed() -> TriageError:
     return UnreachableError(_("The login was ended."), UnreachableError.CLOSED)

@@ -68,5 +68,9 @@ class UnreadableError(TriageError):
     """An answer or an image that cannot be understood."""
 
 
+class StorageError(TriageError):
+    """This computer's disk does not keep what it should."""
+
+
 class CancelledError(TriageError):
     """The doctor did not want it any more."""

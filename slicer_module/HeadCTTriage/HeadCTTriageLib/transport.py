@@ -21,26 +21,30 @@ class Calls:
 
     def __init__(self) -> None:
         self._connections: dict[int, HTTPConnection] = {}
+        self._ended: dict[int, str] = {}
 
     def begin(self, connection: HTTPConnection) -> None:
         """This thread's request goes out on that connection."""
         self._connections[threading.get_ident()] = connection
 
-    def finish(self) -> None:
-        """This thread's request has ended."""
-        self._connections.pop(threading.get_ident(), None)
+    def finish(self) -> str:
+        """This thread's request is over; why it was ended from elsewhere, nothing if it was not."""
+        thread = threading.get_ident()
+        self._connections.pop(thread, None)
+        return self._ended.pop(thread, "")
 
-    def end(self, thread: int) -> None:
+    def end(self, thread: int, why: str) -> None:
         """Have the request of a thread fail."""
         sock = getattr(self._connections.get(thread), "sock", None)
         if sock is not None:
+            self._ended.setdefault(thread, why)
             with suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def end_all(self) -> None:
+    def end_all(self, why: str) -> None:
         """Have every request fail."""
         for thread in list(self._connections):
-            self.end(thread)
+            self.end(thread, why)
 
 
 class Adapter(HTTPAdapter):
