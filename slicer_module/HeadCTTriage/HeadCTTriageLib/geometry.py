@@ -26,13 +26,17 @@ from .translation import _
 SAME_POSITION_MM = 0.01
 """Slices closer than this lie at one place."""
 EXACT_MM = 5e-4
-"""How far a voxel may lie from where its header puts it."""
+"""A lean that moves no voxel further than this is none."""
+ROUNDED_MM = 0.01
+"""Headers are written with two decimals at least: unevenness below this says nothing of the table."""
 
 _PARALLEL = float(np.cos(np.radians(2.0)))
 _AXIAL = np.array([[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Axes of a supine patient's axial slices, in RAS."""
 _HOLE = 1.5
 """A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
+_TISSUE_HU, _TISSUE_MM2 = -200, 1000.0
+"""A slice with this much above that shows a part of the body and not noise or the headrest alone."""
 _HEAD_MM, _FIELD_MM, _STEP_MM = 180.0, 230.0, 5.0
 """Height, field of view and step of a usual head scan, assumed where the headers say nothing."""
 
@@ -80,6 +84,17 @@ class Stack:
         """Middle of a slice."""
         return np.asarray(self.corners_ras[number].mean(axis=(0, 1)), np.float64)
 
+    def heights_mm(self) -> Vector:
+        """Of the slices' middles above that of the last slice with a head in it, along the normal."""
+        normal = self.view_axes()[:, 2]
+        heights = self.corners_ras.mean(axis=(1, 2)) @ normal
+        spacing = np.linalg.norm(self.ijk_to_ras[:3, :2], axis=0)
+        enough = _TISSUE_MM2 / float(spacing.prod())
+        shown = (
+            k for k in reversed(range(len(self.hu))) if np.count_nonzero(self.hu[k] > _TISSUE_HU) > enough
+        )
+        return np.asarray(heights - heights[next(shown, -1)], np.float64)
+
     def view_axes(self) -> Vector:
         """Axes of a view of these slices as they are hung, not as they are stored: columns of (3, 3).
 
@@ -121,12 +136,13 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
     warnings += _said_of_pixels(kept) + _said_of_holes(along)
     corners = np.stack([_true_corners(one) for one in kept])
     grid, tilted = _matrices(kept[0], corners)
-    straight, linear = _fits(grid, corners, hu.shape), _fits(tilted, corners, hu.shape)
+    straight, leaning = _error(grid, corners, hu.shape), _error(tilted, corners, hu.shape)
+    uneven = leaning > ROUNDED_MM
     return Stack(
         hu=hu,
         ijk_to_ras=grid,
-        to_world=tilted @ np.linalg.inv(grid) if linear and not straight else None,
-        uneven=not (linear or straight),
+        to_world=tilted @ np.linalg.inv(grid) if not uneven and straight > leaning + EXACT_MM else None,
+        uneven=uneven,
         corners_ras=corners,
         sop_instance_uids=tuple(one.sop_instance_uid for one in kept),
         numbers={**repeated, **own},
@@ -322,5 +338,6 @@ def _corners(ijk_to_ras: Vector, shape: tuple[int, ...]) -> Vector:
     return np.asarray(np.stack([i, j, k], axis=-1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3], np.float64)
 
 
-def _fits(ijk_to_ras: Vector, corners: Vector, shape: tuple[int, ...]) -> bool:
-    return float(np.abs(corners - _corners(ijk_to_ras, shape)).max()) <= EXACT_MM
+def _error(ijk_to_ras: Vector, corners: Vector, shape: tuple[int, ...]) -> float:
+    """Largest distance along an axis between where a matrix puts a corner and where it is, in mm."""
+    return float(np.abs(corners - _corners(ijk_to_ras, shape)).max())
