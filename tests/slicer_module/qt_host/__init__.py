@@ -1,0 +1,22 @@
+"""A Qt window around the module for 3D Slicer, where the full application is not.
+
+Real here: Qt itself (PySide6), the MRML scene, VTK and ``slicer.util`` (``slicer-core``), the module's own code and
+its ``.ui`` file. In their place stands:
+
+- ``qt``: PySide6 under PythonQt's rules. Properties are attributes, and only Qt's own classes have names; PySide6's
+  signals, slots and decorators have none. PythonQt's conversions of types are PySide6's here, and what PythonQt does
+  not wrap is not missed here.
+- ``ctk`` and ``slicer.qMRMLWidget``: widgets of the same names with those properties and signals that the module's
+  ``.ui`` file and code use. They do not look like CTK's.
+- ``slicer.app``: settings, translation, application logic and a layout of two slice views. A view is a real
+  ``vtkMRMLSliceLogic`` whose picture is painted as a pixmap: no interaction by mouse, no three-dimensional view.
+- Slicer's own Python parts: ``slicer_stand_ins``.
+
+The event loop is Qt's own. It lets Python's threads run while it waits, which Slicer's does not:
+:func:`hold_the_lock` makes up for that.
+"""
+
+from qt_host.application import Host, start
+from qt_host.event_loop import hold_the_lock, longest_gap, run_until
+
+__all__ = ["Host", "hold_the_lock", "longest_gap", "run_until", "start"]

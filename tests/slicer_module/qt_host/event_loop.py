@@ -1,0 +1,76 @@
+"""Turning Qt's event loop in tests: until something is so, with a stop-watch, and as Slicer turns it."""
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QApplication
+
+_HOLDING = ctypes.PyDLL(None)
+"""Calls through it keep Python's global lock."""
+_holds_the_lock = False
+
+
+def run_until(so: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+    """Let events happen until a condition holds.
+
+    Raises
+    ------
+    AssertionError
+        It did not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not so():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or so}")
+        turn()
+
+
+def turn() -> None:
+    """Let what is due happen, and wait a moment."""
+    if _holds_the_lock:
+        QApplication.processEvents()
+        _HOLDING.usleep(1000)
+    else:
+        # The loop waits in Qt, without Python's lock.
+        loop = QEventLoop()
+        QTimer.singleShot(2, loop.quit)
+        loop.exec()
+
+
+@contextmanager
+def hold_the_lock() -> Iterator[None]:
+    """Within it the event loop keeps Python's global lock while it waits, as Slicer's does."""
+    global _holds_the_lock  # noqa: PLW0603
+    _holds_the_lock = True
+    try:
+        yield
+    finally:
+        _holds_the_lock = False
+
+
+@contextmanager
+def longest_gap() -> Iterator[Callable[[], float]]:
+    """The longest time in seconds in which the event loop did not turn, as a user would feel it.
+
+    Counted in processor time of this thread, since a busy machine stops everybody now and then, and by the clock
+    where this thread itself waits for something.
+    """
+    gaps: list[float] = [0.0]
+    last = [time.monotonic(), time.thread_time()]
+    timer = QTimer()
+    timer.setInterval(0)
+
+    def beat() -> None:
+        now = [time.monotonic(), time.thread_time()]
+        gaps.append(now[1] - last[1])
+        last[:] = now
+
+    timer.timeout.connect(beat)
+    timer.start()
+    try:
+        yield lambda: max(gaps)
+    finally:
+        timer.stop()
