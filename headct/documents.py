@@ -105,8 +105,8 @@ def parsed(document: bytes, sop_class_uid: str) -> Dataset:
     """
     with refusing("not a DICOM file"):
         found = dcmread(BytesIO(document))
-    if found.get("SOPClassUID") != sop_class_uid:
-        raise ReportError("not a document of the expected kind")
+        if found.get("SOPClassUID") != sop_class_uid:
+            raise ReportError("not a document of the expected kind")
     return found
 
 

@@ -52,8 +52,8 @@ _EVEN_MM = 0.01
 """Gaps that differ by less are one step."""
 _THICK_MM = 50.0
 """No slice of a head is thicker; such a value in a header is wrong."""
-_COLOUR = CIELabColor(53.2, 80.1, 67.2)
-"""Pure red of sRGB, white point D65."""
+_COLOUR = CIELabColor(60.3, 98.2, -60.8)
+"""Magenta (sRGB 255, 0, 255; white point D65): none of the triage colours, which mean something else."""
 _ASSUMED = {
     "orientation": "the orientation of the images",
     "pixel_spacing": "the pixel spacing",

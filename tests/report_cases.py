@@ -21,6 +21,7 @@ from headct.series import CTSeries
 from headct.urgency import Urgency
 
 MADE_AT = datetime(2026, 4, 5, 6, 7, 8)
+Slabs = tuple[tuple[int, ...], ...]
 BUNDLE = BundleIdentity("headct-bleed", "1.2.0", "2.25.1234567890", "0123456789abcdef" * 4)
 
 
@@ -68,13 +69,14 @@ def as_read(dataset: Dataset) -> Dataset:
     return dcmread(buffer)
 
 
-def series(slices: int = 6, **attributes: object) -> CTSeries:
-    """A series of that many slices; attributes go into every header."""
+def series(slices: int = 6, slabs: Slabs | None = None, **attributes: object) -> CTSeries:
+    """A series of that many slices, by default each a slab; attributes go into every header."""
     headers = tuple(header(i, **attributes) for i in range(slices))
+    slabs = slabs or tuple((i,) for i in range(slices))
     return CTSeries(
-        hu=np.zeros((slices, 4, 4), np.int16),
-        slabs=tuple((i,) for i in range(slices)),
-        slab_positions_mm=np.arange(slices) * 5.0,
+        hu=np.zeros((len(slabs), 4, 4), np.int16),
+        slabs=slabs,
+        slab_positions_mm=np.array([5.0 * np.mean(slab) for slab in slabs]),
         slice_positions_mm=np.arange(slices) * 5.0,
         spacing_mm=(0.5, 0.5),
         gantry_tilt_deg=0.0,
