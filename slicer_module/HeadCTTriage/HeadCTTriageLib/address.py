@@ -13,7 +13,7 @@ from .translation import _
 _PAGES = re.compile(r"/(?:triage|app|ui|ohif|dicom-web)(?:/.*)?\Z|/[^/]*\.html\Z")
 """Pages of the server that somebody may copy from a browser: only what stands before them is the address."""
 _HOST = re.compile(r"(?!-)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
-_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
 HTTPS_PORT = 443
 
 
@@ -26,22 +26,21 @@ def server_url(typed: str) -> str:
     Raises:
         UnreachableError: it is no address, or holds a password, which would be kept with the address.
     """
-    # A bracket would make urlsplit complain in words of its own.
     text = "".join(unicodedata.normalize("NFKC", typed).split())
     if "@" in text:
         raise _wrong(_("Write the address without user and password: they have fields of their own."))
-    scheme, found, rest = text.partition("://")
+    given, found, rest = text.partition("://")
     if not found:
-        scheme, rest = "", text
+        rest = text
     if _is_ipv6(rest):
         rest = f"[{rest}]"
     try:
-        parts = urlsplit(f"//{rest}", allow_fragments=True)
+        parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise _no_address() from None
     path = _PAGES.sub("", parts.path.rstrip("/")).rstrip("/")
-    scheme = scheme.lower() or ("https" if port == HTTPS_PORT else "http")
+    scheme = given.lower() if found else "https" if port == HTTPS_PORT else "http"
     if scheme not in {"http", "https"} or port == 0 or not _PREFIX.fullmatch(path):
         raise _no_address()
     standard = HTTPS_PORT if scheme == "https" else 80

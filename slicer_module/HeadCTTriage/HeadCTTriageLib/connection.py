@@ -96,25 +96,29 @@ class Connection:
         url = server_url(self.server.url)
         session = self._ready()
         for again in (True, False):
+            self._calls.start()
             timer = threading.Timer(limit.seconds, self._calls.end, (threading.get_ident(), _LATE))
             timer.daemon = True
             timer.start()
+            failure: Optional[Exception] = None
             try:
-                return self._answer(session, method, url + route, body, limit)
+                answer = self._answer(session, method, url + route, body, limit)
             except (requests.RequestException, OSError) as error:
-                timer.cancel()
-                why = self._calls.finish()
-                if why == _CANCELLED:
-                    raise CancelledError(_("It was cancelled.")) from None
-                if self._closed.is_set():
-                    raise _closed() from None
-                if why == _LATE:
-                    raise failures.slow(url) from None
-                if not (again and failures.lost_on_the_way(error)):
-                    raise failures.explain(error, url) from None
+                failure = error
             finally:
                 timer.cancel()
-                self._calls.finish()
+                ended = self._calls.finish()
+            # Ended within the header, an answer looks like a short one.
+            if ended == _CANCELLED:
+                raise CancelledError(_("It was cancelled."))
+            if self._closed.is_set():
+                raise _closed()
+            if ended == _LATE:
+                raise failures.slow(url)
+            if failure is None:
+                return answer
+            if not (again and failures.lost_on_the_way(failure)):
+                raise failures.explain(failure, url)
         raise AssertionError
 
     def cancel(self, thread: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
@@ -54,7 +53,7 @@ def download(
     """
     with closing(_at_once(client, [partial(client.instances, series_id)], cancelled)) as listing:
         images = next(listing)
-    source = Source(client)
+    source = Source(client, cancelled)
     read: list[Dataset] = []
     on_progress(0, len(images))
     with closing(_at_once(client, [partial(source.image, one) for one in images], cancelled)) as coming:
@@ -82,8 +81,10 @@ class Source:
     decompresses only with its GDCM plugin; what it cannot is left to pydicom, which may have Pillow.
     """
 
-    def __init__(self, client: TriageClient) -> None:
+    def __init__(self, client: TriageClient, cancelled: threading.Event) -> None:
+        """``cancelled``: set when nobody wants the images any more."""
         self._client = client
+        self._cancelled = cancelled
         self._copies = False
         """Whether the server gave a file as it was stored and a copy uncompressed: then copies at once."""
 
@@ -91,7 +92,7 @@ class Source:
         """One image. May be called by several threads.
 
         Raises:
-            TriageError: as every call of the client; of what passes, only after three attempts.
+            TriageError: as every call of the client; what may pass only after three attempts.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -102,7 +103,8 @@ class Source:
             except UnreadableError:
                 if attempt == ATTEMPTS:
                     raise
-            time.sleep(PAUSE_SECONDS)
+            if self._cancelled.wait(PAUSE_SECONDS):
+                raise CancelledError(_("It was cancelled."))
         raise AssertionError
 
     def _image(self, instance_id: str) -> Dataset:
