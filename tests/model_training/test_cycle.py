@@ -17,7 +17,6 @@ from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert
 from model_training.datasets.manifest import TEST, TRAIN, Manifest
 from model_training.datasets.sample import Sample
-from model_training.evaluation import worklist_simulation
 from model_training.fitting import read_log
 from model_training.gate.gate import gate
 from model_training.gate.rules import Rules
@@ -203,11 +202,10 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written_to_the_models_fol
         refused("another process is at the cycle", data="few", run="a")
 
 
+@pytest.mark.usefixtures("short_measurements")
 def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path, monkeypatch):
     monkeypatch.setattr(urgency_head, "FEWEST", 20)  # a day's patients instead of a month's
     monkeypatch.setattr(urgency_head, "FEWEST_OF_A_COLOUR", 3)
-    few_months = [replace(one, months=4) for one in worklist_simulation.read_scenarios()]
-    monkeypatch.setattr(worklist_simulation, "read_scenarios", lambda: few_months)
     ended = command(earlier, tmp_path, *network_options(earlier, tmp_path, GENTLE), data="few")
     assert ended.exit_code == 0, ended.output
     run, put = tmp_path / "run", load_bundle(tmp_path / "models" / "headct-bleed-2.0")

@@ -21,6 +21,8 @@ from model_training.evaluation.evaluate import evaluate
 from model_training.evaluation.summary import summary
 from tests.model_training.evaluation_example import evaluation_example
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 NETWORK = Path(__file__).parents[1] / "headct" / "threshold.tflite"
 SLABS, FOLDS = 6, 2
 RADIUS = (11.0, 0.0, 3.0, 0.0, 9.0, 0.0, 12.0, 0.0)

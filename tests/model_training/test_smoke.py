@@ -48,6 +48,7 @@ def command(*arguments):
     return result.output
 
 
+@pytest.mark.usefixtures("short_measurements")
 def test_data_to_bundle(data, tmp_path):
     run, config = tmp_path / "run", tmp_path / "config.toml"
     common = ("--data", data, "--run", run, "--config", config)
