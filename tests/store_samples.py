@@ -79,10 +79,16 @@ def judgement(
     bundle: str = "b" * 64,
     series: str = "s1",
     pixels: str | None = None,
+    drawn: bool = False,
 ) -> Judgement:
-    """As the worker makes it: documents named by what was judged and by whom, none while preliminary."""
+    """As the worker makes it: documents named by what was judged and by whom, none while preliminary.
+
+    ``drawn``: in the annotation profile, with a bleed.
+    """
     uid = f"2.25.{abs(hash((series, images, bundle))) % 10**12}"
     kinds = () if preliminary else (DocumentKind.STRUCTURED_REPORT, DocumentKind.KEY_OBJECTS)
+    if drawn and kinds:
+        kinds = (*kinds, DocumentKind.SEGMENTATION)
     return Judgement(
         assessment=assessment(urgency, bundle),
         case_identity=f"{series}/{images}",

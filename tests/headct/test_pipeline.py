@@ -14,6 +14,7 @@ from headct.assessment import FindingKind, State
 from headct.bundle import Cuts
 from headct.classifier import Classifier
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
+from headct.preprocessing import head_volume
 from headct.quantities import Quantity
 from headct.reasons import ReasonCode
 from headct.rubric import default_rubric
@@ -85,12 +86,16 @@ def test_a_bleed_is_red_with_its_findings_and_key_slices(bleeding, classifier):
     assert found.bundle == classifier.bundle.identity
     assert found.rubric_version == default_rubric().version
     assert result.coverage.complete
+    counted_ml = result.region.mask.sum(axis=(1, 2)) @ head_volume(result.series).voxel_ml
+    assert counted_ml == pytest.approx(bleed.volume_ml)
     assert all(seconds > 0 for seconds in asdict(found.timings).values())
 
 
 def test_nothing_flagged_is_green_with_slices_to_look_at(clear, classifier):
-    found = assess(clear, classifier).outcome.assessment
+    result = assess(clear, classifier)
+    found = result.outcome.assessment
     assert found.urgency is Urgency.GREEN
+    assert result.region is None
     assert found.rules == ()
     assert [f.kind for f in found.findings] == [FindingKind.MIDLINE_OFFSET]
     assert 0 < len(found.key_slices) <= MAX_KEY_SLICES_UNFLAGGED
@@ -164,12 +169,14 @@ def test_a_flagged_bleed_too_dense_to_measure_is_still_a_finding(tmp_path, bundl
     hu = whole_head(SLABS)
     hu[ball(SLABS, 10, row=10, column=30)] = 125
     write_series(tmp_path, hu, PatientAge="050Y")
-    found = assess(sorted(tmp_path.glob("*.dcm")), Classifier(bundle, Spot())).outcome.assessment
+    result = assess(sorted(tmp_path.glob("*.dcm")), Classifier(bundle, Spot()))
+    found = result.outcome.assessment
     assert found.urgency is Urgency.YELLOW
     bleed = found.findings[0]
     assert bleed.kind is FindingKind.HAEMORRHAGE
     assert bleed.volume_ml is None
     assert {key.number for key in found.key_slices} <= set(bleed.slices)
+    assert {number for number, _ in result.region.in_images(result.series)} == set(bleed.slices)
 
 
 @pytest.mark.parametrize("blank", [slice(0, 10), slice(16, None), slice(12, 15)])

@@ -13,6 +13,8 @@ from headct.urgency import Urgency
 from orthanc_plugin.blinding import blinded_row, blinded_series, blinded_study, blinded_worklist, has_spoken
 from orthanc_plugin.views import (
     CautionView,
+    DocumentKind,
+    DocumentView,
     FindingView,
     ReviewView,
     SeriesState,
@@ -72,7 +74,12 @@ def answers(draw: st.DrawFn) -> StudyView:
     )
     verdict = VerdictView(standing=draw(st.sampled_from(Standing)), urgency=draw(st.none() | URGENCY))
     changes: dict[str, Any] = {"reviews": reviews, "verdict": verdict, "disagreement": draw(st.booleans())}
-    full = tuple(in_full(row, s).model_copy(update=changes) for s in series)
+    region = DocumentView(kind=DocumentKind.SEGMENTATION, sop_instance_uid="1.2.9", created_at=NOW)
+    drawn = (region,) if draw(st.booleans()) else ()
+    full = tuple(
+        one.model_copy(update={**changes, "documents": one.documents + drawn})
+        for one in (in_full(row, s) for s in series)
+    )
     return StudyView(case=row, series=full)
 
 

@@ -4,20 +4,24 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bundles import threshold_bundle
 from data import SHARED, needs_shared_data
+from drawn_heads import BLOOD, ball, whole_head, write_series
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from store_samples import settings
 
-from headct import key_objects, structured_report
+from headct import key_objects, segmentation, structured_report
 from headct.assessment import State
 from headct.classifier import Classifier
 from headct.reasons import ReasonCode
 from orthanc_plugin import judging
 from orthanc_plugin.judging import Completeness
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import Judgement
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -83,6 +87,81 @@ def test_only_a_readable_old_date_is_earlier(date: str, days: int, earlier: bool
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     return Classifier(threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold"))
+
+
+SLABS, RADIUS_MM = 28, 16
+
+
+def draw(folder: Path, radius_mm: float = RADIUS_MM, **header: object) -> Path:
+    """A head with a bleed of known place and size."""
+    bleed = ball(SLABS, radius_mm, row=20, column=25)
+    write_series(folder, np.where(bleed, BLOOD, whole_head(SLABS)), PatientAge="050Y", **header)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bleeding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("bleeding"), FrameOfReferenceUID="1.2.3")
+
+
+class TestTheAnnotationProfile:
+    """What is drawn, and that nothing is unless switched on."""
+
+    def judged(self, classifier: Classifier, folder: Path, options: Settings) -> Judgement:
+        files = sorted(folder.iterdir())
+        found = judging.look(files, classifier, given_up=True)
+        description = judging.describe(files, options, NOW)
+        assert found.outcome.assessment is not None and description is not None
+        return judging.judgement(
+            found,
+            found.outcome.assessment,
+            description,
+            predecessor=lambda uid: None,
+            settings=options,
+            sent_at=NOW,
+        )
+
+    def test_on_the_region_is_drawn_beside_the_reports(
+        self, classifier: Classifier, bleeding: Path, tmp_path: Path
+    ) -> None:
+        said = self.judged(classifier, bleeding, settings(tmp_path, annotations=True))
+        *_, drawn = said.documents
+        assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects", "segmentation"]
+        found = segmentation.read(drawn.content)
+        assert found.sop_instance_uid == drawn.sop_instance_uid
+        bleed = said.assessment.findings[0]
+        assert bleed.volume_ml is not None
+        voxels = sum(int(mask.sum()) for mask in found.masks.values())
+        assert voxels * 5 / 1000 == pytest.approx(bleed.volume_ml, rel=0.02)  # 1 mm pixels, 5 mm slices
+        assert voxels * 5 / 1000 == pytest.approx(4 / 3 * np.pi * RADIUS_MM**3 / 1000, rel=0.1)
+        files = {str(h.SOPInstanceUID): h for h in map(dcmread, bleeding.iterdir())}
+        assert (
+            set(found.masks)
+            == {uid for uid, image in files.items() if (image.pixel_array == BLOOD).any()}
+            == {structured_report.read(said.documents[0].content).sop_instance_uids[n] for n in bleed.slices}
+        )
+        for uid, mask in found.masks.items():
+            truth = files[uid].pixel_array == BLOOD
+            assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.9
+
+    def test_off_nothing_is_drawn(self, classifier: Classifier, bleeding: Path, tmp_path: Path) -> None:
+        said = self.judged(classifier, bleeding, settings(tmp_path))
+        assert said.assessment.findings
+        assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects"]
+
+    def test_where_the_images_do_not_say_where_they_lie_the_reports_go_out_alone(
+        self, classifier: Classifier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        said = self.judged(classifier, draw(tmp_path / "series"), settings(tmp_path, annotations=True))
+        assert said.assessment.urgency.alert
+        assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects"]
+        assert "no region could be drawn: the headers do not say the frame of reference" in caplog.text
+
+    def test_without_a_bleed_nothing_is_drawn(self, classifier: Classifier, tmp_path: Path) -> None:
+        clear = draw(tmp_path / "series", radius_mm=0, FrameOfReferenceUID="1.2.3")
+        said = self.judged(classifier, clear, settings(tmp_path, annotations=True))
+        assert not said.assessment.urgency.alert
+        assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects"]
 
 
 @needs_shared_data

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stack_process import free_ports
 
 from headct.errors import SettingsError
+from orthanc_plugin.settings import from_orthanc
 from orthanc_plugin.stack import nginx, orthanc
 from orthanc_plugin.stack.credentials import Credentials, load_or_create
 from orthanc_plugin.stack.options import CallingAE, Options, port_is_free
@@ -153,6 +154,12 @@ class TestOrthancConfiguration:
         assert made["StableAge"] == 30
         assert made["HeadCTTriage"]["Workers"] == 2
         assert made["HeadCTTriage"]["OhifUrl"].endswith("viewer?StudyInstanceUIDs=")
+
+    @pytest.mark.parametrize("asked", [False, True])
+    def test_regions_are_drawn_only_where_asked_for(self, tmp_path: Path, asked: bool) -> None:
+        assert not options(tmp_path).annotations
+        made = orthanc.configuration(options(tmp_path, annotations=asked), LOGIN)
+        assert from_orthanc(made).annotations is asked
 
     @pytest.mark.parametrize("local", [{"AuthenticationEnabled": False}, {"RegisteredUsers": None}])
     def test_no_listening_without_authentication(self, tmp_path: Path, local: dict[str, object]) -> None:

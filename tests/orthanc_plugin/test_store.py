@@ -258,14 +258,64 @@ def test_a_rerun_that_finds_a_part_only_withdraws_the_colour(session: Session, o
     assert outbox.publication(session, "s1").series_labels == ()
 
 
+def drawn(
+    session: Session, options: Settings, at: float, images: str = "all", bundle: str = "b", *, on: bool = True
+) -> tuple[set[str], set[str]]:
+    """Judged in the annotation profile or not, and published: kinds that Orthanc gets, and kinds it loses."""
+    if session.get(Series, "s1") is None:
+        store.arrive(session, seen(), after(at), options)
+    else:
+        store.rerun(session, "s1", "doctor", after(at))
+    said = judgement(images=images, bundle=bundle * 64, drawn=on)
+    assert store.record_assessed(session, claimed(session, options, at + 3), said, after(at + 4), options)
+    return published(session, at + 5)
+
+
+def published(session: Session, at: float) -> tuple[set[str], set[str]]:
+    wanted = outbox.publication(session, "s1")
+    for uid in wanted.send:
+        outbox.document_sent(session, uid, f"o-{uid}", after(at))
+    for uid, orthanc_id in wanted.remove:
+        outbox.document_removed(session, uid, orthanc_id, after(at))
+    kinds = {d.sop_instance_uid: d.kind.value for d in session.scalars(select(Document))}
+    return {kinds[uid] for uid in wanted.send}, {kinds[uid] for uid, _ in wanted.remove}
+
+
+RESULTS = {"structured_report", "key_objects"}
+REGION = {"segmentation"}
+
+
+def test_a_region_gives_way_to_that_of_a_newer_model_reports_stay(
+    session: Session, options: Settings
+) -> None:
+    assert drawn(session, options, 0) == (RESULTS | REGION, set())
+    assert drawn(session, options, 10) == (set(), set())
+    assert drawn(session, options, 20, bundle="c") == (RESULTS | REGION, REGION)
+    assert drawn(session, options, 30, bundle="d", on=False) == (RESULTS, REGION)
+    # Rolled back: what the first one said counts again, and what the others said of it does not.
+    assert drawn(session, options, 40) == (REGION, RESULTS)
+
+
+def test_a_region_is_gone_once_the_result_does_not_count(session: Session, options: Settings) -> None:
+    drawn(session, options, 0, images="33")
+    store.arrive(session, seen(count=34), after(10), options)
+    assert published(session, 11) == (set(), REGION)
+
+
+def test_judged_again_with_the_profile_off_the_region_goes_and_comes_back_with_it(
+    session: Session, options: Settings
+) -> None:
+    drawn(session, options, 0)
+    assert drawn(session, options, 10, on=False) == (set(), REGION)
+    assert drawn(session, options, 20) == (REGION, set())
+
+
 def test_a_deleted_series_takes_its_documents_along(session: Session, options: Settings) -> None:
-    assessed(session, options)
-    for uid in outbox.publication(session, "s1").send:
-        outbox.document_sent(session, uid, f"orthanc-{uid}", after(5))
+    drawn(session, options, 0)
     assert store.withdraw(session, "s1", after(10))
     assert not store.withdraw(session, "s1", after(11))
     wanted = outbox.publication(session, "s1")
-    assert (len(wanted.remove), wanted.send, wanted.keep) == (2, (), ())
+    assert (len(wanted.remove), wanted.send, wanted.keep) == (3, (), ())
     assert wanted.study_labels == ()
 
 

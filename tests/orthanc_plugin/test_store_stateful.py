@@ -83,12 +83,13 @@ class StoreMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.claims)
-    @rule(urgency=URGENCY, preliminary=strategies.booleans())
-    def finish(self, urgency: Urgency, preliminary: bool) -> None:
+    @rule(urgency=URGENCY, preliminary=strategies.booleans(), drawn=strategies.booleans())
+    def finish(self, urgency: Urgency, *, preliminary: bool, drawn: bool) -> None:
         claim = self.claims.pop(0)
         held = self.still_held(claim)
         preliminary = preliminary and urgency.alert
-        said = judgement(urgency, str(claim.instance_count), preliminary=preliminary, series=claim.series_id)
+        images = str(claim.instance_count)
+        said = judgement(urgency, images, preliminary=preliminary, series=claim.series_id, drawn=drawn)
         with self.database.writing() as session:
             recorded = store.record_assessed(session, claim, said, after(self.now), self.options)
         assert recorded == held
@@ -97,6 +98,12 @@ class StoreMachine(RuleBasedStateMachine):
                 row = session.get_one(Series, claim.series_id)
                 assert row.current is not None
                 assert row.current.case_identity == said.case_identity
+                regions = [d.sop_instance_uid for d in self.regions(row) if d.withdrawn_at is None]
+                assert regions == [d.sop_instance_uid for d in said.documents[2:]]
+
+    @staticmethod
+    def regions(series: Series) -> list[Document]:
+        return [d for d in series.documents if d.kind is DocumentKind.SEGMENTATION]
 
     @precondition(lambda self: self.claims)
     @rule(code=strategies.sampled_from([ReasonCode.HEAD_NOT_COVERED, ReasonCode.LOCALIZER]))
@@ -248,6 +255,13 @@ class StoreMachine(RuleBasedStateMachine):
                 if document.kind is DocumentKind.REVIEW:
                     assert (document.withdrawn_at is not None) == (document.series_id in withdrawn)
 
+    @invariant()
+    def only_what_counts_is_drawn(self) -> None:
+        with self.database.reading() as session:
+            for row in session.scalars(select(Series)):
+                live = [d.assessment_id for d in self.regions(row) if d.withdrawn_at is None]
+                assert not live or (row.current is not None and live == [row.current.id])
+
     @rule()
     def everything_ends(self) -> None:
         """Left alone with a worker that works, every series reaches a final state and is published."""
@@ -266,6 +280,9 @@ class StoreMachine(RuleBasedStateMachine):
             for row in session.scalars(select(Series)):
                 assert row.state in store.FINAL | {SeriesState.WITHDRAWN}
                 assert row.publish_wanted == row.publish_done
+                for document in row.documents:
+                    shown = document.sent_at is not None and document.removed_at is None
+                    assert shown == (document.withdrawn_at is None)
 
 
 TestStore = StoreMachine.TestCase
