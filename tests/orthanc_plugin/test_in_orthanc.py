@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ from bundles import threshold_bundle
 from data import SHARED, needs_shared_data
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import dcmread
-from stack_process import PATIENCE, alive
+from sqlalchemy import select, update
+from stack_process import alive
+from store_samples import settings
+
+from orthanc_plugin.database import Database
+from orthanc_plugin.publishing import FORWARD_RETRY_SECONDS
+from orthanc_plugin.store import utcnow
+from orthanc_plugin.tables import Document
 
 pytestmark = pytest.mark.skipif(
     not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc with its Python plugin is not installed"
@@ -31,8 +39,14 @@ def orthanc(tmp_path: Path, bundle: Path) -> Iterator[Start]:
     made: list[OrthancProcess] = []
 
     def make(options: dict[str, Any] | None = None) -> OrthancProcess:
-        # Workers of no lower priority: beside other tests and work they would hardly get anywhere.
-        usual = {"Bundle": str(bundle), "LongQuietSeconds": 10, "SweepSeconds": 5, "WorkerNiceness": 0}
+        usual = {
+            "Bundle": str(bundle),
+            "LongQuietSeconds": 10,
+            "SweepSeconds": 5,
+            "Previews": False,
+            # Of no lower priority: beside other tests and work workers would hardly get anywhere.
+            "WorkerNiceness": 0,
+        }
         made.append(OrthancProcess(tmp_path / f"orthanc{len(made)}", {**usual, **(options or {})}))
         return made[-1]
 
@@ -107,7 +121,7 @@ def test_a_bundle_that_is_missing_is_said(orthanc: Start) -> None:
 @needs_shared_data
 class TestAStudyArrives:
     def test_every_series_ends_with_the_right_word_and_nothing_comes_twice(self, orthanc: Start) -> None:
-        one = orthanc().start_triage()
+        one = orthanc({"Previews": True}).start_triage()
         files = [p.read_bytes() for p in sorted(TRAUMA.rglob("*.dcm"))]
         one.send(files)
         one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1})
@@ -233,9 +247,11 @@ class TestAStudyArrives:
         one.start_triage()
         one.wait(lambda: one.rows() and one.settled() and one.results() == {"SR": 1, "KO": 1})
 
-    def test_results_go_on_to_another_pacs_even_one_that_is_down(self, orthanc: Start) -> None:
+    def test_results_go_on_to_another_pacs_even_one_that_is_down(
+        self, orthanc: Start, tmp_path: Path
+    ) -> None:
         other = orthanc({"Workers": 0})
-        one = orthanc({"ForwardTo": ["pacs"]})
+        one = orthanc({"ForwardTo": ["pacs"], "Storage": str(tmp_path / "store")})
         port = other.configuration["DicomPort"]
         one.configuration["DicomModalities"] = {"pacs": ["PACS", "127.0.0.1", port]}
         other.configuration["DicomAlwaysAllowStore"] = True
@@ -243,7 +259,24 @@ class TestAStudyArrives:
         one.start_triage()
         one.send(axial())
         one.wait(lambda: one.results() == {"SR": 1, "KO": 1})
-        one.wait(lambda: "Failure" in one.http.get("/jobs?expand").text)
+        store = Database(settings(tmp_path / "store").database_url)
+
+        def failed() -> bool:
+            """Both jobs failed and were given up, for a minute as the store says."""
+            with store.reading() as session:
+                documents = session.scalars(select(Document)).all()
+            later = [
+                document.forward_not_before
+                for document in documents
+                if document.forward_not_before is not None and not document.forward_jobs
+            ]
+            pause = timedelta(seconds=FORWARD_RETRY_SECONDS)
+            return len(later) == 2 and all(pause / 2 < at - utcnow() <= pause for at in later)
+
+        one.wait(failed)
+        assert "Failure" in one.http.get("/jobs?expand").text
         other.start()
-        # A minute passes before what failed is tried again.
-        other.wait(lambda: other.results() == {"SR": 1, "KO": 1}, 60 + PATIENCE)
+        with store.writing() as session:  # as if the minute had passed
+            session.execute(update(Document).values(forward_not_before=utcnow()))
+        store.close()
+        other.wait(lambda: other.results() == {"SR": 1, "KO": 1})
