@@ -52,6 +52,14 @@ def scan(
         image.Modality, image.InstanceNumber = "CT", number + 1
         image.StudyDate, image.SeriesDescription, image.PatientName = "20260115", "Brain", "Yamada^Hanako"
         image.PatientID, image.StudyID = "P1", "1"
+        for keyword in (
+            "PatientBirthDate",
+            "PatientSex",
+            "StudyTime",
+            "AccessionNumber",
+            "ReferringPhysicianName",
+        ):
+            setattr(image, keyword, "")
         image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
         image.ImageOrientationPatient = [float(v) for v in axes.ravel()]
         place = np.array(corner) + height * (normal + lean[0] * axes[0] + lean[1] * axes[1])

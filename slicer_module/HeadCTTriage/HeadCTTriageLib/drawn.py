@@ -58,10 +58,14 @@ def read(dataset: Dataset, stack: Stack) -> Drawn:
         raise _elsewhere()
     masks: dict[int, NDArray[np.uint8]] = {}
     for group, frame in zip(groups, frames):
-        found = next(items(group, "SegmentIdentificationSequence"), Dataset())
-        segment = int(number(found, "ReferencedSegmentNumber") or 0)
-        mask = masks.setdefault(segment, np.zeros(stack.hu.shape, np.uint8))
-        mask[_slice(group, shared, stack)] |= frame
+        # What holds for all frames is said once.
+        said = (group, shared)
+        segment = int(
+            (_first(said, "SegmentIdentificationSequence", "ReferencedSegmentNumber", 1) or (0.0,))[0]
+        )
+        if segment not in masks:
+            masks[segment] = np.zeros(stack.hu.shape, np.uint8)
+        masks[segment][_slice(said, stack)] |= frame
     described = {int(number(item, "SegmentNumber") or 0): item for item in items(dataset, "SegmentSequence")}
     if not set(masks) <= set(described):
         raise UnreadableError(_("The drawing is damaged."))
@@ -85,39 +89,35 @@ def _frames(dataset: Dataset, count: int) -> NDArray[np.uint8]:
     return bits.reshape(count, rows, columns)
 
 
-def _slice(group: Dataset, shared: Dataset, stack: Stack) -> int:
+def _slice(said: tuple[Dataset, Dataset], stack: Stack) -> int:
     """Number of the slice a frame was drawn on: of the image it names, or else the one at its place."""
-    named = items(group, "DerivationImageSequence", "SourceImageSequence")
-    known = (stack.numbers.get(text(item, "ReferencedSOPInstanceUID")) for item in named)
-    slice_number = next((k for k in known if k is not None), None)
-    position = _first((group, shared), "PlanePositionSequence", "ImagePositionPatient", 3)
-    axes = _first((group, shared), "PlaneOrientationSequence", "ImageOrientationPatient", 6)
-    if position is None or axes is None:
-        if slice_number is None:
-            raise _elsewhere()
-        return slice_number
-    corner = position * LPS_TO_RAS
-    if slice_number is None:
-        distances = np.linalg.norm(stack.corners_ras[:, 0, 0] - corner, axis=1)
-        slice_number = int(np.argmin(distances))
-    first = stack.corners_ras[slice_number, 0, 0]
-    directions = axes.reshape(2, 3) * LPS_TO_RAS
-    own = np.stack(
-        [stack.corners_ras[slice_number, 0, 1] - first, stack.corners_ras[slice_number, 1, 0] - first]
+    named = (
+        item for group in said for item in items(group, "DerivationImageSequence", "SourceImageSequence")
     )
+    known = (stack.numbers.get(text(item, "ReferencedSOPInstanceUID")) for item in named)
+    number = next((k for k in known if k is not None), None)
+    position = _first(said, "PlanePositionSequence", "ImagePositionPatient", 3)
+    axes = _first(said, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    if position is None or axes is None:
+        if number is None:
+            raise _elsewhere()
+        return number
+    corner = np.array(position) * LPS_TO_RAS
+    if number is None:
+        number = int(np.argmin(np.linalg.norm(stack.corners_ras[:, 0, 0] - corner, axis=1)))
+    first, last_column, last_row = (stack.corners_ras[number, j, i] for j, i in ((0, 0), (0, 1), (1, 0)))
+    own = np.stack([last_column - first, last_row - first])
     own = own / np.linalg.norm(own, axis=1, keepdims=True)
-    if np.linalg.norm(first - corner) > SAME_PLACE_MM or (own * directions).sum(axis=1).min() < _PARALLEL:
+    parallel = (own * np.array(axes).reshape(2, 3) * LPS_TO_RAS).sum(axis=1).min() > _PARALLEL
+    if not parallel or np.linalg.norm(first - corner) > SAME_PLACE_MM:
         raise _elsewhere()
-    return slice_number
+    return number
 
 
-def _first(groups: Iterable[Dataset], macro: str, keyword: str, count: int) -> NDArray[np.float64] | None:
-    for group in groups:
-        for item in items(group, macro):
-            values = numbers(item, keyword, count)
-            if values is not None:
-                return np.array(values)
-    return None
+def _first(said: Iterable[Dataset], macro: str, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Numbers in a functional group, the frame's own before those of all frames."""
+    found = (numbers(item, keyword, count) for group in said for item in items(group, macro))
+    return next((values for values in found if values is not None), None)
 
 
 def _cut(description: Dataset, mask: NDArray[np.uint8]) -> Segment:

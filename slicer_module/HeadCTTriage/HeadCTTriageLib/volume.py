@@ -3,8 +3,8 @@
 Slicer's volume node would keep a leaning third axis, but much of Slicer takes a volume's axes to be at right
 angles (segmentation, volume rendering, filters, turning a view to the volume). So the volume itself is
 regular, and what that cannot say is a transform above it: a matrix where the gantry was tilted, which is
-exact, quick and kept by all of Slicer; a grid of displacements, whose inverse is searched for each pixel, only
-where steps are uneven. No voxel is computed anew: on every true slice the views show the stored values.
+exact, quick and kept by all of Slicer; a grid of displacements, whose inverse is searched for each pixel,
+only where steps are uneven. No voxel is computed anew: on every true slice the views show the stored values.
 """
 
 from __future__ import annotations
