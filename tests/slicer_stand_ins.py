@@ -1,7 +1,7 @@
 """Python parts of 3D Slicer that ``slicer-core`` does not have, as far as the module for Slicer uses them.
 
-Written anew after Slicer's documentation and registered under Slicer's names, so that the module's files can be
-imported; nothing is imported for that, neither ``slicer`` nor Qt. Parameters are kept in a real
+Written anew after Slicer's documentation and registered under Slicer's names, so that the module's files can
+be imported; nothing is imported for that, neither ``slicer`` nor Qt. Parameters are kept in a real
 ``vtkMRMLScriptedModuleNode`` of the scene ``slicer.mrmlScene``.
 """
 
@@ -17,7 +17,7 @@ MODULE = Path(__file__).resolve().parents[1] / "slicer_module" / "HeadCTTriage"
 
 
 def register() -> None:
-    """Let ``slicer.i18n``, ``slicer.ScriptedLoadableModule`` and ``slicer.parameterNodeWrapper`` be imported."""
+    """Let Slicer's own Python modules be imported."""
     for name, members in {
         "i18n": {"tr": _tr, "translate": _translate},
         "ScriptedLoadableModule": {base.__name__: base for base in _BASES},

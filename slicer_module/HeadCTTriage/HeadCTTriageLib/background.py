@@ -1,8 +1,8 @@
 """Work off the Qt thread; what came of it is handed back on the Qt thread.
 
 While Slicer's event loop runs, the Qt thread holds Python's global lock, so that Python's threads stand
-still. They advance when Python code on the Qt thread lets the lock go. As long as work is under way a timer does
-that: it waits a moment for answers.
+still. They advance when Python code on the Qt thread lets the lock go. As long as work is under way a timer
+does that: it waits a moment for answers.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from .background import Background, Task
 from .cases import Case, KeySlice, PreviousSeries, Series, Study
 from .client import TriageClient
 from .download import download
-from .errors import TriageError, UnreadableError
 from .drawn import Drawn
 from .drawn import read as read_drawn
+from .errors import TriageError, UnreadableError
 from .geometry import Stack, stack
 from .login import WRONG, say
 from .translation import _
@@ -252,7 +252,7 @@ class CaseSection:
             return
         assessment = series.assessment
         ui.caseLabel.text = case_words.heading(case, self._language)
-        ui.findingsLabel.text = case_words.findings(series, self._language)
+        ui.findingsLabel.text = case_words.findings(case, series, self._language)
         self._show_figures(series)
         ui.historyLabel.text = case_words.history(series, self._language)
         ui.detailsCollapsibleButton.visible = assessment is not None

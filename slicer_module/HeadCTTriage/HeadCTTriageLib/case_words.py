@@ -44,7 +44,7 @@ def heading(case: Case, language: str) -> str:
     return f"{_chip(tone, sign)}<br><b>{escape(name or _('(no name)'))}</b>{more}<br>{known}"
 
 
-def findings(series: Series, language: str) -> str:
+def findings(case: Case, series: Series, language: str) -> str:
     """What the machine says of a series, and what to be careful about."""
     assessment = series.assessment
     if assessment is None:
@@ -52,7 +52,10 @@ def findings(series: Series, language: str) -> str:
         tone = series.state if series.state in rows.TONES else "pending"
         said = _("No machine result ({why}): read as usual.").format(why=why)
         return _chip(tone, said)
-    lines = [_chip(assessment.urgency.value.lower(), words.machine_sign(assessment.urgency))]
+    sign = words.machine_sign(assessment.urgency)
+    # Said above, where the series is what the case goes by.
+    same = sign == rows.signed(case, language)[1]
+    lines = [] if same else [_chip(assessment.urgency.value.lower(), sign)]
     if assessment.preliminary:
         lines.append(f"<b>{escape(_('Preliminary: series incomplete'))}</b>")
     lines += [f"• {escape(f.sentence.of(language))}" for f in assessment.findings]

@@ -147,7 +147,7 @@ class ReviewForm:
         self.comment = review.comment
 
     def rebase(self, current: Series) -> None:
-        """Keep the entries over what is new of the series; what is not the machine's any more is the reader's."""
+        """Keep the entries over what is new of the series; what the machine says no more is the reader's."""
         self.series = current
         if self.choice and self.choice.action == "confirm" and self.choice.urgency != self.machine:
             self.choice = Choice("relabel", self.choice.urgency)

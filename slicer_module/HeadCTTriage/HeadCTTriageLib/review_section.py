@@ -65,6 +65,7 @@ class ReviewSection:
         self._busy = False
         self._settled_at = 0.0
         self._showing = False
+        self._reasons_open = False
         self._flash = ""
         """What was sent last, in sight until the doctor goes on."""
         ui.confirmButton.clicked.connect(self.confirm)
@@ -164,6 +165,7 @@ class ReviewSection:
         if form is None or form.machine is None:
             say(self._ui.reviewStatusLabel, _("There is nothing to confirm: choose a colour."), WARNING)
             return
+        self._reasons_open = False
         if form.confirm():
             self.send()
         else:
@@ -172,6 +174,7 @@ class ReviewSection:
     def relabel(self, urgency: Urgency) -> None:
         """Choose a colour."""
         if self._form and not self._busy:
+            self._reasons_open = False
             self._form.relabel(urgency)
             self._chosen()
 
@@ -179,7 +182,7 @@ class ReviewSection:
         """The colour of that number from 1 on; while reasons are asked for, the reason."""
         if self._form is None or self._busy or not self._ui.reviewWidget.enabled:
             return
-        if self._ui.reasonComboBox.visible:
+        if self._reasons_open:
             self._ui.reasonComboBox.currentIndex = min(number, len(EXCLUSIONS))
             self._choose_reason()
         elif number <= len(Urgency):
@@ -188,7 +191,7 @@ class ReviewSection:
     def ask_reason(self) -> None:
         """Show the reasons for which a series may be excluded, or hide them."""
         if self._ui.reviewWidget.enabled:
-            self._open_reasons(not self._ui.reasonComboBox.visible)
+            self._open_reasons(not self._reasons_open)
 
     def write(self) -> None:
         """To the comment."""
@@ -404,10 +407,9 @@ class ReviewSection:
             self._chosen()
 
     def _open_reasons(self, open_: bool) -> None:
-        self._ui.reasonComboBox.currentIndex = 0
         if not open_ and self._form and self._form.choice and self._form.choice.reason:
             self._form.undo()
-        self._ui.reasonComboBox.visible = open_
+        self._reasons_open = open_
         self._chosen()
         if open_:
             self._ui.reasonComboBox.setFocus()
@@ -442,12 +444,10 @@ class ReviewSection:
         for finding, button in self._signs.items():
             self._show_sign(button, finding, form.findings.get(finding) if form else None)
         reason = choice.reason if choice else None
-        if reason:
-            ui.reasonComboBox.currentIndex = EXCLUSIONS.index(reason) + 1
-        elif choice:
-            ui.reasonComboBox.visible = False
-        ui.reasonComboBox.visible = bool(ui.reasonComboBox.visible and form) or bool(reason)
-        ui.excludeButton.checked = ui.reasonComboBox.visible
+        self._reasons_open = form is not None and (self._reasons_open or reason is not None)
+        ui.reasonComboBox.currentIndex = EXCLUSIONS.index(reason) + 1 if reason else 0
+        ui.reasonComboBox.visible = self._reasons_open
+        ui.excludeButton.checked = self._reasons_open
         comment = form.comment if form else ""
         if ui.commentTextEdit.plainText != comment:
             ui.commentTextEdit.plainText = comment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from html import escape
 
@@ -24,7 +23,6 @@ TONES = {
 URGENCY, PATIENT, WAITING, STATE, FINDINGS, PATIENT_ID, AGE, STUDY = range(8)
 """Columns."""
 
-UNREAD, READ = "u", "r"
 MIDLINE_NOISE_MM = 4.0
 """A midline offset below it is noise of the measure (as the server words it), and no news in a row."""
 SHOWN_FINDINGS = 3
@@ -56,8 +54,8 @@ class Row:
     cells: tuple[str, ...]
     """A text a column; the time of waiting is filled in where it is shown, since it grows."""
     tooltip: str
-    search: str
-    """In lower case; its first letter says whether the study is to be read."""
+    searched: str
+    """All that is known of the study, in lower case."""
     first_arrival: str
     """ISO 8601 in UTC, so that texts sort as times do."""
     read: bool
@@ -95,16 +93,15 @@ def row(case: Case, language: str, unsent: bool) -> Row:
         tone=tone,
         cells=cells,
         tooltip="<br>".join(escape(line) for line in lines if line),
-        search=(READ if case.reviewed else UNREAD) + "\n" + searched,
+        searched=searched,
         first_arrival=case.first_arrival.isoformat(),
         read=case.reviewed,
     )
 
 
-def pattern(text: str, unread_only: bool) -> str:
-    """A regular expression for :attr:`Row.search` that finds the rows to show: all words, in any order."""
-    parts = "".join(f"(?=[\\s\\S]*{re.escape(word)})" for word in text.lower().split())
-    return f"^{UNREAD if unread_only else ''}{parts}"
+def wanted(row: Row, text: str, unread_only: bool) -> bool:
+    """Whether a filter lets a row through: it has all the words, in any order."""
+    return not (unread_only and row.read) and all(word in row.searched for word in text.lower().split())
 
 
 def signed(case: Case, language: str) -> tuple[str, str]:

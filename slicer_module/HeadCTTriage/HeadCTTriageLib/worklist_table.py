@@ -17,7 +17,9 @@ COLUMN_WIDTHS = (190, 150, 80, 150, 220, 90, 70, 180)
 
 ID_ROLE = int(qt.Qt.UserRole)
 SORT_ROLE = ID_ROLE + 1
-SEARCH_ROLE = ID_ROLE + 2
+WANTED_ROLE = ID_ROLE + 2
+
+WANTED, UNWANTED = "yes", "no"
 
 
 class WorklistTable:
@@ -29,6 +31,7 @@ class WorklistTable:
         self._cases: dict[str, Case] = {}
         self._shown: dict[str, tuple[rows.Row, int]] = {}
         """What the model holds of a study, and its place in the server's order."""
+        self._filter = ("", False)
         self._since = time.monotonic()
         self._work: Iterator[None] | None = None
         self._when_done: Callable[[], None] = lambda: None
@@ -40,9 +43,10 @@ class WorklistTable:
         self._sorted = qt.QSortFilterProxyModel()
         self._sorted.setSourceModel(self._model)
         self._sorted.sortRole = SORT_ROLE
-        self._sorted.filterRole = SEARCH_ROLE
+        self._sorted.filterRole = WANTED_ROLE
         self._sorted.filterKeyColumn = rows.URGENCY
-        # Sorted once after each update, not after each cell.
+        self._sorted.setFilterFixedString(WANTED)
+        # Sorted and filtered once after each update, not after each cell.
         self._sorted.dynamicSortFilter = False
         view.setModel(self._sorted)
         view.sortByColumn(rows.URGENCY, qt.Qt.AscendingOrder)
@@ -83,7 +87,11 @@ class WorklistTable:
 
     def filter(self, text: str, unread_only: bool) -> None:
         """Show only studies with all these words, or only those still to be read."""
-        self._sorted.setFilterRegularExpression(rows.pattern(text, unread_only))
+        self._filter = (text, unread_only)
+        for number in range(self._model.rowCount()):
+            index = self._model.index(number, rows.URGENCY)
+            self._write_wanted(index, self._shown[index.data(ID_ROLE)][0])
+        self._sort()
         self.show_waiting()
 
     def selected(self) -> Case | None:
@@ -170,12 +178,19 @@ class WorklistTable:
                 self._model.setData(index, text.lower(), SORT_ROLE)
             self._model.setData(index, row.tooltip, qt.Qt.ToolTipRole)
         sign = self._model.index(number, rows.URGENCY)
+        # The colour stays in sight when the row is selected.
+        self._model.item(number, rows.URGENCY).setSelectable(False)
         self._model.setData(sign, row.id, ID_ROLE)
-        self._model.setData(sign, row.search, SEARCH_ROLE)
+        self._write_wanted(sign, row)
         self._model.setData(sign, qt.QBrush(qt.QColor(ground)), qt.Qt.BackgroundRole)
         self._model.setData(sign, qt.QBrush(qt.QColor(ink)), qt.Qt.ForegroundRole)
         # Who waits longest comes first when times of waiting ascend backwards: by arrival.
         self._model.setData(self._model.index(number, rows.WAITING), row.first_arrival, SORT_ROLE)
+
+    def _write_wanted(self, sign: Any, row: rows.Row) -> None:
+        wanted = WANTED if rows.wanted(row, *self._filter) else UNWANTED
+        if sign.data(WANTED_ROLE) != wanted:
+            self._model.setData(sign, wanted, WANTED_ROLE)
 
     def _sort(self) -> None:
         header = self._view.horizontalHeader()

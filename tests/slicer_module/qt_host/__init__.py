@@ -1,15 +1,16 @@
 """A Qt window around the module for 3D Slicer, where the full application is not.
 
-Real here: Qt itself (PySide6), the MRML scene, VTK and ``slicer.util`` (``slicer-core``), the module's own code and
-its ``.ui`` file. In their place stands:
+Real here: Qt itself (PySide6), the MRML scene, VTK and ``slicer.util`` (``slicer-core``), the module's own
+code and its ``.ui`` file. Stand-ins:
 
-- ``qt``: PySide6 under PythonQt's rules. Properties are attributes, and only Qt's own classes have names; PySide6's
-  signals, slots and decorators have none. PythonQt's conversions of types are PySide6's here, and what PythonQt does
-  not wrap is not missed here.
-- ``ctk`` and ``slicer.qMRMLWidget``: widgets of the same names with those properties and signals that the module's
-  ``.ui`` file and code use. They do not look like CTK's.
-- ``slicer.app``: settings, translation, application logic and a layout of two slice views. A view is a real
-  ``vtkMRMLSliceLogic`` whose picture is painted as a pixmap: no interaction by mouse, no three-dimensional view.
+- ``qt``: PySide6 under PythonQt's rules. Properties are attributes, and only Qt's own classes have names;
+  PySide6's signals, slots and decorators have none. Types are converted as PySide6 does it, and what PythonQt
+  does not wrap is there all the same.
+- ``ctk`` and ``slicer.qMRMLWidget``: widgets of the same names with those properties and signals that the
+  module's ``.ui`` file and code use. They do not look like CTK's.
+- ``slicer.app``: settings, translation, application logic and a layout of three slice views. A view is a real
+  ``vtkMRMLSliceLogic`` whose picture is painted as a pixmap: no mouse in it, no three-dimensional view, no
+  overlay of segmentations, which the views' displayable managers draw.
 - Slicer's own Python parts: ``slicer_stand_ins``.
 
 The event loop is Qt's own. It lets Python's threads run while it waits, which Slicer's does not:

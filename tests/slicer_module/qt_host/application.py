@@ -14,6 +14,7 @@ from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import (
     QApplication,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QMainWindow,
@@ -21,15 +22,17 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from qt_host import widgets
 from shibokensupport import feature
 
+from qt_host import widgets
+
 MODULE = Path(__file__).parents[3] / "slicer_module" / "HeadCTTriage"
-VIEWS = ("Red", "Yellow", "Green")
+VIEWS = {"Red": 520, "Yellow": 260, "Green": 260}
+"""The slice views and their sizes in pixels."""
 
 
 def start(folder: Path, language: str = "en") -> "App":
-    """Put ``qt``, ``ctk`` and the application into ``slicer``; once a process, settings and scene each time new.
+    """Put ``qt``, ``ctk`` and the application in place; settings and scene are new each time.
 
     Args:
         folder: for the settings file and what lies beside it.
@@ -51,8 +54,14 @@ def start(folder: Path, language: str = "en") -> "App":
         slicer.qMRMLWidget = widgets.qMRMLWidget
         slicer.util.childWidgetVariables = _child_widgets
         slicer.util.mainWindow = lambda verbose=True: slicer.app.main_window
+        slicer.util.confirmYesNoDisplay = lambda text, **_: slicer.app.ask(text)
         slicer.util.modulePath = lambda name: str(MODULE / f"{name}.py")
     slicer.mrmlScene = slicer.vtkMRMLScene()
+    # Slicer's module Colors puts it there.
+    grey = slicer.vtkMRMLColorTableNode()
+    grey.SetTypeToGrey()
+    grey.SetSingletonTag("Grey")
+    slicer.mrmlScene.AddNode(grey)
     slicer.app = App(slicer, folder, language)
     return slicer.app
 
@@ -71,6 +80,15 @@ class App:
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._layout = LayoutManager(slicer, self._logic)
         self.main_window = QMainWindow()
+        self.questions: list[str] = []
+        """What the doctor was asked, in dialogs that nobody would see here."""
+        self.answers: list[bool] = []
+        """What he answers next."""
+
+    def ask(self, text: str) -> bool:
+        """In the place of a dialog."""
+        self.questions.append(text)
+        return self.answers.pop(0)
 
     def userSettings(self) -> QSettings:
         """The settings file."""
@@ -104,14 +122,14 @@ class App:
 class SliceWidget(QLabel):
     """A slice view: the picture that a real slice logic makes."""
 
-    def __init__(self, slicer: Any, name: str, application_logic: Any) -> None:
+    def __init__(self, slicer: Any, name: str, size: int, application_logic: Any) -> None:
         super().__init__()
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._logic.SetMRMLApplicationLogic(application_logic)
         self._logic.AddSliceNode(name)
-        self._logic.ResizeSliceNode(360, 360)
-        self.setFixedSize(360, 360)
+        self._logic.ResizeSliceNode(size, size)
+        self.setFixedSize(size, size)
         self._tag = self._logic.AddObserver("ModifiedEvent", lambda *_: self.repaint_slice())
 
     def sliceLogic(self) -> Any:
@@ -160,7 +178,9 @@ class LayoutManager:
     """Which views there are; all are always in sight."""
 
     def __init__(self, slicer: Any, application_logic: Any) -> None:
-        self._views = {name: SliceWidget(slicer, name, application_logic) for name in VIEWS}
+        self._views = {
+            name: SliceWidget(slicer, name, size, application_logic) for name, size in VIEWS.items()
+        }
         slicer.mrmlScene.AddNode(slicer.vtkMRMLLayoutNode())
         logics = vtk.vtkCollection()
         for view in self._views.values():
@@ -169,7 +189,7 @@ class LayoutManager:
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """Names of the views."""
-        return VIEWS
+        return tuple(VIEWS)
 
     def sliceWidget(self, name: str) -> SliceWidget | None:
         """A view."""
@@ -202,17 +222,18 @@ class Host:
         panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         panel.setFixedWidth(620)
         views = QWidget()
-        beside = QVBoxLayout(views)
-        for name in VIEWS:
-            beside.addWidget(self.app.layoutManager().sliceWidget(name))
-        beside.addStretch()
+        places = QGridLayout(views)
+        for number, name in enumerate(VIEWS):
+            view = self.app.layoutManager().sliceWidget(name)
+            places.addWidget(view, min(number, 1), max(number - 1, 0), 1, 1 if number else 2)
+        places.setRowStretch(2, 1)
         centre = QWidget()
         both = QHBoxLayout(centre)
         both.addWidget(panel)
         both.addWidget(views)
         self.window = self.app.main_window
         self.window.setCentralWidget(centre)
-        self.window.resize(1040, 1100)
+        self.window.resize(1190, 1000)
         self.window.show()
         self.window.activateWindow()
         self.widget.enter()

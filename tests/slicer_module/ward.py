@@ -1,0 +1,108 @@
+"""A real store and REST interface of triage, and as much of Orthanc as the panel asks for, on one port."""
+
+import json
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import numpy as np
+from fake_triage import SLICES, orthanc_id
+from pydicom import Dataset, dcmwrite
+from scans import scan
+from stack_process import free_ports
+from werkzeug.serving import make_server
+
+PASSWORD = "not-a-secret"
+Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+
+class Ward:
+    """Serves one application; can be slow, silent or away."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        (self._port,) = free_ports(1)
+        self.url = f"http://localhost:{self._port}"
+        self.sleep = 0.0
+        """Seconds before each answer."""
+        self.asked: list[tuple[str, str]] = []
+        """Method and path of every question."""
+        self.held = threading.Event()
+        """Cleared, images do not come."""
+        self.held.set()
+        self._images: dict[str, list[Dataset]] = {}
+        self._open()
+
+    def images(self, series_id: str, images: Sequence[Dataset]) -> None:
+        """What Orthanc has of a series."""
+        self._images[series_id] = list(images)
+
+    def away(self) -> None:
+        """Nobody listens at the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def back(self) -> None:
+        """Somebody does again."""
+        self._open()
+
+    def count(self, method: str, end: str) -> int:
+        """How often it was asked for something."""
+        return sum(verb == method and path.endswith(end) for verb, path in self.asked)
+
+    def _open(self) -> None:
+        self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.asked.append((environ["REQUEST_METHOD"], path))
+        time.sleep(self.sleep)
+        kind, _, secret = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        user, _, password = b64decode(secret).decode().partition(":") if kind == "Basic" else ("", "", "")
+        if password != PASSWORD:
+            start("401 Unauthorized", [("Content-Length", "0")])
+            return []
+        if path.startswith("/triage"):
+            return self._app({**environ, "REMOTE_USER": user}, start)
+        status, body = self._orthanc(path)
+        start(status, [("Content-Length", str(len(body)))])
+        return [body]
+
+    def _orthanc(self, path: str) -> tuple[str, bytes]:
+        match path.strip("/").split("/"):
+            case ["series", series_id] if series_id in self._images:
+                names = [orthanc_id(f"{series_id} {n}") for n in range(len(self._images[series_id]))]
+                found = {"ID": series_id, "MainDicomTags": {"Modality": "CT"}, "Instances": names}
+                return "200 OK", json.dumps(found).encode()
+            case ["instances", name, "file"]:
+                self.held.wait()
+                for series_id, images in self._images.items():
+                    for number, image in enumerate(images):
+                        if orthanc_id(f"{series_id} {number}") == name:
+                            return "200 OK", as_file(image)
+        return "404 Not Found", json.dumps({"HttpStatus": 404, "OrthancStatus": 17}).encode()
+
+
+def as_file(image: Dataset) -> bytes:
+    """An image as DICOM bytes."""
+    file = BytesIO()
+    dcmwrite(file, image, enforce_file_format=True)
+    return file.getvalue()
+
+
+def head(count: int = SLICES, **attributes: Any) -> list[Dataset]:
+    """Images with the names that :mod:`reading_room` gives to key slices, each of one grey of its own."""
+    images = scan([5.0 * n for n in range(count)], shape=(64, 64), spacing=(3.5, 3.5), **attributes)
+    for number, image in enumerate(images):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.9.{number}"
+        image.PixelData = np.full((64, 64), 1024 + 2 * number, "<u2").tobytes()
+    return images
