@@ -20,7 +20,7 @@ from orthanc_plugin.orthanc_client import LIMITS
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 FINAL = {"assessed", "not_analysed", "failed"}
-RESULTS = {"SR", "KO"}
+RESULTS = {"SR", "KO", "SEG"}
 
 
 class OrthancProcess:

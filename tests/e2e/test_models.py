@@ -14,7 +14,7 @@ from data import SHARED, needs_shared_data
 from httpx import Response
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 
-from headct import structured_report
+from headct import segmentation, structured_report
 from headct.bundle import Bundle, default_bundle, load_bundle, write_bundle
 
 pytestmark = [
@@ -49,6 +49,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess
         "WorkerNiceness": 0,
         "Previews": False,
         "KeyObjects": False,
+        "Annotations": True,
     }
     one = OrthancProcess(folder, options)
     one.configuration["RegisteredUsers"]["reader"] = "not-a-secret"
@@ -101,11 +102,21 @@ class Hospital:
         return found
 
 
+def documents(series: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [d for d in series["documents"] if d["kind"] == kind]
+
+
 def said_by(series: dict[str, Any], orthanc: OrthancProcess) -> set[str]:
-    """Device UIDs of a series' result: in the API and in its newest report."""
-    document = series["documents"][-1]
-    report = structured_report.read(orthanc.http.get(f"/instances/{document['orthanc_id']}/file").content)
-    return {series["assessment"]["bundle"]["device_uid"], report.bundle.device_uid}
+    """Device UIDs of a series' result: in the API, in its newest report and in the one region drawn."""
+    report = documents(series, "structured_report")[-1]
+    (region,) = (d for d in documents(series, "segmentation") if not d["withdrawn"])
+    return {
+        series["assessment"]["bundle"]["device_uid"],
+        *(
+            read(orthanc.http.get(f"/instances/{document['orthanc_id']}/file").content).bundle.device_uid
+            for read, document in ((structured_report.read, report), (segmentation.read, region))
+        ),
+    }
 
 
 def rolled_back_in_hand(hospital: Hospital) -> dict[str, Any]:
@@ -145,7 +156,7 @@ def test_models_come_and_go_between_two_series(orthanc: OrthancProcess) -> None:
     orthanc.wait(lambda: hospital.models()["comparisons"])
     (pair,) = hospital.models()["comparisons"]
     assert (pair["shadow"], pair["active"], pair["cases"], pair["failed"]) == (name, first_name, 1, 0)
-    assert orthanc.results() == {"SR": 1}
+    assert orthanc.results() == {"SR": 1, "SEG": 1}
     again = orthanc.get(f"series/{judged['id']}")
     assert (again["assessment"], again["history"]) == (judged["assessment"], [])
 
@@ -166,16 +177,24 @@ def test_models_come_and_go_between_two_series(orthanc: OrthancProcess) -> None:
     assert hospital.change(f"{name}/activate").status_code == 200
     rerun = orthanc.http.post(f"/triage/api/v1/series/{judged['id']}/rerun", json={}, headers=OWN)
     assert rerun.status_code == 202
-    orthanc.wait(lambda: len(hospital.final(judged["id"])["documents"]) == 2)
+    orthanc.wait(lambda: len(hospital.final(judged["id"])["documents"]) == 4)
     detail = hospital.final(judged["id"])
     assert said_by(detail, orthanc) == {second.device_uid}
-    old, new = detail["documents"]
+    # The region that the first one drew is taken back, not laid under the new one.
+    gone, _ = documents(detail, "segmentation")
+    orthanc.wait(lambda: not orthanc.answers(f"/instances/{gone['orthanc_id']}"))
+    old, new = documents(detail, "structured_report")
     assert new["predecessor_uid"] == old["sop_instance_uid"] and [
         a["current"] for a in detail["history"]
     ] == [False]
 
     assert [w.pid for w in orthanc.workers()] == [worker.pid], "no worker was restarted"
     assert orthanc.get("status")["model_problem"] is None
+
+    # Images deleted take along what was said and drawn of them.
+    there = orthanc.results()
+    orthanc.http.delete(f"/series/{judged['id']}").raise_for_status()
+    orthanc.wait(lambda: orthanc.results() == {"SR": there["SR"] - 2, "SEG": there["SEG"] - 1})
 
 
 def test_one_that_was_altered_is_refused_and_after_a_restart_gives_way_in_plain_words(

@@ -22,6 +22,7 @@ def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> N
     series = stack.wait_final([uid])[uid]
     assert series["state"] == "assessed"
     stack.wait_published()
+    assert stack.documents("SEG") == [], "no place is marked unless that is asked for"
     study = stack.api(f"series/{series['id']}")["study_id"]
     study_uid = stack.get(f"/studies/{study}")["MainDicomTags"]["StudyInstanceUID"]
 

@@ -53,6 +53,7 @@ def test_a_head_is_eligible():
         ({"Modality": "MR"}, ReasonCode.NOT_CT),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, ReasonCode.NOT_CT),
         ({"Modality": "SR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"}, ReasonCode.NOT_CT),
+        ({"Modality": "SEG", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}, ReasonCode.NOT_CT),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, ReasonCode.LOCALIZER),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, ReasonCode.NOT_AXIAL),
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, ReasonCode.NOT_AXIAL),
