@@ -219,7 +219,7 @@ def _placed(members: list[Slice], warnings: list[str]) -> tuple[Vector, list[Sli
         warnings.append(_("Images do not say their scale; a usual one is assumed. Trust no distance."))
     normal = _normal(members[0])
     if all(one.corner is not None for one in members):
-        return np.array([one.corner for one in members]) @ normal, members
+        return np.asarray(np.array([one.corner for one in members]) @ normal, np.float64), members
     usual = min(_STEP_MM, _HEAD_MM / len(members))
     step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or usual
     along = np.arange(len(members)) * abs(step)
@@ -311,7 +311,8 @@ def _true_corners(one: Slice) -> Vector:
     assert one.axes is not None and one.corner is not None and one.spacing is not None
     across = one.axes[0] * one.spacing[1] * (one.shape[1] - 1)
     down = one.axes[1] * one.spacing[0] * (one.shape[0] - 1)
-    return one.corner + np.array([[np.zeros(3), across], [down, down + across]])
+    beside = np.array([[np.zeros(3), across], [down, down + across]])
+    return np.asarray(one.corner + beside, np.float64)
 
 
 def _matrices(first: Slice, corners: Vector) -> tuple[Vector, Vector]:
