@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from copies import renumber
 from data import ROOT, SHARED, needs_shared_data
+from pydicom import dcmread
 from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
 HEADCT = str(Path(sys.executable).with_name("headct"))
@@ -159,16 +161,19 @@ class TestOtherMachines:
 
     IMAGE = SHARED / "real_studies" / "siemens_stroke_0019983" / "ct"
 
-    def send(self, stack: StackProcess, address: str, title: str) -> int:
-        image = sorted(self.IMAGE.iterdir())[0]
+    def send(self, stack: StackProcess, address: str, title: str, image: Path | None = None) -> int:
+        image = image or sorted(self.IMAGE.iterdir())[0]
         command = ["storescu", "-xs", "-aet", title, "-aec", "HEADCT", address, stack.dicom_port, image]
         return run(*map(str, command)).returncode
 
-    def test_refused_by_default_and_told_so(self, new_stack: NewStack) -> None:
-        stack = new_stack().start()
+    def test_refused_by_default_and_told_so(self, stack: StackProcess, tmp_path: Path) -> None:
         address = other_address()
-        assert self.send(stack, address, "CT1") != 0
-        assert stack.get("/statistics")["CountInstances"] == 0
+        image = dcmread(sorted(self.IMAGE.iterdir())[0])
+        renumber(image, 1, "from elsewhere")
+        image.save_as(tmp_path / "image.dcm")
+        assert self.send(stack, address, "CT1", tmp_path / "image.dcm") != 0
+        query = {"Level": "Instance", "Query": {"SOPInstanceUID": image.SOPInstanceUID}}
+        assert stack.http.post("/tools/find", json=query).json() == []
         try:
             answer = httpx.get(
                 f"http://{address}:{stack.http_port}/system",

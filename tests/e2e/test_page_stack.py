@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 def case(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A trauma study sent by C-STORE and fully judged, as the REST interface tells it."""
     folder = tmp_path_factory.mktemp("trauma")
-    study = trauma_study("intracerebral", seed=7, salt="page")
+    study = trauma_study("intracerebral", seed=7, salt="page", matrix=256)
     for number, series in enumerate(study):
         write(series, folder / str(number))
     stack.send(*(folder / str(number) for number in range(len(study))))

@@ -14,6 +14,8 @@ from stack_process import PATIENCE, StackProcess, alive, wait_until
 pytestmark = needs_shared_data
 SERIES = SHARED / "ct_ich" / "series"
 NewStack = Callable[..., StackProcess]
+NO_PREVIEWS = {"HeadCTTriage": {"Previews": False}}
+"""Nobody looks at them here."""
 
 
 def results(stack: StackProcess) -> dict[str, list[str]]:
@@ -28,7 +30,7 @@ def living(pids: list[int]) -> list[int]:
 def test_a_restart_doubles_nothing(new_stack: NewStack, tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     uids = [copy_series(SERIES / "CTICH-049", f, n, "restart") for n, f in enumerate(folders)]
-    stack = new_stack().start()
+    stack = new_stack(NO_PREVIEWS).start()
     stack.send(*folders)
     before = stack.wait_final(uids)
     stack.wait_published()
@@ -48,7 +50,7 @@ def test_a_restart_doubles_nothing(new_stack: NewStack, tmp_path: Path) -> None:
 def test_killed_in_the_middle_everything_is_done_once(new_stack: NewStack, tmp_path: Path) -> None:
     folders = [tmp_path / str(n) for n in range(6)]
     uids = [copy_series(SERIES / "CTICH-049", f, n, "kill") for n, f in enumerate(folders)]
-    stack = new_stack().start()
+    stack = new_stack(NO_PREVIEWS).start()
     stack.send(*folders[:3])
     wait_until(lambda: stack.api("status")["judging"] > 0, PATIENCE, lambda: "nothing is judged", pause=0.02)
     stack.kill_workers()
@@ -66,7 +68,7 @@ def test_killed_in_the_middle_everything_is_done_once(new_stack: NewStack, tmp_p
 
 
 def test_killing_headct_up_ends_its_children(new_stack: NewStack) -> None:
-    stack = new_stack().start()
+    stack = new_stack(NO_PREVIEWS).start()
     assert stack.process is not None
     family = [stack.process.pid, *(c.pid for c in psutil.Process(stack.process.pid).children(recursive=True))]
     assert len(family) >= 4, "headct up, Orthanc, nginx, a worker"

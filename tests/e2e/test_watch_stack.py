@@ -17,7 +17,7 @@ A_MINUTE = 75.0
 @pytest.fixture(scope="module")
 def row(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("watch")
-    study = trauma_study("subdural", seed=11, salt="watch")
+    study = trauma_study("subdural", seed=11, salt="watch", matrix=256)
     for number, series in enumerate(study):
         write(series, folder / str(number))
     stack.send(*(Path(folder) / str(number) for number in range(len(study))))

@@ -50,7 +50,7 @@ def test_fate(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["bone_kernel", "water_phantom", "chest", "normal"])
 def test_fate_when_the_header_is_silent(kind: str, tmp_path: Path) -> None:
-    paths = write(generate(kind, 1, vendor="silent"), tmp_path / kind)
+    paths = write(generate(kind, 1, vendor="silent", matrix=256), tmp_path / kind)
     assert verdict(paths) is KINDS[kind].expected_reason
 
 
