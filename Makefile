@@ -49,7 +49,7 @@ demo: setup
 
 test: setup-test
 	# Most end-to-end tests wait for servers: several files at once, each with servers of its own.
-	$(BIN)/pytest --numprocesses 3 --dist worksteal
+	$(BIN)/pytest --numprocesses 4 --dist worksteal
 
 lint: setup-test
 	$(BIN)/ruff check .
