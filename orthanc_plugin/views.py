@@ -4,7 +4,8 @@ Times are UTC. Demographics and DICOM dates are shown as written in the images, 
 """
 
 from enum import StrEnum
-from typing import Annotated, Self
+from functools import cache
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AwareDatetime,
@@ -97,6 +98,16 @@ class View(BaseModel):
     """Base of all answers: frozen, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def model_json_schema(cls, *how: Any, **named: Any) -> dict[str, Any]:
+        """The schema, made once: the interface's description asks for the same ones at every route."""
+        return _schema(cls, *how, **named)
+
+
+@cache
+def _schema(view: "type[View]", *how: Any, **named: Any) -> dict[str, Any]:
+    return super(View, view).model_json_schema(*how, **named)
 
 
 class Words(View):
