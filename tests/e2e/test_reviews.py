@@ -24,7 +24,7 @@ PEOPLE = {
 }
 LOCAL = {
     "RegisteredUsers": dict.fromkeys((*READERS, STRANGER), PASSWORD),
-    "HeadCTTriage": {"People": PEOPLE, "Annotations": True},
+    "HeadCTTriage": {"People": PEOPLE},
 }
 
 
@@ -88,7 +88,7 @@ def test_what_persons_said_survives_everything(
     new_stack: Callable[..., StackProcess], tmp_path: Path
 ) -> None:
     made = [small("one", "epidural"), small("two", "normal"), small("three", "intracerebral")]
-    stack = new_stack(LOCAL).start()
+    stack = new_stack(LOCAL, "--annotations").start()
     for number, series in enumerate(made):
         write(series, tmp_path / str(number))
         stack.send(tmp_path / str(number))
