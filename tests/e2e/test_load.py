@@ -22,7 +22,7 @@ def some_series() -> list[Path]:
 def test_many_at_once_while_the_worklist_is_read_and_a_kill(new_stack: NewStack) -> None:
     folders = some_series()
     uids = [series_uid(f) for f in folders]
-    stack = new_stack().start()
+    stack = new_stack({"HeadCTTriage": {"Previews": False}}).start()
     reader = Reader(stack)
     reader.start()
     send_all(stack, folders, parallel=len(folders))
