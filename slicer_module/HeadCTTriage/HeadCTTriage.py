@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +30,11 @@ class HeadCTTriage(ScriptedLoadableModule):
     """What Slicer shows of the module."""
 
     def __init__(self, parent: Any) -> None:
+        # Not needed by the logic, which runs without a window.
+        from HeadCTTriageLib.language import install_translation
+
         ScriptedLoadableModule.__init__(self, parent)
+        install_translation(slicer.app, Path(self.resourcePath("Translations")))
         parent.title = _("Head CT Triage")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Triage")]
         parent.dependencies = []
@@ -315,7 +320,7 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
 
 
 class HeadCTTriageTest(ScriptedLoadableModuleTest):
-    """What can be tested within Slicer without a server or files: a small series on its way into the views."""
+    """What can be tested within Slicer without a server or files: a small series, its volume and its views."""
 
     def setUp(self) -> None:
         """Begin with an empty scene."""

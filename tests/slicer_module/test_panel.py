@@ -10,14 +10,19 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
+import reading_room
+from fake_triage import FakeTriage, orthanc_id
+from flask import Flask
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox
 from qt_host import Host, hold_the_lock, longest_gap, run_until
 from reading_room import ReadingRoom
+from slicer_servers import Authority, as_json, http_server
 from ward import PASSWORD, Ward, head
 
 from headct.urgency import Urgency
+from orthanc_plugin.web import create_app
 
 STUDIES = {"red": Urgency.RED, "black": Urgency.BLACK, "yellow": Urgency.YELLOW, "green": Urgency.GREEN}
 RIGHT = "RED: urgent, specialist now"
@@ -108,8 +113,30 @@ class Reader:
         ]
 
 
+class Forwarded:
+    """Whichever triage is there now: making the application takes longer than most tests."""
+
+    now: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+@pytest.fixture(scope="module")
+def application() -> tuple[Forwarded, Flask]:
+    triage = Forwarded()
+    return triage, create_app(triage)
+
+
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[ReadingRoom]:
+def room(
+    tmp_path: Path, application: tuple[Forwarded, Flask], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ReadingRoom]:
+    def make_app(triage: Any) -> Flask:
+        application[0].now = triage
+        return application[1]
+
+    monkeypatch.setattr(reading_room, "create_app", make_app)
     folder = tmp_path / "room"
     folder.mkdir()
     made = ReadingRoom(folder, STUDIES)
@@ -201,6 +228,19 @@ def test_disconnecting_forgets_list_case_and_password(reader: Reader) -> None:
     assert reader.host.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
 
+def test_a_hospitals_own_certificate_wants_its_ca_file(reader: Reader, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    status = FakeTriage().status().model_dump(mode="json")
+    with http_server(lambda asked: as_json(200, status), authority.certificate("localhost")) as (url, asked):
+        reader.ward.url = url
+        reader.connect()
+        run_until(lambda: "is of an issuer that is not known here" in reader.ui.connectionLabel.text())
+        assert asked == [], "neither name nor password was sent"
+        reader.ui.caPathLineEdit.setProperty("currentPath", str(authority.file))
+        reader.click(reader.ui.testButton)
+        run_until(lambda: reader.ui.connectionLabel.text().startswith("The server answers: triage"))
+
+
 # --- worklist ------------------------------------------------------------------------------------------
 
 
@@ -281,6 +321,44 @@ def test_waiting_goes_on_between_two_answers(reader: Reader) -> None:
     reader.panel.worklist.table._since -= 3600
     reader.panel.worklist.table.show_waiting()
     assert before.endswith(" min") and reader.cell("red", 2).data().startswith("1 h")
+
+
+def test_two_thousand_studies_come_change_and_sort_without_a_stall(
+    new_host: Callable[..., Host], application: tuple[Forwarded, Flask]
+) -> None:
+    fake = FakeTriage()
+    kinds = fake.rows
+    fake.rows = tuple(
+        kinds[n % len(kinds)].model_copy(update={"id": orthanc_id(f"{n}"), "patient_id": f"{n:06d}"})
+        for n in range(2000)
+    )
+    application[0].now = fake
+    ward = Ward(application[1])
+    reader = Reader(new_host(), None, ward)
+    table = reader.panel.worklist.table
+    with longest_gap() as longest:
+        reader.connect()
+        run_until(lambda: reader.rows() == 2000 and not table.updating, 60)
+        came = longest()
+        reader.ui.worklistTable.selectRow(1500)
+        chosen = table.selected().patient_id
+        fake.rows = (
+            kinds[0].model_copy(update={"id": orthanc_id("new")}),
+            *fake.rows[:1000],
+            *fake.rows[1200:],
+        )
+        reader.panel.worklist.refresh()
+        run_until(lambda: reader.rows() == 1801 and not table.updating, 60)
+        assert table.selected().patient_id == chosen
+        assert reader.ui.worklistTable.model().index(0, 0).data(Qt.ItemDataRole.UserRole) == orthanc_id("new")
+        changed = longest()
+        reader.ui.worklistTable.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+        reader.type(reader.ui.filterLineEdit, "dent 00")
+        run_until(lambda: reader.rows() < 200)
+        filtered = longest()
+    ward.away()
+    print(f"longest gaps in seconds: {came:.3f} coming, {changed:.3f} changed, {filtered:.3f} filtered")
+    assert max(came, changed, filtered) < 0.1
 
 
 # --- the case ------------------------------------------------------------------------------------------

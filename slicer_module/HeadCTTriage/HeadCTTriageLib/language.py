@@ -7,9 +7,6 @@ from typing import Any
 
 import qt
 
-_installed: list[Any] = []
-"""Translators, which Qt does not keep alive."""
-
 
 def language(app: Any) -> str:
     """``ja`` where Slicer is set to Japanese, else ``en``."""
@@ -30,7 +27,7 @@ def install_translation(app: Any, folder: Path) -> None:
         folder: with ``HeadCTTriage_LANGUAGE.qm`` of each language but English.
     """
     file = folder / f"HeadCTTriage_{language(app)}.qm"
-    translator = qt.QTranslator()
-    if not _installed and file.exists() and translator.load(str(file)):
+    # Qt does not keep a translator alive; the application does.
+    translator = qt.QTranslator(qt.QCoreApplication.instance())
+    if file.exists() and translator.load(str(file)):
         app.installTranslator(translator)
-        _installed.append(translator)

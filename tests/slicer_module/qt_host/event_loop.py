@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+import PySide6
+from PySide6.QtCore import QCoreApplication, QTimer
 
-_HOLDING = ctypes.PyDLL(None)
-"""Calls through it keep Python's global lock."""
+# Calls through PyDLL keep Python's global lock; PySide6's own let it go while the loop waits.
+_turn_holding = ctypes.PyDLL(str(Path(PySide6.__file__).parent / "Qt" / "lib" / "libQt6Core.so.6"))[
+    "_ZN16QCoreApplication4execEv"
+]
 _holds_the_lock = False
 
 
@@ -30,16 +32,14 @@ def run_until(so: Callable[[], object], seconds: float = 30.0, what: str = "") -
         turn()
 
 
-def turn() -> None:
-    """Let what is due happen, and wait a moment."""
+def turn(milliseconds: int = 5) -> None:
+    """Let what is due happen for so long."""
+    # Not quit(), which would close the windows.
+    QTimer.singleShot(milliseconds, lambda: QCoreApplication.exit(0))
     if _holds_the_lock:
-        QApplication.processEvents()
-        _HOLDING.usleep(1000)
+        _turn_holding()
     else:
-        # The loop waits in Qt, without Python's lock.
-        loop = QEventLoop()
-        QTimer.singleShot(2, loop.quit)
-        loop.exec()
+        QCoreApplication.exec()
 
 
 @contextmanager
