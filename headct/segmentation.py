@@ -101,7 +101,6 @@ def write(
     with refusing("the headers of the images allow no segmentation"):
         document = Segmentation(
             source_images=documents.unnamed([documents.with_patient(first, slices[0]), *others]),
-            further_source_images=[item for k, item in enumerate(slices) if k not in drawn],
             pixel_array=np.stack(list(drawn.values())),
             segmentation_type=SegmentationTypeValues.BINARY,
             segment_descriptions=[_segment(assessment, tracking_uid, language)],
@@ -115,6 +114,12 @@ def write(
             content_description=SERIES_DESCRIPTION,
             **documents.attributes(bundle, sent_at, SERIES_DESCRIPTION),
         )
+    # Every slice was looked at. The library looks the class of each one up in tables, which takes seconds.
+    (judged,) = document.ReferencedSeriesSequence
+    for k, item in enumerate(slices):
+        if k not in drawn:
+            document.SourceImageSequence.append(_reference(item))
+            judged.ReferencedInstanceSequence.append(_reference(item))
     # The library draws this one at random.
     dimensions = result_uid(identity, judged_by, "seg-dimensions")
     for item in (*document.DimensionOrganizationSequence, *document.DimensionIndexSequence):
@@ -236,6 +241,12 @@ def _segment(assessment: Assessment, tracking_uid: str, language: Language) -> S
     )
     segment.SegmentDescription = notice(language)
     return segment
+
+
+def _reference(item: Dataset) -> Dataset:
+    found = Dataset()
+    found.ReferencedSOPClassUID, found.ReferencedSOPInstanceUID = item.SOPClassUID, item.SOPInstanceUID
+    return found
 
 
 def _source(frame: Dataset) -> str:

@@ -148,14 +148,15 @@ def test_the_bleed_is_drawn_where_it_is_in_the_patient(heights, bleed, tilt, tur
     bleed = CENTRE + bleed
     files = images(heights, bleed, tilt_deg=tilt, turn_deg=turn, stored=stored)
     series = load_series(files if upwards else files[::-1])
-    document = write(series, bleeding(series))
+    region = bleeding(series)
+    document = write(series, region)
     points = drawn_points(document)
     assert np.linalg.norm(points.mean(axis=0) - bleed) < 2.0
     # A voxel's centre may lie outside by half its diagonal: 2.8 mm in the plane, 2.5 mm across.
     assert np.linalg.norm(points - bleed, axis=1).max() < RADIUS_MM + 5.0
     # Every frame lies exactly where its image does, and has the pixels of the region there.
     sources = dict(zip(series.sop_instance_uids, series.headers, strict=True))
-    expected = {series.sop_instance_uids[k]: mask for k, mask in bleeding(series).in_images(series)}
+    expected = {series.sop_instance_uids[k]: mask for k, mask in region.in_images(series)}
     placed = stack(series.headers)
     found = segmentation.read(document)
     assert set(found.masks) == set(expected)
