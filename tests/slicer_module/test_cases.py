@@ -2,6 +2,9 @@
 
 import copy
 import json
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args, get_origin
@@ -243,3 +246,30 @@ def test_the_server_reads_a_review_as_it_was_given(review: cases.Review) -> None
 )
 def test_a_name_is_shown_as_it_is_read(written: cases.PersonName, shown: str) -> None:
     assert written.shown == shown
+
+
+@pytest.fixture
+def quick_turns() -> Iterator[None]:
+    """On a fast machine too the list takes several."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.001)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("quick_turns")
+def test_other_threads_have_their_turn_while_a_long_worklist_is_parsed() -> None:
+    view = FakeTriage().worklist()
+    text = view.model_copy(update={"rows": view.rows * 150}).model_dump_json().encode()
+    done = threading.Event()
+    turns = 0
+
+    def parse_all() -> None:
+        parse(text)
+        done.set()
+
+    threading.Thread(target=parse_all).start()
+    while not done.is_set():
+        time.sleep(0.001)
+        turns += 1
+    assert turns >= 5, "parsed in one go"

@@ -146,7 +146,9 @@ def _cannot(error: Union[RefusedError, UnreachableError]) -> bool:
 
 def _parsed(data: bytes) -> Dataset:
     try:
-        return dcmread(BytesIO(data))
+        # Closed, it is not kept: pydicom remembers where an image came from, and would keep the file too.
+        with BytesIO(data) as file:
+            return dcmread(file)
     except Exception:  # pydicom raises whatever its readers stumble over
         raise UnreadableError(_("An image is damaged: it is no DICOM file.")) from None
 

@@ -40,6 +40,8 @@ def _connecting(cause: BaseException, host: str, where: str) -> Optional[Unreach
     kind = UnreachableError.NO_ANSWER
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _certificate(cause.verify_code, host)
+    if type(cause).__name__ == "CertificateError":  # urllib3's own before version 2, of an address in numbers
+        return _certificate(min(_OTHER_NAME), host)
     if isinstance(cause, ssl.SSLError):
         return _tls(cause, where)
     if isinstance(cause, socket.gaierror):

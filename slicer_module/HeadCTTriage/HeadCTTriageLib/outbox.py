@@ -9,9 +9,10 @@ alone. So after the first the study is asked for again: if it is as the reader s
 word, the second is based on the new state; if anybody else spoke, or the machine did, it is a conflict like
 any other, because the reader did not see that.
 
-Files, one a review, so that two Slicers of one login never write the same: ``NUMBER-REQUEST.json`` in a folder
-of server and login. They hold what was said of which series, no password, and of the patient only what the
-panel gave to recognise the case by. A file that cannot be read is set aside under another name, never deleted.
+Files, one a review, so that two Slicers of one login never write the same: ``NUMBER-REQUEST.json`` in a
+folder of server and login. They hold what was said of which series, no password, and of the patient only what
+the panel gave to recognise the case by. A file that cannot be read is set aside under another name, never
+deleted.
 """
 
 from __future__ import annotations

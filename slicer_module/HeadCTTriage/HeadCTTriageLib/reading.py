@@ -37,7 +37,7 @@ def parse(text: bytes) -> Any:
         UnreadableError: it is none, or holds numbers that JSON has not (``NaN``).
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_no_number, object_hook=_breathe)
     except (ValueError, RecursionError):
         raise UnreadableError(_("The server's answer is not what triage answers.")) from None
 
@@ -82,6 +82,15 @@ def to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: to_json(one) for key, one in value.items()}
     return value
+
+
+def _breathe(found: dict[str, Any]) -> dict[str, Any]:
+    """As it is.
+
+    Without a function of ours to call, Python parses a long worklist in one go, and no other thread, that of
+    the windows neither, can do anything meanwhile.
+    """
+    return found
 
 
 def _no_number(constant: str) -> float:
