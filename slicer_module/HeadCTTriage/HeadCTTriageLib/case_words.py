@@ -22,7 +22,8 @@ def figures(finding: Finding) -> list[str]:
     values = [getattr(finding, name) for name in FIGURES]
     return [
         _kind(finding),
-        *("" if value is None else f"{value:.1f}" for value in values),
+        # Rounded first: no "-0.0".
+        *("" if value is None else f"{round(value, 1) + 0.0:.1f}" for value in values),
         _ranges(finding.slices),
     ]
 

@@ -27,8 +27,8 @@ from shibokensupport import feature
 from qt_host import widgets
 
 MODULE = Path(__file__).parents[3] / "slicer_module" / "HeadCTTriage"
-VIEWS = {"Red": 520, "Yellow": 260, "Green": 260}
-"""The slice views and their sizes in pixels."""
+VIEWS = {"Red": (520, "Axial"), "Yellow": (260, "Sagittal"), "Green": (260, "Coronal")}
+"""The slice views, their sizes in pixels and how they lie unless told otherwise."""
 
 
 def start(folder: Path, language: str = "en") -> "App":
@@ -122,12 +122,14 @@ class App:
 class SliceWidget(QLabel):
     """A slice view: the picture that a real slice logic makes."""
 
-    def __init__(self, slicer: Any, name: str, size: int, application_logic: Any) -> None:
+    def __init__(self, slicer: Any, application_logic: Any, name: str, size: int, orientation: str) -> None:
         super().__init__()
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._logic.SetMRMLApplicationLogic(application_logic)
-        self._logic.AddSliceNode(name)
+        node = self._logic.AddSliceNode(name)
+        node.SetDefaultOrientation(orientation)
+        node.SetOrientationToDefault()
         self._logic.ResizeSliceNode(size, size)
         self.setFixedSize(size, size)
         self._tag = self._logic.AddObserver("ModifiedEvent", lambda *_: self.repaint_slice())
@@ -178,10 +180,14 @@ class LayoutManager:
     """Which views there are; all are always in sight."""
 
     def __init__(self, slicer: Any, application_logic: Any) -> None:
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
+        layout = slicer.vtkMRMLLayoutNode()
+        for arrangement in (layout.SlicerLayoutFourUpView, layout.SlicerLayoutSideBySideView):
+            layout.AddLayoutDescription(arrangement, "<layout/>")
+        slicer.mrmlScene.AddNode(layout)
         self._views = {
-            name: SliceWidget(slicer, name, size, application_logic) for name, size in VIEWS.items()
+            name: SliceWidget(slicer, application_logic, name, *how) for name, how in VIEWS.items()
         }
-        slicer.mrmlScene.AddNode(slicer.vtkMRMLLayoutNode())
         logics = vtk.vtkCollection()
         for view in self._views.values():
             logics.AddItem(view.sliceLogic())

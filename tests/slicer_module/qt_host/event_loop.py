@@ -53,20 +53,28 @@ def hold_the_lock() -> Iterator[None]:
         _holds_the_lock = False
 
 
-@contextmanager
-def longest_gap() -> Iterator[Callable[[], float]]:
-    """The longest time in seconds in which the event loop did not turn, as a user would feel it.
+def felt() -> float:
+    """A clock in seconds that stands still while this thread waits for a processor (Linux's schedstat)."""
+    waited = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]
+    return time.monotonic() - int(waited) / 1e9
 
-    Time in which this thread could have run and the machine gave its processors to others does not count.
+
+@contextmanager
+def longest_gap(clock: Callable[[], float] = felt) -> Iterator[Callable[[], float]]:
+    """The longest time in seconds in which the event loop did not turn.
+
+    Args:
+        clock: as a user would feel it on an idle machine; or ``time.thread_time``, which counts only what this
+            thread itself works, and not that it waits for Python's lock while a test's server has it.
     """
     gaps = [0.0]
-    last = _felt()
+    last = clock()
     timer = QTimer()
     timer.setInterval(0)
 
     def beat() -> None:
         nonlocal last
-        now = _felt()
+        now = clock()
         gaps.append(now - last)
         last = now
 
@@ -76,9 +84,3 @@ def longest_gap() -> Iterator[Callable[[], float]]:
         yield lambda: max(gaps)
     finally:
         timer.stop()
-
-
-def _felt() -> float:
-    """A clock in seconds that stands still while this thread waits for a processor (Linux's schedstat)."""
-    waited = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]
-    return time.monotonic() - int(waited) / 1e9
