@@ -15,6 +15,8 @@ from HeadCTTriageLib.geometry import EXACT_MM, ROUNDED_MM, Stack, stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, generate_uid
 
@@ -358,6 +360,53 @@ def test_it_can_be_cancelled() -> None:
     cancelled.set()
     with pytest.raises(CancelledError):
         stack(scans.scan(), cancelled)
+
+
+ODD = (
+    *(None, "", "x", "nan", "inf", "1e308", "-1e308", "1e-308", "0", "-5", "70000", "2.5", "1.2.3", r"1\2"),
+    *(r"1\0\0", r"0\0\0", r"1\0\0\0\1\0", r"1e300\0\0\0\1e300\0", r"1e308\1e308\1e308", r"1e-300\1e-300"),
+    *(r"1e5\1e5", r"-0.5\0.5", r"1e-5\0.5"),
+)
+KEYWORDS = [
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SliceLocation"),
+    *("SpacingBetweenSlices", "InstanceNumber", "AcquisitionNumber", "Rows", "Columns", "SamplesPerPixel"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "NumberOfFrames", "ImageType", "SOPClassUID"),
+    *("SOPInstanceUID", "FrameOfReferenceUID", "PixelData", "StudyDate", "ReconstructionDiameter"),
+    *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_whatever_headers_say_there_are_pictures_or_an_error_in_words(keyword: str) -> None:
+    for value in ODD:
+        for changed in (1, 3):
+            images = scans.scan([0, 5, 10], shape=(4, 4))
+            for image in images[:changed]:
+                image.pop(keyword, None)
+                if value is not None:
+                    element = DataElement(tag_for_keyword(keyword), "LO", value.split("\\"))
+                    image[keyword] = element
+            check_sane(images, f"{keyword}={value!r} in {changed}")
+            for image in images:
+                image.pop("ImagePositionPatient", None)
+            check_sane(images, f"{keyword}={value!r} in {changed}, without places")
+
+
+def check_sane(images: Sequence[Dataset], what: str) -> None:
+    try:
+        found = stack(images)
+    except UnreadableError as error:
+        assert str(error).endswith(".")
+        return
+    assert np.isfinite(found.corners_ras).all() and np.isfinite(found.ijk_to_ras).all(), what
+    assert np.abs(np.linalg.det(found.ijk_to_ras)) > 1e-12, what
+    assert found.to_world is None or np.isfinite(found.to_world).all(), what
+    assert len(found.corners_ras) == len(found.hu) == len(found.sop_instance_uids) > 0, what
+    assert set(found.sop_instance_uids) <= set(found.numbers), what
+    assert max(found.numbers.values()) < len(found.hu), what
+    assert np.isfinite(found.view_axes()).all() and np.isfinite(found.heights_mm()).all(), what
 
 
 # Pixels

@@ -18,6 +18,10 @@ Vector = NDArray[np.float64]
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 """DICOM's coordinates (PS3.3 C.7.6.2.1.1) and Slicer's differ in the direction of x and y."""
 
+LARGEST_MM = 1e5
+"""No table of a scanner goes further, no slice lies further away; more is a damaged header."""
+_PIXEL_MM = (0.01, 100.0)
+"""Between pixels that may be."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _LOCALIZER = ("LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM", "SCANOSCOPE")
 """ImageType (PS3.3 C.8.2.1.1.1), and the scan modes that some makers write."""
@@ -80,6 +84,14 @@ class Slice:
             self.sop_instance_uid,
         )
 
+    def corners(self) -> Vector:
+        """Centres of the corner pixels; shape (first and last row, first and last column, 3)."""
+        assert self.axes is not None and self.corner is not None and self.spacing is not None
+        across = self.axes[0] * self.spacing[1] * (self.shape[1] - 1)
+        down = self.axes[1] * self.spacing[0] * (self.shape[0] - 1)
+        beside = np.array([[np.zeros(3), across], [down, down + across]])
+        return np.asarray(self.corner + beside, np.float64)
+
 
 def slices_of(dataset: Dataset) -> list[Slice]:
     """The pictures of one DICOM object; none where it is no image."""
@@ -109,14 +121,17 @@ def _frame_header(image: Dataset, groups: list[Dataset]) -> Dataset:
 def _slice(image: Dataset, frame: int, header: Dataset) -> Slice:
     shape = size(image)
     assert shape is not None
-    spacing = numbers(header, "PixelSpacing", 2)
-    corner = numbers(header, "ImagePositionPatient", 3)
+    spacing, corner = numbers(header, "PixelSpacing", 2), numbers(header, "ImagePositionPatient", 3)
+    if spacing is not None and not (_PIXEL_MM[0] <= min(spacing) and max(spacing) <= _PIXEL_MM[1]):
+        spacing = None
+    if corner is not None and max(abs(value) for value in corner) > LARGEST_MM:
+        corner = None
     return Slice(
         image=image,
         frame=frame,
         header=header,
         shape=shape,
-        spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
+        spacing=None if spacing is None else (spacing[0], spacing[1]),
         axes=_axes(header),
         corner=None if corner is None else np.array(corner) * LPS_TO_RAS,
         stray=_stray(header),

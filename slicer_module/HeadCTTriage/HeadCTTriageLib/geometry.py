@@ -10,43 +10,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from .errors import CancelledError, UnreadableError
+from .errors import CancelledError
 from .frames import Slice, Vector, slices_of
-from .headers import number, text
+from .headers import text
 from .hounsfield import hounsfield, rescale_known
+from .ordering import STEP_MM, LeftOut, members_of, normal_of, placed, places_of, step_of
 from .translation import _
 
-SAME_POSITION_MM = 0.01
-"""Slices closer than this lie at one place."""
 EXACT_MM = 5e-4
 """A lean that moves no voxel further than this is none."""
 ROUNDED_MM = 0.01
 """Headers are written with two decimals at least: unevenness below this says nothing of the table."""
 
-_PARALLEL = float(np.cos(np.radians(2.0)))
-_AXIAL = np.array([[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""Axes of a supine patient's axial slices, in RAS."""
 _HOLE = 1.5
 """A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
 _TISSUE_HU, _TISSUE_MM2 = -200, 1000.0
 """A slice with this much above that shows a part of the body and not noise or the headrest alone."""
-_HEAD_MM, _FIELD_MM, _STEP_MM = 180.0, 230.0, 5.0
-"""Height, field of view and step of a usual head scan, assumed where the headers say nothing."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An image of the series that is not among the slices, and why."""
-
-    sop_instance_uid: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +110,9 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
     pictures = [(text(dataset, "SOPInstanceUID"), slices_of(dataset)) for dataset in datasets]
     left_out = [LeftOut(uid, _("not a picture that can be placed")) for uid, slices in pictures if not slices]
     warnings: list[str] = []
-    members, others = _members([one for _uid, slices in pictures for one in slices], warnings)
-    along, members = _placed(members, warnings)
-    places = _places(members, along)
+    members, others = members_of([one for _uid, slices in pictures for one in slices], warnings)
+    along, members = placed(members, warnings)
+    places = places_of(members, along)
     kept, along = [members[place[0]] for place in places], along[[place[0] for place in places]]
     repeated = {members[n].sop_instance_uid: k for k, place in enumerate(places) for n in place[1:]}
     own = {kept[k].sop_instance_uid: k for k in reversed(range(len(kept)))}
@@ -134,7 +120,7 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
     left_out += [LeftOut(uid, _("a second image at the same place")) for uid in repeated if uid not in own]
     hu = _voxels(kept, cancelled)
     warnings += _said_of_pixels(kept) + _said_of_holes(along)
-    corners = np.stack([_true_corners(one) for one in kept])
+    corners = np.stack([one.corners() for one in kept])
     grid, tilted = _matrices(kept[0], corners)
     straight, leaning = _error(grid, corners, hu.shape), _error(tilted, corners, hu.shape)
     uneven = leaning > ROUNDED_MM
@@ -158,105 +144,6 @@ def _title(header: Dataset) -> str:
     day = text(header, "StudyDate")
     written = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else day
     return " ".join(word for word in (written, text(header, "SeriesDescription") or "CT") if word)
-
-
-# Which pictures make one stack, and in which order
-
-
-def _members(found: list[Slice], warnings: list[str]) -> tuple[list[Slice], list[LeftOut]]:
-    """The largest set of parallel pictures of one size, and why the others are not in it."""
-    if not found:
-        raise UnreadableError(_("There is no image in this series that can be shown."))
-    kind = "" if any(not one.stray for one in found) else found[0].stray
-    rest = [LeftOut(one.sop_instance_uid, one.stray) for one in found if one.stray != kind]
-    chosen = [one for one in found if one.stray == kind]
-    if any(one.axes is None for one in chosen):
-        stated = next((one.axes for one in chosen if one.axes is not None), _AXIAL)
-        chosen = [one if one.axes is not None else replace(one, axes=stated) for one in chosen]
-        warnings.append(
-            _("Images do not say how they are turned; they are taken to lie as the others, or axial.")
-        )
-    # A careless anonymiser gives each image a frame of reference of its own; that parts nothing.
-    references = {text(one.header, "FrameOfReferenceUID") for one in chosen}
-    parted = len(references) < len(chosen)
-    sets: list[list[Slice]] = []
-    for one in chosen:
-        home = next((members for members in sets if not _difference(members[0], one, parted)), None)
-        if home is None:
-            sets.append([one])
-        else:
-            home.append(one)
-    largest = max(sets, key=len)
-    for members in sets:
-        if members is not largest:
-            why = _difference(largest[0], members[0], parted)
-            rest += [LeftOut(one.sop_instance_uid, why) for one in members]
-    return largest, rest
-
-
-def _difference(one: Slice, other: Slice, parted: bool) -> str:
-    """Why two pictures are not of one stack; empty if they are."""
-    assert one.axes is not None and other.axes is not None
-    if (one.axes * other.axes).sum(axis=1).min() < _PARALLEL:
-        return _("lies in another direction")
-    if one.shape != other.shape:
-        return _("of another size")
-    if one.spacing and other.spacing and np.abs(np.subtract(one.spacing, other.spacing)).max() > 0.01:
-        return _("of another scale")
-    if parted and text(one.header, "FrameOfReferenceUID") != text(other.header, "FrameOfReferenceUID"):
-        return _("in another frame of reference")
-    return ""
-
-
-def _placed(members: list[Slice], warnings: list[str]) -> tuple[Vector, list[Slice]]:
-    """Position of each along the normal, and each with spacing and corner: the header's, or assumed ones."""
-    header = members[0].header
-    if any(one.spacing is None for one in members):
-        known = next((one.spacing for one in members if one.spacing), None)
-        field = number(header, "ReconstructionDiameter")
-        mm = (field if field and 50 < field < 700 else _FIELD_MM) / members[0].shape[1]
-        members = [replace(one, spacing=one.spacing or known or (mm, mm)) for one in members]
-        warnings.append(_("Images do not say their scale; a usual one is assumed. Trust no distance."))
-    normal = _normal(members[0])
-    if all(one.corner is not None for one in members):
-        return np.asarray(np.array([one.corner for one in members]) @ normal, np.float64), members
-    usual = min(_STEP_MM, _HEAD_MM / len(members))
-    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or usual
-    along = np.arange(len(members)) * abs(step)
-    for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
-        said = [place for one in members if (place := number(one.header, keyword)) is not None]
-        if len(set(said)) == len(members):
-            along = np.array(said) * mm
-            break
-    warnings.append(
-        _("Images do not say where they lie; their order is that of their numbers and may be upside down.")
-    )
-    start = next((one.corner for one in members if one.corner is not None), None)
-    if start is None:
-        start = -(_true_corners(replace(members[0], corner=np.zeros(3))).mean(axis=(0, 1)))
-    beside = start - (start @ normal) * normal
-    return along, [replace(one, corner=beside + mm * normal) for one, mm in zip(members, along)]
-
-
-def _normal(one: Slice) -> Vector:
-    """Unit normal to the head; of coronal slices to the back, of sagittal to the left, as on the server."""
-    assert one.axes is not None
-    normal = np.cross(one.axes[0], one.axes[1])
-    normal = normal / np.linalg.norm(normal)
-    largest = int(np.argmax(np.abs(normal)))
-    towards = 1.0 if largest == 2 else -1.0
-    return np.asarray(normal if normal[largest] * towards > 0 else -normal, np.float64)
-
-
-def _places(members: list[Slice], along: Vector) -> list[list[int]]:
-    """Numbers of the pictures at each place from feet to head, that to be shown first."""
-    places: list[list[int]] = []
-    for n in sorted(range(len(members)), key=lambda n: (along[n], members[n].sop_instance_uid)):
-        if places and along[n] - along[places[-1][0]] <= SAME_POSITION_MM:
-            places[-1].append(n)
-        else:
-            places.append([n])
-    return [sorted(place, key=lambda n: members[n].rank) for place in places]
 
 
 # Pixels
@@ -306,20 +193,11 @@ def _said_of_holes(along: Vector) -> list[str]:
 # Geometry
 
 
-def _true_corners(one: Slice) -> Vector:
-    """Centres of a slice's corner voxels; shape (first and last row, first and last column, 3)."""
-    assert one.axes is not None and one.corner is not None and one.spacing is not None
-    across = one.axes[0] * one.spacing[1] * (one.shape[1] - 1)
-    down = one.axes[1] * one.spacing[0] * (one.shape[0] - 1)
-    beside = np.array([[np.zeros(3), across], [down, down + across]])
-    return np.asarray(one.corner + beside, np.float64)
-
-
 def _matrices(first: Slice, corners: Vector) -> tuple[Vector, Vector]:
     """IJK to RAS: the nearest grid of right angles, and one whose third axis may lean."""
     assert first.axes is not None and first.spacing is not None
-    normal = _normal(first)
-    start, step = corners[0, 0, 0], normal * (number(first.header, "SliceThickness") or _STEP_MM)
+    normal = normal_of(first)
+    start, step = corners[0, 0, 0], normal * (step_of(first.header, "SliceThickness") or STEP_MM)
     if len(corners) > 1:
         start, step = np.polynomial.polynomial.polyfit(np.arange(len(corners)), corners[:, 0, 0], 1)
     row, down = first.axes[0], first.spacing[0]

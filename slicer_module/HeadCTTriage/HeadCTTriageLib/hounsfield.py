@@ -26,7 +26,7 @@ Pixels = NDArray[Any]
 def size(header: Dataset) -> tuple[int, int] | None:
     """Rows and columns, ``None`` where there is no picture of one grey value a pixel."""
     rows, columns = number(header, "Rows"), number(header, "Columns")
-    if rows is None or columns is None or not (1 <= rows <= MAX_SIDE and 1 <= columns <= MAX_SIDE):
+    if rows is None or columns is None or not (2 <= rows <= MAX_SIDE and 2 <= columns <= MAX_SIDE):
         return None
     return (int(rows), int(columns)) if (number(header, "SamplesPerPixel") or 1) == 1 else None
 

@@ -31,7 +31,8 @@ class SideBySide:
         show_slice(self._other_view, self._other, int(np.argmin(np.abs(self._other_heights - height))))
         field, size = self._view.GetFieldOfView(), self._view.GetDimensions()
         other_size = self._other_view.GetDimensions()
-        across, down = (field[n] / size[n] * other_size[n] for n in range(2))
+        # A view that no layout shows may have no pixels.
+        across, down = (field[n] / max(size[n], 1) * max(other_size[n], 1) for n in range(2))
         self._other_view.SetFieldOfView(across, down, self._other_view.GetFieldOfView()[2])
         self._other_view.SetXYZOrigin(*self._view.GetXYZOrigin())
 
