@@ -89,7 +89,7 @@ def placed(members: list[Slice], warnings: list[str]) -> tuple[Vector, list[Slic
     if all(one.corner is not None for one in members):
         return np.asarray(np.array([one.corner for one in members]) @ normal, np.float64), members
     step = step_of(header, "SpacingBetweenSlices", "SliceThickness") or min(STEP_MM, _HEAD_MM / len(members))
-    along: Vector = np.arange(len(members)) * step
+    along = np.array([n * step for n in range(len(members))])
     for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", step)):
         said = [place * mm for one in members if (place := number(one.header, keyword)) is not None]
         if len(set(said)) == len(members) and max(abs(place) for place in said) <= LARGEST_MM:
