@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -22,6 +23,12 @@ from .translation import _
 LOOK_FIRST_SECONDS = 0.6
 """A key pressed twice must not speak of a case that has only just come up."""
 FINDINGS_A_ROW = 3
+SIGN_LOOKS = {
+    None: "",
+    True: "QPushButton {font-weight: bold; background-color: #d9e8ff; color: #102a4a;}",
+    False: "QPushButton {font-weight: bold; background-color: #e6e6e6; color: #333333;}",
+}
+"""Of findings not said, present, absent, besides what their buttons say."""
 
 
 class ReviewSection:
@@ -229,10 +236,13 @@ class ReviewSection:
             return
         kept = needing[0]
         question = _("Discard this review? {case}: {message}").format(case=kept.case, message=kept.message)
+
+        def work(task: Task) -> list[Kept]:
+            outbox.drop(kept)
+            return outbox.pending()
+
         if self._ask(question):
-            self._background.run(
-                lambda task: (outbox.drop(kept), outbox.pending())[1], self._hear, self._unkept
-            )
+            self._background.run(work, self._hear, self._unkept)
 
     def flush(self, again: bool = False) -> None:
         """Send what is unsent. ``again``: what was refused too."""
@@ -352,13 +362,18 @@ class ReviewSection:
         form.fill(kept.review)
         say(self._ui.reviewStatusLabel, "")
         current = kept.current or form.series
-        self._show_news(form, current)
+        before = form.series
+        if before.based_on != kept.review.based_on:
+            # The case was opened again since: what he had not seen is what came after his word.
+            seen = tuple(said for said in current.reviews if said.at <= kept.given_at)
+            before = replace(current, reviews=seen)
+        self._show_news(before, current)
 
         def came(now: Study) -> None:
             if self._form is form:
                 self._now = now
                 series = next((one for one in now.series if one.id == form.series.id), current)
-                self._show_news(form, series)
+                self._show_news(before, series)
 
         self._background.run(
             lambda task: client.study(study.case.id),
@@ -366,10 +381,10 @@ class ReviewSection:
             lambda error: say(self._ui.reviewStatusLabel, str(error), WRONG),
         )
 
-    def _show_news(self, form: ReviewForm, current: Series) -> None:
+    def _show_news(self, before: Series, current: Series) -> None:
         lines = [
             _("This case has changed since you opened it. Nothing was sent; your entries are kept."),
-            *news(form.series, current, self._language),
+            *news(before, current, self._language),
         ]
         self._ui.conflictLabel.text = "\n".join(lines)
         self._ui.conflictFrame.visible = True
@@ -457,10 +472,7 @@ class ReviewSection:
 
     def _show_sign(self, button: Any, finding: str, present: Optional[bool]) -> None:
         button.text = words.finding_said(finding, present)
-        button.styleSheet = {
-            True: "QPushButton {font-weight: bold; background-color: #d9e8ff; color: #102a4a;}",
-            False: "QPushButton {font-weight: bold; background-color: #e6e6e6; color: #333333;}",
-        }.get(bool(present) if present is not None else None, "")
+        button.styleSheet = SIGN_LOOKS[present]
 
     def _hear(self, pending: list[Kept]) -> None:
         """What is unsent has changed."""

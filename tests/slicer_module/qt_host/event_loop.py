@@ -64,8 +64,8 @@ def longest_gap(clock: Callable[[], float] = felt) -> Iterator[Callable[[], floa
     """The longest time in seconds in which the event loop did not turn.
 
     Args:
-        clock: as a user would feel it on an idle machine; or ``time.thread_time``, which counts only what this
-            thread itself works, and not that it waits for Python's lock while a test's server has it.
+        clock: as a user would feel it on an idle machine; or ``time.thread_time``, which counts only what
+            this thread itself works, and not that it waits for Python's lock while a test's server has it.
     """
     gaps = [0.0]
     last = clock()

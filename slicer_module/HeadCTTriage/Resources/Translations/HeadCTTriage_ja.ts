@@ -592,44 +592,12 @@
   <context>
     <name>HeadCTTriageLib.geometry</name>
     <message>
-      <source>lies in another direction</source>
-      <translation>向きが異なる</translation>
-    </message>
-    <message>
-      <source>of another size</source>
-      <translation>大きさが異なる</translation>
-    </message>
-    <message>
-      <source>of another scale</source>
-      <translation>縮尺が異なる</translation>
-    </message>
-    <message>
-      <source>in another frame of reference</source>
-      <translation>座標系が異なる</translation>
-    </message>
-    <message>
-      <source>Images do not say where they lie; their order is that of their numbers and may be upside down.</source>
-      <translation>画像に位置の情報がありません。番号順に並べたため、上下が逆の可能性があります。</translation>
-    </message>
-    <message>
       <source>not a picture that can be placed</source>
       <translation>位置を決められない画像</translation>
     </message>
     <message>
       <source>a second image at the same place</source>
       <translation>同じ位置の2枚目の画像</translation>
-    </message>
-    <message>
-      <source>There is no image in this series that can be shown.</source>
-      <translation>このシリーズに表示できる画像はありません。</translation>
-    </message>
-    <message>
-      <source>Images do not say how they are turned; they are taken to lie as the others, or axial.</source>
-      <translation>画像に向きの情報がありません。他の画像と同じ、または横断像とみなしました。</translation>
-    </message>
-    <message>
-      <source>Images do not say their scale; a usual one is assumed. Trust no distance.</source>
-      <translation>画像に縮尺の情報がありません。標準的な値を仮定したため、距離は信頼できません。</translation>
     </message>
     <message>
       <source>Images do not say how to compute Hounsfield units; the usual way was taken.</source>
@@ -692,6 +660,41 @@
     <message>
       <source>Server: {user} at {address}</source>
       <translation>サーバー：{user}（{address}）</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.ordering</name>
+    <message>
+      <source>lies in another direction</source>
+      <translation>向きが異なる</translation>
+    </message>
+    <message>
+      <source>of another size</source>
+      <translation>大きさが異なる</translation>
+    </message>
+    <message>
+      <source>of another scale</source>
+      <translation>縮尺が異なる</translation>
+    </message>
+    <message>
+      <source>in another frame of reference</source>
+      <translation>座標系が異なる</translation>
+    </message>
+    <message>
+      <source>Images do not say where they lie; their order is that of their numbers and may be upside down.</source>
+      <translation>画像に位置の情報がありません。番号順に並べたため、上下が逆の可能性があります。</translation>
+    </message>
+    <message>
+      <source>There is no image in this series that can be shown.</source>
+      <translation>このシリーズに表示できる画像はありません。</translation>
+    </message>
+    <message>
+      <source>Images do not say how they are turned; they are taken to lie as the others, or axial.</source>
+      <translation>画像に向きの情報がありません。他の画像と同じ、または横断像とみなしました。</translation>
+    </message>
+    <message>
+      <source>Images do not say their scale; a usual one is assumed. Trust no distance.</source>
+      <translation>画像に縮尺の情報がありません。標準的な値を仮定したため、距離は信頼できません。</translation>
     </message>
   </context>
   <context>
