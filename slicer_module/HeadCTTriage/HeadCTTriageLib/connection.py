@@ -82,6 +82,8 @@ class Connection:
         """Questions under way fail at once, later ones too."""
         self._closed.set()
         self._calls.end_all(_CLOSED)
+        if self._session is not None:
+            self._session.close()
 
     def ask(self, method: str, route: str, body: Any, limit: Limit) -> Answer:
         """A question and its whole answer. ``body`` is sent as JSON, ``None`` is none.

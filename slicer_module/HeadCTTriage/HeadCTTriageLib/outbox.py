@@ -69,7 +69,9 @@ class Kept:
     current: Optional[Series] = None
     """Of a conflict: the series as it is now."""
     mine: tuple[datetime, ...] = ()
-    """When the reader's earlier words were recorded, that were unsent when this one was given."""
+    """When the reader's earlier words were recorded, that were unsent when this one was given; in order."""
+    tried: bool = False
+    """Whether it may have reached the server: then it stays as it is, or the server would not know it."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Outbox:
     def _send(self, client: TriageClient, path: Path, kept: Kept) -> tuple[Outcome, bool]:
         """What became of a review, and whether the server is there at all."""
         try:
-            kept = self._based_anew(client, path, kept)
+            kept = self._ready(client, path, kept)
             answer = client.review(kept.series_id, kept.review)
         except ConflictError as error:
             kept = replace(kept, state=State.CONFLICT, message=str(error), current=error.current)
@@ -210,16 +212,21 @@ class Outbox:
         _write(path, kept)
         return Outcome(kept), True
 
-    def _based_anew(self, client: TriageClient, path: Path, kept: Kept) -> Kept:
-        """The review as it is to be sent, if words of the same reader went before it.
-
-        It is written before it is sent: sent again it must be the same, or the server would not know it.
+    def _ready(self, client: TriageClient, path: Path, kept: Kept) -> Kept:
+        """The review as it is sent from now on: on the new state, if words of the same reader went before it.
 
         Raises:
             ConflictError: there is more that the reader has not seen.
         """
-        if not kept.mine:
+        if kept.tried:
             return kept
+        if kept.mine:
+            kept = self._after_mine(client, kept)
+        kept = replace(kept, tried=True)
+        _write(path, kept)
+        return kept
+
+    def _after_mine(self, client: TriageClient, kept: Kept) -> Kept:
         study = client.study(kept.study_id)
         now = next((one for one in study.series if one.id == kept.series_id), None)
         if now is None:  # moved or deleted: the server has words for that
@@ -228,16 +235,14 @@ class Outbox:
         unseen = (kept.mine[first:] for first in range(len(kept.mine) + 1))
         if not any(as_seen(study, kept.series_id, without) == kept.seen for without in unseen):
             raise ConflictError(_("The case has changed since it was shown; look again."), now)
-        kept = replace(kept, review=replace(kept.review, based_on=now.based_on), mine=())
-        _write(path, kept)
-        return kept
+        return replace(kept, review=replace(kept.review, based_on=now.based_on))
 
     def _recorded(self, path: Path, kept: Kept, at: datetime) -> None:
         """Later words learn of it first: until its file is gone it is only sent, and answered, again."""
         for other in self._files():
             later = self._read(other) if other.name > path.name else None
-            if later is not None and later.series_id == kept.series_id and later.state is State.UNSENT:
-                _write(other, replace(later, mine=(*later.mine, at)))
+            if later is not None and later.series_id == kept.series_id:
+                _write(other, replace(later, mine=tuple(sorted({*later.mine, at}))))
         path.unlink(missing_ok=True)
 
     def _all(self) -> Iterator[tuple[Path, Kept]]:
