@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,15 +161,13 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
         """The series that is open; ``None`` also after somebody removed its volume from the scene."""
         return self._shown.stack if self._shown is not None and self._shown.volume.GetScene() else None
 
-    def load(self, stack: Stack, name: str = "", attributes: Mapping[str, str] | None = None) -> Any:
+    def load(self, stack: Stack) -> Any:
         """Show a series in place of the one that is open.
 
-        :param name: of the volume node; no patient's, for scenes are saved and sent.
-        :param attributes: of the volume node, such as Orthanc's identifiers.
         :returns: the vtkMRMLScalarVolumeNode.
         """
         self.closeCase()
-        self._shown = volume.add(slicer.mrmlScene, stack, name or stack.title, attributes or {}, self.window)
+        self._shown = volume.add(slicer.mrmlScene, stack, self.window)
         self._showIn(self.VIEWS, self._shown)
         selection = slicer.app.applicationLogic().GetSelectionNode()
         if selection is not None:
@@ -216,25 +214,9 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
         self.showSlice(stack.numbers[sopInstanceUID])
         return True
 
-    def nextKeySlice(self, sopInstanceUIDs: Sequence[str], step: int = 1) -> str | None:
-        """Go from the slice in sight to the next key slice towards the head (step 1) or the feet (step -1).
-
-        After the last comes the first again.
-
-        :returns: the image that is shown now; ``None`` where there is none.
-        """
-        stack, current = self.stack, self.currentSlice()
-        known = {stack.numbers[uid]: uid for uid in sopInstanceUIDs if uid in stack.numbers} if stack else {}
-        if not known or current is None:
-            return None
-        ahead = [number for number in known if (number - current) * step > 0]
-        number = min(ahead or known, key=lambda number: number * step)
-        self.showSlice(number)
-        return known[number]
-
     # An earlier series beside it
 
-    def openPrevious(self, stack: Stack, name: str = "", attributes: Mapping[str, str] | None = None) -> Any:
+    def openPrevious(self, stack: Stack) -> Any:
         """Show an earlier series beside the open one, in the same window and at the same height of the head.
 
         :returns: its vtkMRMLScalarVolumeNode; ``None`` where no case is open.
@@ -242,9 +224,7 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
         self.closePrevious()
         if self._shown is None or self.stack is None:
             return None
-        self._previous = volume.add(
-            slicer.mrmlScene, stack, name or stack.title, attributes or {}, self.window
-        )
+        self._previous = volume.add(slicer.mrmlScene, stack, self.window)
         layout = self._layoutNode()
         if layout is not None:
             self._layout = layout.GetViewArrangement()
@@ -275,17 +255,16 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
 
     # What the server drew
 
-    def loadSegmentation(self, drawn: Drawn, name: str = "") -> Any:
+    def loadSegmentation(self, drawn: Drawn) -> Any:
         """Lay what the server drew over the open series, half transparent.
 
         :param drawn: of ``HeadCTTriageLib.drawn.read``.
-        :param name: of the segmentation node.
         :returns: the vtkMRMLSegmentationNode; ``None`` where no case is open.
         """
         self.closeSegmentation()
         if self._shown is None or self.stack is None:
             return None
-        self._drawn = segmentation.add(slicer.mrmlScene, drawn, self._shown, name or _("Drawn by the server"))
+        self._drawn = segmentation.add(slicer.mrmlScene, drawn, self._shown)
         return self._drawn[0]
 
     def showSegmentation(self, visible: bool) -> None:
@@ -320,7 +299,7 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
 
 
 class HeadCTTriageTest(ScriptedLoadableModuleTest):
-    """What can be tested within Slicer without a server or files: a small series, its volume and its views."""
+    """What can be tested within Slicer without a server or files: a small series, its volume, its views."""
 
     def setUp(self) -> None:
         """Begin with an empty scene."""
@@ -337,6 +316,9 @@ class HeadCTTriageTest(ScriptedLoadableModuleTest):
         logic = HeadCTTriageLogic()
         node = logic.load(made)
         assert (slicer.util.arrayFromVolume(node)[2] == made.hu[2]).all()
+        there = [0.0, 0.0, 0.0]
+        node.TransformPointToWorld(made.ijk_to_ras[:3] @ [7, 7, 2, 1], there)
+        assert np.allclose(there, made.corners_ras[2, 1, 1])
         assert logic.jumpToSlice(made.sop_instance_uids[3]) and logic.currentSlice() == 3
         logic.showWindow("bone")
         assert node.GetDisplayNode().GetWindow() == volume.WINDOWS["bone"][1]
@@ -345,7 +327,7 @@ class HeadCTTriageTest(ScriptedLoadableModuleTest):
 
     @staticmethod
     def images() -> list[Dataset]:
-        """Headers and pixels of six axial images, each brighter than the one below it."""
+        """Headers and pixels of six images of a tilted gantry, each brighter than the one below it."""
         made = []
         for number in range(6):
             image = Dataset()
@@ -354,7 +336,7 @@ class HeadCTTriageTest(ScriptedLoadableModuleTest):
             image.Rows = image.Columns = 8
             image.PixelSpacing = [0.5, 0.5]
             image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-            image.ImagePositionPatient = [-2, -2, 5 * number]
+            image.ImagePositionPatient = [-2, -2 + number, 5 * number]
             image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
             image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
             image.RescaleSlope, image.RescaleIntercept = 1, 0

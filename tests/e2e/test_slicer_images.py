@@ -47,7 +47,7 @@ def test_a_tilted_bleed_is_opened_at_its_key_slices(stack: StackProcess, tmp_pat
     assert assessment is not None and assessment.key_slices
     with application.started():
         logic = application.module().HeadCTTriageLogic()
-        logic.load(found, attributes={"HeadCTTriage.Series": series_id})
+        logic.load(found)
         for key in assessment.key_slices:
             assert logic.jumpToSlice(key.sop_instance_uid)
             assert logic.currentSlice() == key.number

@@ -251,7 +251,7 @@ def test_only_what_fits_together_is_shown_and_the_rest_is_named() -> None:
         image.FrameOfReferenceUID = images[0].FrameOfReferenceUID
     moved = scans.scan([50])[0]
     repeat = copy.deepcopy(images[2])
-    repeat.SOPInstanceUID = generate_uid()
+    repeat.SOPInstanceUID, repeat.InstanceNumber = generate_uid(), 99
     report = Dataset()
     report.SOPInstanceUID, report.Modality = generate_uid(), "SR"
     found = stack([*strangers, report, *images, repeat, moved])

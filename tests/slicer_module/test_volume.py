@@ -195,18 +195,18 @@ def test_windows_are_those_of_the_page(logic: Any) -> None:
     assert again.GetDisplayNode().GetWindow() == width, "the next case comes in the same window"
 
 
-def test_key_slices_are_visited_in_order_and_round(logic: Any) -> None:
-    found = stack(scans.scan(np.arange(10) * 5.0))
-    logic.load(found)
-    uids = found.sop_instance_uids
-    keys = [uids[8], "1.2.3", uids[2], uids[6]]
-    logic.showSlice(3)
-    assert [found.numbers[logic.nextKeySlice(keys)] for _ in range(4)] == [6, 8, 2, 6]
-    assert [found.numbers[logic.nextKeySlice(keys, -1)] for _ in range(3)] == [2, 8, 6]
-    assert logic.nextKeySlice(["1.2.3"]) is None and logic.currentSlice() == 6
-    assert not logic.jumpToSlice("1.2.3") and logic.currentSlice() == 6
+def test_an_image_that_is_not_there_moves_nothing(logic: Any) -> None:
+    images = scans.scan()
+    repeat = scans.scan(seed=1, InstanceNumber=99)[3]
+    repeat.FrameOfReferenceUID = images[0].FrameOfReferenceUID
+    logic.load(stack([*images, repeat]))
+    logic.showSlice(1)
+    assert not logic.jumpToSlice("1.2.3") and logic.currentSlice() == 1
+    assert logic.jumpToSlice(repeat.SOPInstanceUID) and logic.currentSlice() == 3, "left out as repeated"
     logic.showSlice(99)
-    assert logic.currentSlice() == 9
+    assert logic.currentSlice() == 4
+    logic.showSlice(-1)
+    assert logic.currentSlice() == 0
 
 
 def test_closing_removes_what_was_opened_and_nothing_else(logic: Any, views: dict[str, Any]) -> None:
@@ -237,19 +237,20 @@ def test_a_scene_that_was_closed_or_emptied_by_hand_is_no_open_case(logic: Any) 
     logic.load(stack(scans.scan()))
     logic.openPrevious(stack(scans.scan()))
     slicer.mrmlScene.Clear(False)
-    assert logic.stack is None and logic.nextKeySlice(["1.2"]) is None
+    assert logic.stack is None and not logic.jumpToSlice("1.2")
     logic.closeCase()
     assert logic.load(stack(scans.scan())) is not None
 
 
 def test_nothing_in_the_scene_names_the_patient(logic: Any) -> None:
-    logic.load(stack(scans.scan(lean=(0.0, 0.3))), attributes={"HeadCTTriage.Series": "orthanc-id"})
+    found = stack(scans.scan(lean=(0.0, 0.3)))
+    logic.load(found)
     logic.openPrevious(stack(scans.scan(UNEVEN)))
     scene = slicer.mrmlScene
     scene.SetSaveToXMLString(1)
     scene.Commit()
     written = scene.GetSceneXMLString()
-    assert "2026-01-15 Brain" in written and "orthanc-id" in written
+    assert "2026-01-15 Brain" in written and found.series_instance_uid in written
     assert "Yamada" not in written and "P1" not in written
 
 
@@ -297,7 +298,7 @@ def test_without_views_the_volume_is_loaded_all_the_same(logic: Any) -> None:
     slicer.mrmlScene = slicer.vtkMRMLScene()
     found = stack(scans.scan())
     assert logic.load(found) is not None
-    assert logic.currentSlice() is None and logic.nextKeySlice(found.sop_instance_uids) is None
+    assert logic.currentSlice() is None and logic.jumpToSlice(found.sop_instance_uids[0])
     logic.openPrevious(found)
     logic.closeCase()
     assert not nodes()

@@ -8,13 +8,14 @@ import numpy as np
 import slicer
 
 from .drawn import Drawn
+from .translation import _
 from .volume import Shown, image
 
 FILL, OUTLINE = 0.35, 1.0
 """Opacities: the picture shows through, the rim is clear."""
 
 
-def add(scene: Any, drawn: Drawn, shown: Shown, name: str) -> list[Any]:
+def add(scene: Any, drawn: Drawn, shown: Shown) -> list[Any]:
     """Lay regions over a series. They lie under the same transform as its volume, so they tilt with it.
 
     :returns: the vtkMRMLSegmentationNode and its display node.
@@ -24,7 +25,7 @@ def add(scene: Any, drawn: Drawn, shown: Shown, name: str) -> list[Any]:
     display.SetOpacity2DOutline(OUTLINE)
     scene.AddNode(display)
     node = slicer.vtkMRMLSegmentationNode()
-    node.SetName(scene.GenerateUniqueName(name))
+    node.SetName(scene.GenerateUniqueName(_("Drawn by the server")))
     node.SetAndObserveDisplayNodeID(display.GetID())
     if shown.transform is not None:
         node.SetAndObserveTransformNodeID(shown.transform.GetID())

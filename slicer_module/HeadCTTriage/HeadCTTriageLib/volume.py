@@ -9,7 +9,6 @@ only where steps are uneven. No voxel is computed anew: on every true slice the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +45,14 @@ class Shown:
         return [node for node in (self.volume, self.display, self.transform) if node is not None]
 
 
-def add(scene: Any, stack: Stack, name: str, attributes: Mapping[str, str], window: str) -> Shown:
+def add(scene: Any, stack: Stack, window: str) -> Shown:
     """Put a series into the scene, shown nowhere yet. Its voxels are ``stack.hu`` itself.
 
     Each node is whole when it comes into the scene, so that the scene's observers are called once for each.
 
-    :param attributes: of the volume node.
     :param window: one of :data:`WINDOWS`.
     """
-    transform = _transform(scene, stack, name)
+    transform = _transform(scene, stack)
     display = slicer.vtkMRMLScalarVolumeDisplayNode()
     display.SetAutoWindowLevel(False)
     for centre, width in WINDOWS.values():
@@ -62,11 +60,11 @@ def add(scene: Any, stack: Stack, name: str, attributes: Mapping[str, str], wind
     display.SetAndObserveColorNodeID(_GREY)
     scene.AddNode(display)
     volume = slicer.vtkMRMLScalarVolumeNode()
-    volume.SetName(scene.GenerateUniqueName(name))
+    # Scenes are saved and sent: no name of a patient.
+    volume.SetName(scene.GenerateUniqueName(stack.title))
+    volume.SetAttribute("HeadCTTriage.SeriesInstanceUID", stack.series_instance_uid)
     volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(stack.ijk_to_ras))
     volume.SetAndObserveImageData(image(stack.hu))
-    for key, value in attributes.items():
-        volume.SetAttribute(key, value)
     volume.SetAndObserveDisplayNodeID(display.GetID())
     if transform is not None:
         volume.SetAndObserveTransformNodeID(transform.GetID())
@@ -131,7 +129,7 @@ def image(voxels: NDArray[Any]) -> Any:
     return data
 
 
-def _transform(scene: Any, stack: Stack, name: str) -> Any:
+def _transform(scene: Any, stack: Stack) -> Any:
     """The node that puts the regular grid where the slices are, ``None`` where they are there already."""
     if stack.uneven:
         node = slicer.vtkMRMLGridTransformNode()
@@ -141,7 +139,7 @@ def _transform(scene: Any, stack: Stack, name: str) -> Any:
         node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(stack.to_world))
     else:
         return None
-    node.SetName(scene.GenerateUniqueName(_("{name}: how it was scanned").format(name=name)))
+    node.SetName(scene.GenerateUniqueName(_("{name}: how it was scanned").format(name=stack.title)))
     scene.AddNode(node)
     return node
 
