@@ -328,7 +328,7 @@ def test_two_thousand_studies_come_change_and_sort_without_a_stall(
 ) -> None:
     fake = FakeTriage()
     kinds = fake.rows
-    fake.rows = tuple(
+    many = tuple(
         kinds[n % len(kinds)].model_copy(update={"id": orthanc_id(f"{n}"), "patient_id": f"{n:06d}"})
         for n in range(2000)
     )
@@ -336,8 +336,12 @@ def test_two_thousand_studies_come_change_and_sort_without_a_stall(
     ward = Ward(application[1])
     reader = Reader(new_host(), None, ward)
     table = reader.panel.worklist.table
+    # Qt loads its fonts with the first letters of a script; that is not the list's doing.
     reader.connect()
+    run_until(lambda: reader.rows() == len(kinds) and not table.updating)
+    fake.rows = many
     with longest_gap(time.thread_time) as longest:
+        reader.panel.worklist.refresh()
         run_until(lambda: reader.rows() == 2000 and not table.updating, 60)
         came = longest()
         reader.ui.worklistTable.selectRow(1500)

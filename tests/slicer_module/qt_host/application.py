@@ -132,7 +132,10 @@ class SliceWidget(QLabel):
         node.SetOrientationToDefault()
         self._logic.ResizeSliceNode(size, size)
         self.setFixedSize(size, size)
-        self._tag = self._logic.AddObserver("ModifiedEvent", lambda *_: self.repaint_slice())
+        # As in Slicer a view is painted once after many changes.
+        self._due = QtCore.QTimer(self, singleShot=True, interval=0)
+        self._due.timeout.connect(self.repaint_slice)
+        self._tag = self._logic.AddObserver("ModifiedEvent", lambda *_: self._due.start())
 
     def sliceLogic(self) -> Any:
         """The real one."""
@@ -172,6 +175,7 @@ class SliceWidget(QLabel):
 
     def end(self) -> None:
         """Let the scene go."""
+        self._due.stop()
         self._logic.RemoveObserver(self._tag)
         self._logic.SetMRMLScene(None)
 
