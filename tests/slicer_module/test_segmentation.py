@@ -94,8 +94,8 @@ def test_any_mask_comes_back_in_place(data: st.DataObject, rows: int, columns: i
     found = stack(order)
     drawn = read(document, found)
     assert [one.name for one in drawn.segments] == [
-        "Bleed 1 (suspected, not a diagnosis)",
-        "Bleed 2 (suspected, not a diagnosis)",
+        "Bleed 1 (not a diagnosis)",
+        "Bleed 2 (not a diagnosis)",
     ]
     for n in range(2):
         np.testing.assert_array_equal(whole(drawn, found, n), masks[..., n])
@@ -131,7 +131,7 @@ def test_what_the_server_writes_is_read(options: dict[str, Any], tmp_path: Path)
     drawn = read(dcmread(BytesIO(document)), found)
     (segment,) = drawn.segments
     wanted = segmentation.read(document)
-    assert segment.name == f"{wanted.label} (suspected, not a diagnosis)"
+    assert segment.name == f"{wanted.label} (not a diagnosis)"
     np.testing.assert_allclose(segment.colour, (1, 0, 1), atol=0.01)
     read_back = whole(drawn, found)
     for k, uid in enumerate(found.sop_instance_uids):
@@ -146,6 +146,16 @@ def test_without_names_of_images_frames_go_to_their_places() -> None:
     document = drawn_by_library(images, masks[..., None])
     for frame in document.PerFrameFunctionalGroupsSequence:
         del frame.DerivationImageSequence
+    found = stack(images)
+    np.testing.assert_array_equal(whole(read(document, found), found), masks)
+
+
+def test_without_places_frames_go_to_the_images_they_name() -> None:
+    images = scans.scan()
+    masks = blob((5, 10, 12))
+    document = drawn_by_library(images, masks[..., None])
+    for frame in document.PerFrameFunctionalGroupsSequence:
+        del frame.PlanePositionSequence
     found = stack(images)
     np.testing.assert_array_equal(whole(read(document, found), found), masks)
 
@@ -220,7 +230,7 @@ def test_the_region_lies_on_its_voxels_and_has_its_volume(options: dict[str, Any
     (segment_id,) = node.GetSegmentation().GetSegmentIDs()
     assert node.GetTransformNodeID() == volume.GetTransformNodeID()
     segment = node.GetSegmentation().GetSegment(segment_id)
-    assert segment.GetName() == "Bleed 1 (suspected, not a diagnosis)"
+    assert segment.GetName() == "Bleed 1 (not a diagnosis)"
     np.testing.assert_allclose(segment.GetColor(), (1, 0, 0), atol=0.01)
     display = node.GetDisplayNode()
     assert 0 < display.GetOpacity2DFill() < 0.5 and display.GetVisibility()

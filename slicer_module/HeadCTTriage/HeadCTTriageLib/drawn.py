@@ -127,7 +127,7 @@ def _cut(description: Dataset, mask: NDArray[np.uint8]) -> Segment:
         box.append(slice(int(there[0]), int(there[-1]) + 1))
     label = text(description, "SegmentLabel")
     return Segment(
-        name=_("{label} (suspected, not a diagnosis)").format(label=label),
+        name=_("{label} (not a diagnosis)").format(label=label),
         colour=_colour(description),
         mask=np.ascontiguousarray(mask[box[0], box[1], box[2]]),
         start=(box[0].start, box[1].start, box[2].start),

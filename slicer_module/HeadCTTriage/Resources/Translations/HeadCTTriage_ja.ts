@@ -12,10 +12,6 @@
       <translation>headct-triageサーバーが判定した頭部CTのワークリスト、画像、判定結果を表示し、読影者の判定を入力します。本プログラムは診療を支援するものであり、判断は医師が行います。</translation>
     </message>
     <message>
-      <source>Drawn by the server</source>
-      <translation>サーバーによる描画</translation>
-    </message>
-    <message>
       <source>Server</source>
       <translation>サーバー</translation>
     </message>
@@ -515,8 +511,8 @@
       <translation>描画が破損しています。</translation>
     </message>
     <message>
-      <source>{label} (suspected, not a diagnosis)</source>
-      <translation>{label}（疑い・診断ではありません）</translation>
+      <source>{label} (not a diagnosis)</source>
+      <translation>{label}（診断ではありません）</translation>
     </message>
   </context>
   <context>
@@ -973,6 +969,13 @@
     <message>
       <source>Failed: {why}</source>
       <translation>解析失敗：{why}</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.segmentation</name>
+    <message>
+      <source>Drawn by the server</source>
+      <translation>サーバーによる描画</translation>
     </message>
   </context>
   <context>
