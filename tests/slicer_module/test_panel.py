@@ -392,6 +392,24 @@ def test_case_opens_with_images_words_windows_and_key_slices(reader: Reader) -> 
     assert logic.currentSlice() == 17
 
 
+def test_previous_series_is_shown_beside_the_open_one(reader: Reader) -> None:
+    reader.ward.images("earlier series", head(20))
+    red = ("20260301", reader.room.series("red"))
+    reader.ward.of_one_patient(
+        {orthanc_id("red"): red, orthanc_id("earlier"): ("20250105", "earlier series")}
+    )
+    reader.connected().open("red")
+    ui, logic = reader.ui, reader.host.widget.logic
+    run_until(ui.previousButton.isVisible)
+    assert ui.previousComboBox.currentText().startswith("2025-01-05")
+    reader.click(ui.previousButton)
+    run_until(lambda: reader.host.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 2)
+    assert not ui.loadFrame.isVisible() and logic.currentSlice() == 15
+    reader.open("yellow")
+    assert reader.host.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+    assert not ui.previousWidget.isVisible()
+
+
 def test_opening_another_case_ends_the_first_ones_loading(reader: Reader) -> None:
     reader.connected()
     reader.ward.held.clear()

@@ -35,11 +35,16 @@ class Ward:
         """Cleared, images do not come."""
         self.held.set()
         self._images: dict[str, list[Dataset]] = {}
+        self._studies: dict[str, tuple[str, str]] = {}
         self._open()
 
     def images(self, series_id: str, images: Sequence[Dataset]) -> None:
         """What Orthanc has of a series."""
         self._images[series_id] = list(images)
+
+    def of_one_patient(self, studies: dict[str, tuple[str, str]]) -> None:
+        """Date and series of each of a patient's studies, by Orthanc's identifiers."""
+        self._studies = studies
 
     def away(self) -> None:
         """Nobody listens at the port."""
@@ -80,9 +85,16 @@ class Ward:
     def _orthanc(self, path: str) -> tuple[str, bytes]:
         match path.strip("/").split("/"):
             case ["series", series_id] if series_id in self._images:
-                names = [orthanc_id(f"{series_id} {n}") for n in range(len(self._images[series_id]))]
-                found = {"ID": series_id, "MainDicomTags": {"Modality": "CT"}, "Instances": names}
-                return "200 OK", json.dumps(found).encode()
+                return "200 OK", json.dumps(self._series(series_id)).encode()
+            case ["studies", study_id] if study_id in self._studies:
+                return "200 OK", json.dumps(self._study(study_id)).encode()
+            case ["studies", study_id, "series"] if study_id in self._studies:
+                return "200 OK", json.dumps([self._series(self._studies[study_id][1])]).encode()
+            case ["patients", "patient", "studies"]:
+                return "200 OK", json.dumps([self._study(one) for one in self._studies]).encode()
+            case ["instances", _, "simplified-tags"]:
+                person = {"PatientID": "P", "PatientName": "A^B", "PatientBirthDate": "19510711"}
+                return "200 OK", json.dumps(person).encode()
             case ["instances", name, "file"]:
                 self.held.wait()
                 for series_id, images in self._images.items():
@@ -90,6 +102,14 @@ class Ward:
                         if orthanc_id(f"{series_id} {number}") == name:
                             return "200 OK", as_file(image)
         return "404 Not Found", json.dumps({"HttpStatus": 404, "OrthancStatus": 17}).encode()
+
+    def _series(self, series_id: str) -> dict[str, Any]:
+        names = [orthanc_id(f"{series_id} {n}") for n in range(len(self._images[series_id]))]
+        return {"ID": series_id, "MainDicomTags": {"Modality": "CT"}, "Instances": names}
+
+    def _study(self, study_id: str) -> dict[str, Any]:
+        date = {"StudyDate": self._studies[study_id][0]}
+        return {"ID": study_id, "ParentPatient": "patient", "MainDicomTags": date}
 
 
 def as_file(image: Dataset) -> bytes:

@@ -235,7 +235,7 @@ class ReviewSection:
         if outbox is None or not needing:
             return
         kept = needing[0]
-        question = _("Discard this review? {case}: {message}").format(case=kept.case, message=kept.message)
+        question = _("Discard this review? {case}: {message}").format(case=kept.case, message=_why(kept))
 
         def work(task: Task) -> list[Kept]:
             outbox.drop(kept)
@@ -485,7 +485,8 @@ class ReviewSection:
         if waiting:
             cases = "; ".join(kept.case for kept in waiting)
             lines.append(_("Not sent yet ({count}): {cases}").format(count=len(waiting), cases=cases))
-        lines += [_("Needs you: {case}. {why}").format(case=kept.case, why=kept.message) for kept in needing]
+        lines += [_("Needs you: {case}. {why}").format(case=kept.case, why=_why(kept)) for kept in needing]
+        ui.sendUnsentButton.visible = any(kept.state is not State.CONFLICT for kept in pending)
         ui.unsentLabel.text = "\n".join(lines)
         ui.openUnsentButton.visible = ui.discardUnsentButton.visible = bool(needing)
         ui.unsentFrame.styleSheet = (
@@ -501,3 +502,10 @@ class ReviewSection:
 
     def _on_click(self, button: Any, action: Callable[[Any], None], value: Any) -> None:
         button.clicked.connect(lambda: action(value))
+
+
+def _why(kept: Kept) -> str:
+    """Why a review needs the doctor; the server's own words where it refused it."""
+    if kept.state is State.CONFLICT:
+        return _("The case has changed since it was shown; look again.")
+    return kept.message

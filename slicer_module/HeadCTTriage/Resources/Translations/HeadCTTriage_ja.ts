@@ -820,6 +820,10 @@
   <context>
     <name>HeadCTTriageLib.review_section</name>
     <message>
+      <source>The case has changed since it was shown; look again.</source>
+      <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
+    </message>
+    <message>
       <source>Sending ...</source>
       <translation>送信中…</translation>
     </message>
