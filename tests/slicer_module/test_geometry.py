@@ -20,6 +20,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, generate_uid
 
+from headct.generator.kinds import Order
+from headct.generator.scanner import Plane
 from headct.geometry import stack as stack_of_server
 from headct.reading import load_series
 
@@ -114,17 +116,17 @@ def order_on_server(images: Sequence[Dataset]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
+    "options",
     [
-        ("intracerebral", {"tilt_deg": 18.0}),
-        ("normal", {"fine_base": True}),
-        ("normal", {"fine_base": True, "tilt_deg": -12.0, "order": "shuffled"}),
-        ("normal", {"thickness_mm": 2.0, "order": "head_first"}),
-        ("coronal", {}),
+        {"tilt_deg": 18.0},
+        {"fine_base": True},
+        {"fine_base": True, "tilt_deg": -12.0, "order": Order.SHUFFLED},
+        {"thickness_mm": 8.0, "order": Order.HEAD_FIRST},
+        {"plane": Plane.CORONAL},
     ],
 )
-def test_generated_heads_lie_where_simpleitk_says(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
-    images = scans.generated(kind, seed=2, matrix=64, **options)
+def test_generated_heads_lie_where_simpleitk_says(options: dict[str, Any], tmp_path: Path) -> None:
+    images = scans.generated("normal", seed=2, matrix=64, **options)
     found = check_against_itk(scans.written(images, tmp_path))
     assert found.uneven == options.get("fine_base", False)
     assert found.sop_instance_uids == order_on_server(images)
@@ -135,12 +137,9 @@ REAL = [
     "real_studies/siemens_stroke_0019983/ct",
     "real_studies/siemens_stroke_0226308/ct",
     "real_studies/toshiba_trauma/axial_brain",
-    "real_studies/toshiba_trauma/axial_bone",
     "real_studies/toshiba_trauma/coronal",
     "ct_ich/series/CTICH-049",
-    "ct_ich/series/CTICH-074",
     "phe_sich/series/PHESICH-0001",
-    "phe_sich/series/PHESICH-0009",
 ]
 
 
@@ -389,9 +388,9 @@ def test_whatever_headers_say_there_are_pictures_or_an_error_in_words(keyword: s
                     element = DataElement(tag_for_keyword(keyword), "LO", value.split("\\"))
                     image[keyword] = element
             check_sane(images, f"{keyword}={value!r} in {changed}")
-            for image in images:
-                image.pop("ImagePositionPatient", None)
-            check_sane(images, f"{keyword}={value!r} in {changed}, without places")
+        for image in images:
+            image.pop("ImagePositionPatient", None)
+        check_sane(images, f"{keyword}={value!r}, without places")
 
 
 def check_sane(images: Sequence[Dataset], what: str) -> None:
