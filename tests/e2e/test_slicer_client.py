@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,19 @@ from pydicom.pixels.decoders import base
 from pydicom.uid import JPEG2000, JPEG2000Lossless, RLELossless, generate_uid
 
 from headct.decoding import PixelFormat, decode
-from headct.generator.kinds import generate, write
+from headct.generator.kinds import GeneratedSeries, generate, write
 
 pytestmark = pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed")
 
 PASSWORD = "not-a-secret"
 PEOPLE = {"sato": "reader", "ito": "reader", "mori": "viewer"}
 HU = dicom_stack.head(3, 64)
-BLEED = generate("epidural", 7, salt="slicer client", matrix=256, thickness_mm=7.0)
+
+
+@cache
+def bleed() -> GeneratedSeries:
+    """A series that is judged."""
+    return generate("epidural", 7, salt="slicer client", matrix=256, thickness_mm=7.0)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +47,14 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess
     options = {"QuietSeconds": 1, "WorkerNiceness": 0, "Previews": False, "People": people}
     one = OrthancProcess(folder / "orthanc", options)
     one.configuration["RegisteredUsers"] |= dict.fromkeys(PEOPLE, PASSWORD)
-    one.start_triage()
-    one.send(file.read_bytes() for file in write(BLEED, folder / "bleed"))
-    one.wait(one.settled)
-    yield one
-    one.stop()
-    one.http.close()
+    try:
+        one.start_triage()
+        one.send(file.read_bytes() for file in write(bleed(), folder / "bleed"))
+        one.wait(one.settled)
+        yield one
+    finally:
+        one.stop()
+        one.http.close()
 
 
 def as_login(orthanc: OrthancProcess, login: str, password: str = PASSWORD) -> TriageClient:
@@ -129,7 +137,7 @@ def other_study(orthanc: OrthancProcess, name: str, **changes: Any) -> str:
     made = dicom_stack.write(HU[:2], series=generate_uid(entropy_srcs=["series", name]))
     for one in made:
         for shared in ("PatientID", "PatientName", "PatientBirthDate", "SpecificCharacterSet"):
-            setattr(one, shared, BLEED.datasets[0].get(shared, ""))
+            setattr(one, shared, bleed().datasets[0].get(shared, ""))
         one.StudyInstanceUID = generate_uid(entropy_srcs=["study", name])
         one.SeriesDescription, one.SeriesNumber = name, 1
         for keyword, value in changes.items():
@@ -139,7 +147,7 @@ def other_study(orthanc: OrthancProcess, name: str, **changes: Any) -> str:
 
 
 def test_previous_series_are_of_the_same_person(orthanc: OrthancProcess) -> None:
-    assert BLEED.datasets[0].PatientBirthDate
+    assert bleed().datasets[0].PatientBirthDate
     now = other_study(orthanc, "now", StudyDate="20270110")
     other_study(orthanc, "last year", StudyDate="20250110", StudyTime="0900")
     other_study(orthanc, "later that day", StudyDate="20250110", StudyTime="1700")
@@ -157,9 +165,9 @@ def test_previous_series_are_of_the_same_person(orthanc: OrthancProcess) -> None
         return client.previous_series(client.orthanc(f"/series/{series_id}")["ParentStudy"])
 
     found = before(now)
-    bleed, *others = found
-    assert (bleed.images, bleed.study_date) == (len(BLEED.datasets), BLEED.datasets[0].StudyDate)
-    assert bleed.urgency is not None
+    judged, *others = found
+    assert (judged.images, judged.study_date) == (len(bleed().datasets), bleed().datasets[0].StudyDate)
+    assert judged.urgency is not None
     assert [(one.description, one.study_date, one.urgency) for one in others] == [
         ("later that day", "20250110", None),
         ("last year", "20250110", None),
@@ -179,7 +187,7 @@ def test_from_the_test_button_to_reviews_of_a_bad_day(orthanc: OrthancProcess, t
         as_login(orthanc, "sato", "guessed").check()
     assert wrong.value.code == RefusedError.LOGIN
 
-    uid = str(BLEED.header.series_uid)
+    uid = str(bleed().header.series_uid)
     (row,) = [row for row in sato.worklist().rows if any(s.series_instance_uid == uid for s in row.series)]
     assert row.findings and not row.reviewed
     study = sato.study(row.id)
