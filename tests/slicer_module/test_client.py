@@ -158,6 +158,19 @@ def test_http_to_a_server_that_encrypts(authority: Authority) -> None:
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",
+        b"<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ],
+    ids=["nginx", "Apache"],
+)
+def test_http_to_a_server_that_says_that_it_encrypts(page: bytes) -> None:
+    with http_server(lambda asked: (400, {"Content-Type": "text/html"}, page)) as (url, _):
+        assert str(wrong(url)) == "The server wants https:// before its name."
+
+
 def test_https_to_a_server_that_does_not_encrypt() -> None:
     with http_server(triage()) as (url, _):
         error = wrong(url.replace("http://", "https://"))

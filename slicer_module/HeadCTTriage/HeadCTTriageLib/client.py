@@ -170,6 +170,8 @@ class TriageClient:
         if elsewhere.netloc:
             sentence = _("The server points to another address, {where}. If it is right, enter that one.")
             return UnreadableError(sentence.format(where=f"{elsewhere.scheme}://{elsewhere.netloc}"))
+        if answer.status == 400 and b"plain HTTP" in answer.body:  # as nginx and Apache say it
+            return UnreadableError(_("The server wants https:// before its name."))
         sentence = _("What answers at this address is not triage (status {status}).")
         return UnreadableError(sentence.format(status=answer.status))
 
