@@ -105,6 +105,8 @@ class TestUp:
     def test_port_in_use(self, tmp_path: Path, name: str) -> None:
         (port,) = free_ports(1)
         with socket.socket() as other:
+            # Like a server: finished connections of whoever had the port before do not count.
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", port))
             other.listen()
             done = run(*UP, "--data", tmp_path / "data", *self.ports(), f"--{name}-port", str(port))
