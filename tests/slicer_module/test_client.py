@@ -202,8 +202,9 @@ def test_another_web_server() -> None:
     for answer in (page, (404, {}, b"<h1>Not found</h1>"), as_json(200, {"temperature": 94})):
         with http_server(lambda asked, answer=answer: answer) as (url, _):
             assert isinstance(error := wrong(url), UnreadableError), error
-    with http_server(lambda asked: as_json(200, {"temperature": 94})) as (url, _):
-        assert "Another web server" in str(wrong(url))
+    for answer in (page, as_json(200, {"temperature": 94}), as_json(200, [])):
+        with http_server(lambda asked, answer=answer: answer) as (url, _):
+            assert "Another web server" in str(wrong(url))
 
 
 def test_an_orthanc_without_triage() -> None:

@@ -59,12 +59,12 @@ class TriageClient:
         """Whether server and login are usable, and what is to be known of them in words."""
         try:
             status = self.status()
-        except UnreadableError as error:
-            raise UnreadableError(self._who_answers() or str(error)) from None
+        except UnreadableError:
+            raise UnreadableError(self._who_answers()) from None
         except RefusedError as error:
             if error.code != RefusedError.GONE:
                 raise
-            raise UnreadableError(self._who_answers() or str(error)) from None
+            raise UnreadableError(self._who_answers()) from None
         warnings = []
         if in_clear(server_url(self.server.url)):
             warnings.append(
@@ -176,12 +176,12 @@ class TriageClient:
         return UnreadableError(sentence.format(status=answer.status))
 
     def _who_answers(self) -> str:
-        """In words, who it is that is not triage; nothing where the first answer says more."""
+        """In words, who it is that is not triage."""
         try:
-            system = self.orthanc("/system")
-        except (UnreadableError, RefusedError):
-            return ""
-        if not isinstance(system, dict) or "DicomAet" not in system:
+            system = self._accepted(self._connection.ask("GET", "/system", None, ANSWER)).json()
+        except (UnreadableError, RefusedError) as error:
+            return str(error)
+        if system is None or "DicomAet" not in system:
             return _("Another web server answers at this address, no Orthanc with triage.")
         return _("Orthanc {version} answers, but triage is not installed in it.").format(
             version=system.get("Version", "")
