@@ -398,6 +398,10 @@
   <context>
     <name>HeadCTTriageLib.client</name>
     <message>
+      <source>The server wants https:// before its name.</source>
+      <translation>このサーバーにはアドレスの先頭に https:// が必要です。</translation>
+    </message>
+    <message>
       <source>What answers at this address is not triage (status {status}).</source>
       <translation>このアドレスで応答しているのはトリアージではありません（ステータス {status}）。</translation>
     </message>
