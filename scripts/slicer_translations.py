@@ -2,7 +2,7 @@
 
 Run after any sentence was added or changed; what is new is marked unfinished in ``HeadCTTriage_ja.ts``.
 Translate it there (Qt Linguist or an editor) and run this again. Contexts are those under which Slicer looks
-sentences up: ``slicer.i18n.tr`` goes by file, a ``.ui`` file by its class.
+sentences up: ``slicer.i18n.tr`` and the module go by file, a ``.ui`` file by its class.
 """
 
 import ast

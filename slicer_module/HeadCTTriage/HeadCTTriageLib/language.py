@@ -7,6 +7,8 @@ from typing import Any
 
 import qt
 
+from .translation import forget
+
 
 def language(app: Any) -> str:
     """``ja`` where Slicer is set to Japanese, else ``en``."""
@@ -31,3 +33,4 @@ def install_translation(app: Any, folder: Path) -> None:
     translator = qt.QTranslator(qt.QCoreApplication.instance())
     if file.exists() and translator.load(str(file)):
         app.installTranslator(translator)
+    forget()

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from functools import cache
+from pathlib import Path
 
 try:
-    from slicer.i18n import tr
+    from slicer.i18n import translate as look_up
 except ImportError:  # Slicer's data model alone, or no Slicer at all
 
-    def tr(text: str) -> str:
+    def look_up(context: str, text: str) -> str:
         """As written."""
         return text
 
 
-_: Callable[[str], str] = tr
-"""Slicer's own function and not one around it: it finds the translation by the file that calls."""
+def _(text: str) -> str:
+    """A sentence of the file that calls.
+
+    Slicer's own ``tr`` finds the file as well, but older versions need milliseconds for that, and a worklist
+    has thousands of sentences. The language stays while Slicer runs, so each is looked up once.
+    """
+    return _found(sys._getframe(1).f_code.co_filename, text)
+
+
+def forget() -> None:
+    """Look all sentences up again: there are other translations now."""
+    _found.cache_clear()
+
+
+@cache
+def _found(file: str, text: str) -> str:
+    return str(look_up(f"{__package__}.{Path(file).stem}", text))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import vtk
+from HeadCTTriageLib import translation
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtGui import QImage, QPixmap
@@ -115,6 +116,7 @@ class App:
         """Forget this application's translations and close its window."""
         for translator in self._translators:
             QCoreApplication.removeTranslator(translator)
+        translation.forget()
         self._layout.end()
         self.main_window.close()
 
