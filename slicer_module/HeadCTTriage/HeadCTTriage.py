@@ -1,10 +1,9 @@
 """The review panel of headct-triage in 3D Slicer: worklist, images, assessment and review."""
 
-from __future__ import annotations
-
+# Without "from __future__ import annotations": Slicer reads the parameter node's types as this is imported.
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import numpy as np
 import slicer
@@ -34,7 +33,7 @@ class HeadCTTriage(ScriptedLoadableModule):
         from HeadCTTriageLib.language import install_translation
 
         ScriptedLoadableModule.__init__(self, parent)
-        install_translation(slicer.app, Path(self.resourcePath("Translations")))
+        install_translation(slicer.app, Path(__file__).parent / "Resources" / "Translations")
         parent.title = _("Head CT Triage")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Triage")]
         parent.dependencies = []
@@ -61,7 +60,7 @@ class HeadCTTriageWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: HeadCTTriageLogic | None = None
+        self.logic: Optional[HeadCTTriageLogic] = None
         self._parameterNode: Any = None
         self._parameterNodeGuiTag: Any = None
         self._panel: Any = None
@@ -88,13 +87,16 @@ class HeadCTTriageWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             settings=slicer.app.userSettings(),
             language=language(slicer.app),
             ask=slicer.util.confirmYesNoDisplay,
-            window=slicer.util.mainWindow(),
+            # Slicer can run without a main window, as its own tests do.
+            window=slicer.util.mainWindow() or uiWidget,
         )
         self._panel.parameters_changed()
 
     def cleanup(self) -> None:
         """Called when the application closes and the module is destroyed."""
-        self._panel.stop()
+        # Called too where setup() failed.
+        if self._panel is not None:
+            self._panel.stop()
         self._forgetParameterNode()
         self.removeObservers()
 
@@ -148,16 +150,16 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.window = "brain"
-        self._shown: volume.Shown | None = None
-        self._previous: volume.Shown | None = None
+        self._shown: Optional[volume.Shown] = None
+        self._previous: Optional[volume.Shown] = None
         self._drawn: list[Any] = []
-        self._beside: SideBySide | None = None
-        self._layout: int | None = None
+        self._beside: Optional[SideBySide] = None
+        self._layout: Optional[int] = None
 
     # The open case
 
     @property
-    def stack(self) -> Stack | None:
+    def stack(self) -> Optional[Stack]:
         """The series that is open; ``None`` also after somebody removed its volume from the scene."""
         return self._shown.stack if self._shown is not None and self._shown.volume.GetScene() else None
 
@@ -195,7 +197,7 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
 
     # Slices
 
-    def currentSlice(self) -> int | None:
+    def currentSlice(self) -> Optional[int]:
         """Number of the slice that is in sight, 0 at the feet."""
         view, stack = self._view(self.VIEW), self.stack
         return None if view is None or stack is None else volume.slice_of(view, stack)

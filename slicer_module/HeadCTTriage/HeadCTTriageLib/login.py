@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-import ctk
-
 from .background import Background, Task
 from .client import Check, Server, TriageClient
 from .errors import TriageError
@@ -59,7 +57,6 @@ class Login:
         self.client: Optional[TriageClient] = None
         self._asking: Optional[Task] = None
         self._tried: Optional[TriageClient] = None
-        ui.caPathLineEdit.filters = ctk.ctkPathLineEdit.Files
         for key, field in SETTINGS.items():
             self._field(field, str(settings.value(key, "") or ""))
         ui.testButton.clicked.connect(self.test)

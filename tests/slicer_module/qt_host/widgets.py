@@ -79,10 +79,6 @@ class ctkCollapsibleButton(QWidget):
 class ctkPathLineEdit(QWidget):
     """A line for a path, and a button to choose it."""
 
-    Files = 0x002
-    filters = 0
-    """Noted, and not looked at here."""
-
     currentPathChanged = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
