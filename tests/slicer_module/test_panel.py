@@ -392,6 +392,19 @@ def test_case_opens_with_images_words_windows_and_key_slices(reader: Reader) -> 
     assert logic.currentSlice() == 17
 
 
+def test_return_opens_the_selected_case_and_so_does_the_button(reader: Reader) -> None:
+    reader.connected()
+    table = reader.ui.worklistTable
+    assert not reader.ui.openButton.isEnabled()
+    place = table.visualRect(reader.cell("yellow", 1)).center()
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    QTest.keyClick(table, Qt.Key.Key_Return)
+    reader.shown("yellow")
+    table.selectRow(3)
+    reader.click(reader.ui.openButton)
+    reader.shown("green")
+
+
 def test_previous_series_is_shown_beside_the_open_one(reader: Reader) -> None:
     reader.ward.images("earlier series", head(20))
     red = ("20260301", reader.room.series("red"))

@@ -398,10 +398,6 @@
   <context>
     <name>HeadCTTriageLib.client</name>
     <message>
-      <source>The server wants https:// before its name.</source>
-      <translation>このサーバーにはアドレスの先頭に https:// が必要です。</translation>
-    </message>
-    <message>
       <source>What answers at this address is not triage (status {status}).</source>
       <translation>このアドレスで応答しているのはトリアージではありません（ステータス {status}）。</translation>
     </message>
@@ -432,6 +428,10 @@
     <message>
       <source>The server does not have this any more.</source>
       <translation>サーバーにはもう存在しません。</translation>
+    </message>
+    <message>
+      <source>The server wants https:// before its name.</source>
+      <translation>このサーバーにはアドレスの先頭に https:// が必要です。</translation>
     </message>
     <message>
       <source>Orthanc {version} answers, but triage is not installed in it.</source>
