@@ -8,7 +8,6 @@ be imported; nothing is imported for that, neither ``slicer`` nor Qt. Parameters
 import sys
 import types
 import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,15 +116,20 @@ class Choice:
 
 
 def _parameterNodeWrapper(cls: type) -> type:
-    """Make a class with annotations and defaults one whose attributes are parameters of a node."""
-    hints = typing.get_type_hints(cls, include_extras=True)
+    """Make a class with annotations and defaults one whose attributes are parameters of a node.
+
+    Types put off as text are refused: Slicer's wrapper reads them while the module is being imported, and
+    finds their names only if whoever imports it has made it known by then.
+    """
+    hints = dict(cls.__annotations__)
+    if any(isinstance(hint, str) for hint in hints.values()):
+        raise TypeError(f"the types of {cls.__name__} are texts")
     defaults = {name: getattr(cls, name) for name in hints}
     for name, hint in hints.items():
         setattr(cls, name, _parameter(name, hint))
 
     def made(self: Any, node: Any) -> None:
         self.parameterNode = node
-        self._connected: dict[int, list[Callable[[], None]]] = {}
         for name, value in defaults.items():
             if not node.GetParameter(name):
                 setattr(self, name, value)
@@ -162,24 +166,22 @@ def _parameter(name: str, hint: Any) -> property:
     return property(read, write)
 
 
-def _connect(self: Any, ui: Any) -> int:
-    """Join widgets with the dynamic property SlicerParameterName to the parameters of that name."""
-    undo: list[Callable[[], None]] = []
+def _connect(self: Any, ui: Any) -> None:
+    """Join widgets with the dynamic property SlicerParameterName to the parameters of that name.
+
+    Slicer's own gives back no tag either, so that what is joined stays joined.
+    """
     for widget in vars(ui).values():
         name = widget.property("SlicerParameterName")
         if name:
-            undo += _join(self, widget, name)
-    tag = len(self._connected) + 1
-    self._connected[tag] = undo
-    return tag
+            _join(self, widget, name)
 
 
-def _disconnect(self: Any, tag: int) -> None:
-    for step in self._connected.pop(tag):
-        step()
+def _disconnect(self: Any, tag: Any) -> None:
+    """Nothing: no tag is known."""
 
 
-def _join(self: Any, widget: Any, name: str) -> list[Callable[[], None]]:
+def _join(self: Any, widget: Any, name: str) -> None:
     """A check box, the only kind of widget that the module joins to a parameter."""
 
     def from_widget(*_: object) -> None:
@@ -190,5 +192,4 @@ def _join(self: Any, widget: Any, name: str) -> list[Callable[[], None]]:
 
     from_node()
     widget.toggled.connect(from_widget)
-    tag = self.AddObserver("ModifiedEvent", from_node)
-    return [lambda: widget.toggled.disconnect(from_widget), lambda: self.RemoveObserver(tag)]
+    self.AddObserver("ModifiedEvent", from_node)

@@ -263,7 +263,15 @@ class Host:
         self.window.grab().save(str(path))
 
     def close(self) -> None:
-        """As when Slicer ends."""
+        """As when Slicer ends.
+
+        Raises
+        ------
+        AssertionError
+            The module gave a widget an attribute that is no property of it, as PythonQt allows none.
+        """
+        made_up = _attributes_of_its_own(self.parent)
+        assert not made_up, f"no properties of these widgets: {made_up}"
         self.widget.exit()
         self.widget.cleanup()
         self.app.end()
@@ -292,6 +300,17 @@ def _qt() -> types.ModuleType:
         if name.startswith("Q") and isinstance(getattr(part, name), type)
     }
     return _module("qt", {**classes, "QUiLoader": widgets.Loader})
+
+
+def _attributes_of_its_own(widget: QWidget) -> list[tuple[str, str]]:
+    """Widgets in it, and what Python code put on them; not what PySide6 does: signals, methods, children."""
+    return [
+        (child.objectName(), name)
+        for child in widget.findChildren(QtCore.QObject)
+        for name, value in vars(child).items()
+        if not (callable(value) or isinstance(value, QtCore.QObject | QtCore.SignalInstance))
+        and not name.startswith("_")
+    ]
 
 
 def _child_widgets(widget: QWidget) -> Any:
