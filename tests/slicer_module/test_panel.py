@@ -16,7 +16,7 @@ from flask import Flask
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox
-from qt_host import Host, hold_the_lock, longest_gap, run_until
+from qt_host import Host, hold_the_lock, longest_gap, run_until, turn
 from reading_room import ReadingRoom
 from slicer_servers import Authority, as_json, http_server
 from ward import PASSWORD, Ward, head
@@ -87,6 +87,7 @@ class Reader:
     def click(self, button: Any) -> None:
         """With the mouse."""
         run_until(button.isVisible, what=button.objectName())
+        turn(10)  # what has just come into sight is laid out
         assert button.isEnabled(), button.objectName()
         # A check box is wider than what takes a click.
         place = QPoint(8, button.height() // 2) if isinstance(button, QCheckBox) else QPoint()
