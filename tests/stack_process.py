@@ -150,7 +150,10 @@ class StackProcess:
         return httpx.get(self.ohif_url, auth=(self.user, self.password), trust_env=False).status_code == 200
 
     def _triage_runs(self) -> bool:
-        answer = self.http.get("/triage/api/v1/status")
+        try:
+            answer = self.http.get("/triage/api/v1/status")
+        except httpx.TransportError:  # Orthanc closed the connection just before it was used again
+            return False
         return answer.status_code == 200 and bool(answer.json()["running"])
 
     # Use ----------------------------------------------------------------------------------------------
