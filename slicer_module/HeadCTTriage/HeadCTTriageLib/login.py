@@ -91,10 +91,10 @@ class Login:
         self._show()
 
     def stop(self) -> None:
-        """End whatever is under way and the login, without another word."""
-        self._stop_asking()
-        if self.client:
-            self.client.close()
+        """End whatever is under way and the login, without another word: the widgets may be gone already."""
+        for client in (self._tried, self.client):
+            if client:
+                client.close()
 
     def _ask(self, answered: Callable[[TriageClient, Check], None]) -> None:
         self._stop_asking()

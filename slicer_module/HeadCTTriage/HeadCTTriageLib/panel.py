@@ -91,13 +91,15 @@ class Panel:
 
     def stop(self) -> None:
         """Nothing happens any more; what waits for the network is left to itself."""
-        self.exit()
-        for shortcut in self._shortcuts:
-            shortcut.deleteLater()
-        self._shortcuts = []
-        self.worklist.end()
         self.background.stop()
+        self.worklist.end()
         self.login.stop()
+        for shortcut in self._shortcuts:
+            # False in Slicer where the window is gone already, and the shortcut with it.
+            if shortcut:
+                shortcut.enabled = False
+                shortcut.deleteLater()
+        self._shortcuts = []
 
     def scene_closed(self) -> None:
         """The scene was emptied, the open case with it."""
