@@ -63,7 +63,9 @@ def findings(case: Case, series: Series, language: str) -> str:
     if not any(f.kind != "midline_offset" for f in assessment.findings):
         lines.append(escape(_("Nothing flagged. This does not mean normal.")))
     lines += [f"<b>{escape(c.sentence.of(language))}</b>" for c in assessment.cautions]
-    lines.append(escape(words.may_miss()))
+    model = _("Judged by {model}.").format(model=f"{assessment.bundle.name} {assessment.bundle.version}")
+    lines.append(f"<small>{escape(model)}</small>")
+    lines.append(escape(f"{words.may_miss()} {words.notice()}"))
     return "<br>".join(lines)
 
 

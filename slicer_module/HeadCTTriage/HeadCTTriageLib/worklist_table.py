@@ -13,7 +13,7 @@ from .cases import Case
 
 SLICE_SECONDS = 0.012
 """Of work at a time; then the event loop has its turn."""
-COLUMN_WIDTHS = (175, 130, 70, 110, 220, 90, 70, 180)
+COLUMN_WIDTHS = (205, 130, 70, 110, 220, 90, 70, 180)
 
 ID_ROLE = int(qt.Qt.UserRole)
 SORT_ROLE = ID_ROLE + 1

@@ -12,6 +12,10 @@
       <translation>headct-triageサーバーが判定した頭部CTのワークリスト、画像、判定結果を表示し、読影者の判定を入力します。本プログラムは診療を支援するものであり、判断は医師が行います。</translation>
     </message>
     <message>
+      <source>For reference only. The program supports; the physician makes the final judgement.</source>
+      <translation>参考情報です。本プログラムは診療を支援するものであり、最終判断は医師が行います。</translation>
+    </message>
+    <message>
       <source>Server</source>
       <translation>サーバー</translation>
     </message>
@@ -215,10 +219,6 @@
       <source>Open the next case by itself after sending</source>
       <translation>送信後、次の症例を自動で開く</translation>
     </message>
-    <message>
-      <source>For reference only. The program supports; the physician makes the final judgement.</source>
-      <translation>参考情報です。本プログラムは診療を支援するものであり、最終判断は医師が行います。</translation>
-    </message>
   </context>
   <context>
     <name>qSlicerAbstractCoreModule</name>
@@ -321,6 +321,10 @@
     <message>
       <source>near the skull</source>
       <translation>頭蓋骨近傍</translation>
+    </message>
+    <message>
+      <source>Judged by {model}.</source>
+      <translation>判定モデル：{model}</translation>
     </message>
     <message>
       <source>Model</source>
