@@ -19,9 +19,13 @@ from PySide6.QtWidgets import QApplication, QCheckBox
 from qt_host import Host, hold_the_lock, longest_gap, run_until, turn
 from reading_room import ReadingRoom
 from slicer_servers import Authority, as_json, http_server
+from sqlalchemy import select
 from ward import PASSWORD, Ward, head
 
 from headct.urgency import Urgency
+from orthanc_plugin import outbox, store
+from orthanc_plugin.tables import Assessment, Document
+from orthanc_plugin.views import DocumentKind
 from orthanc_plugin.web import create_app
 
 STUDIES = {"red": Urgency.RED, "black": Urgency.BLACK, "yellow": Urgency.YELLOW, "green": Urgency.GREEN}
@@ -455,6 +459,29 @@ def test_images_that_do_not_come_are_said_and_the_case_can_be_reviewed(reader: R
     reader.connected().open("red")
     assert reader.ui.imagesLabel.isVisible() and reader.ui.imagesLabel.text()
     assert reader.ui.reviewWidget.isEnabled()
+
+
+def test_a_region_that_cannot_be_read_keeps_no_image_away(reader: Reader) -> None:
+    room, now = reader.room, store.utcnow()
+    with room.database.writing() as session:
+        drawn = Document(
+            sop_instance_uid="1.2.77",
+            series_id=room.series("red"),
+            assessment_id=session.scalars(
+                select(Assessment.id).where(Assessment.series_id == room.series("red"))
+            ).one(),
+            kind=DocumentKind.SEGMENTATION,
+            content=b"",
+            created_at=now,
+        )
+        session.add(drawn)
+        session.flush()
+        # A CT image where the region should be.
+        outbox.document_sent(session, "1.2.77", orthanc_id(f"{room.series('red')} 0"), now)
+    reader.connected().open("red")
+    assert "region of the bleed cannot be shown" in reader.ui.imagesLabel.text()
+    assert reader.host.widget.logic.currentSlice() == 15
+    assert not reader.ui.segmentationCheckBox.isVisible()
 
 
 def test_closing_the_scene_closes_the_case_and_the_panel_goes_on(reader: Reader) -> None:

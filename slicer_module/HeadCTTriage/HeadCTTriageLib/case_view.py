@@ -33,6 +33,7 @@ class Loaded:
     stack: Stack
     drawn: Optional[Drawn]
     """Where the server drew what it suspects."""
+    warnings: tuple[str, ...]
 
 
 class CaseSection:
@@ -108,7 +109,11 @@ class CaseSection:
 
             images = download(client, series.id, on_progress=progress, cancelled=task.cancelled)
             made = stack(images, task.cancelled)
-            return Loaded(made, _drawn(client, series, made))
+            try:
+                return Loaded(made, _drawn(client, series, made), made.warnings)
+            except TriageError as error:  # the images are shown all the same
+                sentence = _("The region of the bleed cannot be shown. {why}").format(why=error)
+                return Loaded(made, None, (*made.warnings, sentence))
 
         self._loading = self._background.run(work, self._loaded, self._failed)
 
@@ -231,7 +236,7 @@ class CaseSection:
         self._ui.segmentationCheckBox.visible = loaded.drawn is not None
         if loaded.drawn is not None:
             self._logic.loadSegmentation(loaded.drawn)
-        say(self._ui.imagesLabel, case_words.images(loaded.stack.warnings, len(loaded.stack.left_out)))
+        say(self._ui.imagesLabel, case_words.images(loaded.warnings, len(loaded.stack.left_out)))
         self._show_key_slices()
         self.next_key_slice()
         self._ready()
@@ -332,5 +337,5 @@ def _drawn(client: TriageClient, series: Series, made: Stack) -> Optional[Drawn]
             try:
                 return read_drawn(pydicom.dcmread(BytesIO(client.file(document.orthanc_id))), made)
             except pydicom.errors.InvalidDicomError:
-                raise UnreadableError(_("The region of the bleed cannot be read.")) from None
+                raise UnreadableError(_("It is no DICOM file.")) from None
     return None

@@ -264,8 +264,12 @@
       <translation>スライス {number}</translation>
     </message>
     <message>
-      <source>The region of the bleed cannot be read.</source>
-      <translation>出血領域を読み取れません。</translation>
+      <source>It is no DICOM file.</source>
+      <translation>DICOMファイルではありません。</translation>
+    </message>
+    <message>
+      <source>The region of the bleed cannot be shown. {why}</source>
+      <translation>出血の領域を表示できません。{why}</translation>
     </message>
   </context>
   <context>
