@@ -133,7 +133,9 @@ def test_the_view_shows_the_stored_values_of_the_slice(
     for number, uid in enumerate(found.sop_instance_uids):
         assert logic.jumpToSlice(uid)
         assert logic.currentSlice() == number
-        np.testing.assert_array_equal(seen(views["Red"], found), hung(found, number))
+        # Where steps differ seventyfold, the inverse found is a hair off, and rounding shows it.
+        rounding = 1 if name == "very uneven" and interpolated else 0
+        np.testing.assert_allclose(seen(views["Red"], found), hung(found, number), rtol=0, atol=rounding)
 
 
 @needs_shared_data

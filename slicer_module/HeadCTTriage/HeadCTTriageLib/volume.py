@@ -24,8 +24,9 @@ from .translation import _
 WINDOWS = {"brain": (40, 80), "subdural": (75, 215), "stroke": (40, 40), "bone": (600, 2800)}
 """Centre and width in HU, in common use for viewing; the same as on the worklist page."""
 
-_INVERSE_MM = 1e-5
-"""To which a grid of displacements is inverted: at Slicer's 0.01 mm the next slice would shine through."""
+_INVERSE_MM = 3e-5
+"""To which a grid of displacements is inverted: at Slicer's 0.01 mm the next slice would shine through, at
+1e-5 the search ends nowhere for some points beside the head."""
 _GREY = "vtkMRMLColorTableNodeGrey"
 
 
