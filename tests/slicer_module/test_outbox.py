@@ -515,6 +515,17 @@ def test_a_disk_that_keeps_nothing_is_said(tmp_path: Path, server: ModelServer) 
         say(Outbox(tmp_path / "file", "pacs", "sato"), server)
 
 
+def test_a_file_that_cannot_be_removed_or_written_is_said(box: Outbox, server: ModelServer) -> None:
+    say(box, server)
+    (kept,) = box.pending()
+    (file,) = box.folder.glob("*.json")
+    file.unlink()
+    file.mkdir()
+    for wish in (box.drop, box.again):
+        with pytest.raises(StorageError, match="could not be written"):
+            wish(kept)
+
+
 def test_another_slicer_that_sends_is_left_to_it_and_its_end_is_noticed(
     box: Outbox, server: ModelServer
 ) -> None:

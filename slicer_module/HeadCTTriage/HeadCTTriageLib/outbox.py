@@ -153,14 +153,28 @@ class Outbox:
         return sorted([*self.folder.glob("*.damaged"), *unreadable])
 
     def drop(self, kept: Kept) -> None:
-        """Forget a review, because the reader says so."""
-        for path in self._of(kept):
-            path.unlink()
+        """Forget a review, because the reader says so.
+
+        Raises:
+            StorageError: its file cannot be removed.
+        """
+        try:
+            for path in self._of(kept):
+                path.unlink()
+        except OSError as error:
+            raise _unwritten(error) from None
 
     def again(self, kept: Kept) -> None:
-        """Send a refused review with the next, because the reader says so."""
-        for path in self._of(kept):
-            _write(path, replace(kept, state=State.UNSENT, message=""))
+        """Send a refused review with the next, because the reader says so.
+
+        Raises:
+            StorageError: it cannot be written, and stays refused.
+        """
+        try:
+            for path in self._of(kept):
+                _write(path, replace(kept, state=State.UNSENT, message=""))
+        except OSError as error:
+            raise _unwritten(error) from None
 
     def send_all(self, client: TriageClient) -> list[Outcome]:
         """Send what is unsent, in the order of giving; nothing while another Slicer of this login does so.
