@@ -616,8 +616,12 @@ def test_conflict_says_who_said_what_and_the_doctor_decides(reader: Reader) -> N
     )
     assert reader.ui.conflictFrame.isVisible() and reader.ui.blackButton.isChecked()
     assert len(reader.said("red")) == 1
-    reader.press(Qt.Key.Key_Return)
-    assert len(reader.said("red")) == 1, "not before he has looked"
+    for folded in (False, True):
+        reader.ui.reviewCollapsibleButton.setProperty("collapsed", folded)
+        reader.press(Qt.Key.Key_Return)
+        turn(100)
+        assert reader.ward.count("POST", "/review") == 1, "not before he has looked"
+    reader.ui.reviewCollapsibleButton.setProperty("collapsed", False)
     run_until(lambda: reader.panel.review._now is not None)
     reader.click(reader.ui.lookAgainButton)
     assert not reader.ui.conflictFrame.isVisible() and reader.ui.blackButton.isChecked()

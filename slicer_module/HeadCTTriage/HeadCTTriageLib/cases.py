@@ -158,7 +158,6 @@ class Verdict:
     """``unreviewed``, ``reviewed``, ``disputed`` or ``settled``."""
     urgency: Optional[Urgency] = None
     label: Optional[Urgency] = None
-    excluded: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,6 @@ class Document:
     created_at: datetime
     orthanc_id: Optional[str] = None
     """The instance in Orthanc, once sent."""
-    published_at: Optional[datetime] = None
     withdrawn: bool = False
 
 
@@ -205,8 +203,6 @@ class Series(SeriesSummary):
     reviews: tuple[GivenReview, ...] = ()
     """In the order in which they were given."""
     verdict: Verdict = Verdict("unreviewed")
-    disagreement: bool = False
-    """The machine says another urgency than persons."""
     history: tuple[Assessment, ...] = ()
     """Earlier ones, newest first."""
     documents: tuple[Document, ...] = ()
@@ -251,7 +247,6 @@ class Case:
     study_description: str = ""
     urgency: Optional[Urgency] = None
     """Worst of the persons' words; without any, of the current assessments."""
-    machine_urgency: Optional[Urgency] = None
     preliminary: bool = False
     discordant: bool = False
     """Current assessments differ in urgency."""
@@ -298,12 +293,8 @@ class Status:
     running: bool
     authentication: bool
     """Whether Orthanc asks for a user and a password; without, reviews are refused."""
-    orthanc_version: str = ""
     reason: Optional[Words] = None
     """Why triage is stopped."""
-    workers_alive: int = 0
-    judging: int = 0
-    """Series being judged at this moment."""
     bundle: Optional[Bundle] = None
     """The model in service."""
     model_problem: Optional[Words] = None

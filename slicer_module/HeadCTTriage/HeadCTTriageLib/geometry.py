@@ -57,7 +57,6 @@ class Stack:
     warnings: tuple[str, ...]
     """What the doctor should know of these pictures; sentences."""
     series_instance_uid: str
-    frame_of_reference_uid: str
     title: str
     """Date of the study and description of the series; no name of a patient."""
 
@@ -135,7 +134,6 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
         left_out=tuple(left_out),
         warnings=tuple(warnings),
         series_instance_uid=text(kept[0].header, "SeriesInstanceUID"),
-        frame_of_reference_uid=text(kept[0].header, "FrameOfReferenceUID"),
         title=_title(kept[0].header),
     )
 

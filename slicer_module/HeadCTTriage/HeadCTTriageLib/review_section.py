@@ -70,6 +70,8 @@ class ReviewSection:
         self._now: Optional[Study] = None
         """Of a conflict: how things stand."""
         self._busy = False
+        self._conflicted = False
+        """The doctor has to say first what is to become of his entries."""
         self._settled_at = 0.0
         self._showing = False
         self._reasons_open = False
@@ -136,7 +138,7 @@ class ReviewSection:
         self._study, self._form, self._now = study, form, None
         self._settled_at = time.monotonic() + LOOK_FIRST_SECONDS
         self._ui.reviewCollapsibleButton.collapsed = False
-        self._ui.conflictFrame.visible = False
+        self._end_conflict()
         waiting = next((kept for kept in self._pending if kept.series_id == series.id), None)
         if waiting and waiting.state is State.CONFLICT:
             self._take_up(waiting)
@@ -154,7 +156,7 @@ class ReviewSection:
             self._drafts[self._form.series.id] = self._form
         self._study = self._form = self._now = None
         self._busy = False
-        self._ui.conflictFrame.visible = False
+        self._end_conflict()
         self._show()
         say(self._ui.reviewStatusLabel, self._flash)
 
@@ -386,17 +388,22 @@ class ReviewSection:
             _("This case has changed since you opened it. Nothing was sent; your entries are kept."),
             *news(before, current, self._language),
         ]
+        self._conflicted = True
         self._ui.conflictLabel.text = "\n".join(lines)
         self._ui.conflictFrame.visible = True
         self._ui.conflictFrame.styleSheet = (
             f"#conflictFrame {{{WARNING} border-radius: 4px;}} #conflictLabel {{color: #241c00;}}"
         )
 
+    def _end_conflict(self) -> None:
+        self._conflicted = False
+        self._ui.conflictFrame.visible = False
+
     def _take_over(self) -> None:
         if self._now is not None:
             self._renew(self._now)
         self._now = None
-        self._ui.conflictFrame.visible = False
+        self._end_conflict()
         self._show()
 
     # --- what is shown ---------------------------------------------------------------------------------
@@ -406,7 +413,7 @@ class ReviewSection:
         return (
             self._form is not None
             and not self._busy
-            and not self._ui.conflictFrame.visible
+            and not self._conflicted
             and time.monotonic() >= self._settled_at
         )
 

@@ -84,14 +84,8 @@ class Adapter(HTTPAdapter):
                 calls.goes_by(self)
                 super().putrequest(*arguments, **options)
 
-        class Encrypted(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                calls.goes_by(self)
-
-            def putrequest(self, *arguments: Any, **options: Any) -> None:
-                calls.goes_by(self)
-                super().putrequest(*arguments, **options)
+        class Encrypted(Plain, HTTPSConnection):  # its connect() is between Plain's and HTTPConnection's
+            pass
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
