@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from headct import __version__
-from headct.assessment import Outcome, State
 from headct.errors import HeadCTError, UnusableInputError
+from headct.terms.assessment import Outcome, State
 from headct.wording import caution_words, findings_words, notice, rule_words, state_words, urgency_words
 
 UNUSABLE = 2
@@ -108,7 +108,7 @@ def labels(path: Path, as_json: bool) -> None:
     A PACS gives the reports away like any DICOM object; nothing else is needed. Exit status 2 on unusable
     input, a damaged report included.
     """
-    from headct.labels import find_reports, rebuild
+    from headct.reports.labels import find_reports, rebuild
 
     try:
         found = rebuild(find_reports(path))
@@ -132,11 +132,11 @@ def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcom
         HeadCTError: nothing can be judged: no such folder, no DICOM file in it, no usable bundle or rubric.
     """
     # Loaded here, for they take half a second that other commands need not wait.
-    from headct.bundle import default_bundle, load_bundle
-    from headct.classifier import Classifier
+    from headct.images.reading import group_series
+    from headct.network.bundle import default_bundle, load_bundle
+    from headct.network.classifier import Classifier
     from headct.pipeline import assess as assess_series
-    from headct.reading import group_series
-    from headct.rubric import Rubric
+    from headct.triage.rubric import Rubric
 
     if not path.exists():
         raise UnusableInputError(f"there is no folder {path}")

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from headct.anatomy import Levels, levels
 from headct.errors import NotAnalysedError
-from headct.geometry import is_localizer, orientation
-from headct.headers import number, text
-from headct.noise import fine_noise
+from headct.images.anatomy import Levels, levels
+from headct.images.geometry import is_localizer, orientation
+from headct.images.headers import number, text
+from headct.images.noise import fine_noise
+from headct.images.series import CTSeries
 from headct.reasons import Reason, ReasonCode
-from headct.series import CTSeries
 
 MIN_IMAGES = 8
 """Fewer cannot cover a head: a newborn's is about 10 cm high, slices are up to 10 mm."""

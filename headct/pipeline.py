@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct import eligibility
-from headct.acquisition import input_quantities
-from headct.anatomy import levels
-from headct.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
-from headct.classifier import Classifier
-from headct.conclusion import conclude
-from headct.coverage import Coverage, coverage
 from headct.errors import NotAnalysedError
-from headct.headers import text
-from headct.measurement import measured
-from headct.preprocessing import HeadVolume, head_volume
-from headct.quantities import Quantity
-from headct.reading import load_series, read_headers
+from headct.findings.conclusion import conclude
+from headct.findings.measurement import measured
+from headct.findings.region import Region
+from headct.images.anatomy import levels
+from headct.images.coverage import Coverage, coverage
+from headct.images.headers import text
+from headct.images.reading import load_series, read_headers
+from headct.images.series import CTSeries, Sources
+from headct.network.acquisition import input_quantities
+from headct.network.classifier import Classifier
+from headct.network.preprocessing import HeadVolume, head_volume
 from headct.reasons import Reason, ReasonCode
-from headct.region import Region
-from headct.rubric import Rubric, default_rubric
-from headct.series import CTSeries, Sources
-from headct.urgency_head import LEARNED
+from headct.terms.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
+from headct.terms.quantities import Quantity
+from headct.triage.learned_urgency import LEARNED
+from headct.triage.rubric import Rubric, default_rubric
 
 MAX_KEY_SLICES = 5
 MAX_KEY_SLICES_UNFLAGGED = 3
@@ -195,5 +195,5 @@ class _Clock:
 
 def _own_frames(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if Path(f.filename).parent == _PACKAGE]
+    own = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if Path(f.filename).is_relative_to(_PACKAGE)]
     return " > ".join(own)

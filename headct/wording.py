@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from math import floor
 
-from headct.assessment import Finding, FindingKind, Location, State
 from headct.reasons import Language
-from headct.review import Action, Exclusion, ReviewFinding
-from headct.rubric import Rubric, Rule, default_rubric
-from headct.urgency import Urgency
+from headct.terms.assessment import Finding, FindingKind, Location, State
+from headct.terms.review import Action, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import Rubric, Rule, default_rubric
 
 MIDLINE_NOISE_MM = 4.0
 """Offsets below are noise of the measure: 95th percentile 3.0 mm in 37 bleed-free patients of ``ct_ich``,

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from headct.classifier import THREADS, LiteRTRuntime
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
+from headct.network.classifier import THREADS, LiteRTRuntime
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
 from model_training.networks.bleed import CONTEXT
 
 BATCH = 1

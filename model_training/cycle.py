@@ -19,8 +19,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from headct.bundle import Bundle, load_bundle
 from headct.errors import ExportError, TrainingError, UnusableInputError
+from headct.network.bundle import Bundle, load_bundle
 from model_training.conversion import Precision
 from model_training.cycle_data import freeze, learnt_from
 from model_training.datasets.manifest import Manifest

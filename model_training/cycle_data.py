@@ -21,10 +21,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from headct.bundle import Bundle
-from headct.classifier import Classifier
 from headct.errors import UnusableInputError
-from headct.scoring import score
+from headct.findings.scoring import score
+from headct.network.bundle import Bundle
+from headct.network.classifier import Classifier
 from model_training.datasets.manifest import MANIFEST, SPECIALIST, Manifest, Patient
 from model_training.datasets.sample import SAMPLES, Sample, sample_path
 from model_training.lineage import Known, Place, key_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from headct.bundle import (
+from headct.errors import ExportError, UnusableInputError
+from headct.network.bundle import (
     Bundle,
     BundleContents,
     Calibration,
@@ -17,9 +18,8 @@ from headct.bundle import (
     TrainingData,
     write_bundle,
 )
-from headct.classifier import THREADS
-from headct.errors import ExportError, UnusableInputError
-from headct.urgency import Urgency
+from headct.network.classifier import THREADS
+from headct.terms.urgency import Urgency
 from model_training import precisions
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert_all

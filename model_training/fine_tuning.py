@@ -11,8 +11,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from headct.bundle import Bundle
 from headct.errors import BundleError, ExportError, UnusableInputError
+from headct.network.bundle import Bundle
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from headct.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Cuts, write_bundle
-from headct.classifier import Classifier
-from headct.conclusion import find
-from headct.rubric import Rubric, default_rubric
-from headct.urgency_head import UrgencyHead, features
+from headct.findings.conclusion import find
+from headct.network.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Cuts, write_bundle
+from headct.network.classifier import Classifier
+from headct.triage.learned_urgency import UrgencyHead, features
+from headct.triage.rubric import Rubric, default_rubric
 from model_training.datasets.manifest import SPECIALIST, TRAIN, VALIDATION, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.judging import trained_on

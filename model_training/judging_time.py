@@ -17,11 +17,11 @@ from typing import Any
 
 from pydicom import dcmwrite
 
-from headct.bundle import BundleContents, write_bundle
-from headct.classifier import Classifier, LiteRTRuntime
 from headct.errors import ExportError
 from headct.generator.encoding import TransferSyntax
 from headct.generator.kinds import generate
+from headct.network.bundle import BundleContents, write_bundle
+from headct.network.classifier import Classifier, LiteRTRuntime
 from headct.pipeline import assess
 from model_training.conversion import Precision
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from headct.bundle import BundleContents
-from headct.urgency import Urgency
+from headct.network.bundle import BundleContents
+from headct.terms.urgency import Urgency
 
 TEMPLATE = "model_card.md.jinja"
 NOTES = {

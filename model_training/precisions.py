@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from headct.bundle import Cuts
 from headct.errors import ExportError
-from headct.scoring import score
+from headct.findings.scoring import score
+from headct.network.bundle import Cuts
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert_all, in_batches, runtime
 from model_training.datasets.manifest import Manifest, Patient

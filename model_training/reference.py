@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headct.acquisition import input_quantities
-from headct.bundle import Calibration
-from headct.quantities import Quantity
-from headct.reference import Reference, reference
+from headct.network.acquisition import input_quantities
+from headct.network.bundle import Calibration
+from headct.network.reference import Reference, reference
+from headct.terms.quantities import Quantity
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 

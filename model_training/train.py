@@ -14,7 +14,7 @@ import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 from headct.errors import SettingsError, TrainingError, UnusableInputError
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
 from model_training.config import TrainingConfig
 from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path

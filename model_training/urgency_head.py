@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from headct.bundle import Cuts
-from headct.conclusion import find
 from headct.errors import UnusableInputError
-from headct.rubric import Judgement, Rubric, default_rubric
-from headct.urgency import Urgency
-from headct.urgency_head import FEATURES, UrgencyHead, features, logistic
+from headct.findings.conclusion import find
+from headct.network.bundle import Cuts
+from headct.terms.urgency import Urgency
+from headct.triage.learned_urgency import FEATURES, UrgencyHead, features, logistic
+from headct.triage.rubric import Judgement, Rubric, default_rubric
 from model_training.config import TrainingConfig
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
 from model_training.evaluation.evaluate import EVALUATION
@@ -48,7 +48,7 @@ class Case:
     """A patient with a specialist's urgency, as networks saw him that were not trained on him."""
 
     values: NDArray[np.float64]
-    """Shape (len(FEATURES),), see :func:`headct.urgency_head.features`."""
+    """Shape (len(FEATURES),), see :func:`headct.triage.learned_urgency.features`."""
     by_rubric: Judgement
     urgency: Urgency
 

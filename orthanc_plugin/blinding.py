@@ -6,7 +6,7 @@ The answer is taken out of the views themselves, so that no page or answer made 
 import re
 from collections.abc import Iterable
 
-from headct.review import Standing
+from headct.terms.review import Standing
 from orthanc_plugin.views import (
     CaseState,
     SeriesState,

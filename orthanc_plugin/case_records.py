@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from headct.assessment import Assessment
-from headct.review import Review
+from headct.terms.assessment import Assessment
+from headct.terms.review import Review
 from orthanc_plugin import reviews, store, tables, worklist
 from orthanc_plugin.tables import Series, Study
 from orthanc_plugin.views import (

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import store
 from orthanc_plugin.database import Database
 from orthanc_plugin.preview_files import Folder

@@ -10,15 +10,16 @@ from io import BytesIO
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from headct import key_objects, pipeline, segmentation, structured_report
-from headct.assessment import Assessment, Outcome, State
-from headct.classifier import Classifier
+from headct import pipeline
 from headct.errors import ReportError
-from headct.headers import number, text
-from headct.identity import case_identity, result_uid
+from headct.findings.region import Region
+from headct.images.headers import number, text
+from headct.images.series import CTSeries, DicomSource
+from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
-from headct.region import Region
-from headct.series import CTSeries, DicomSource
+from headct.reports import key_objects, segmentation, structured_report
+from headct.reports.identity import case_identity, result_uid
+from headct.terms.assessment import Assessment, Outcome, State
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Description, Judgement, NewDocument
 from orthanc_plugin.views import DocumentKind

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log2
 
 from headct import wording
-from headct.assessment import Assessment
-from headct.quantities import Quantity
+from headct.network.reference import Histogram, Reference
 from headct.reasons import Language
-from headct.reference import Histogram, Reference
-from headct.review import Standing
-from headct.urgency import Urgency
+from headct.terms.assessment import Assessment
+from headct.terms.quantities import Quantity
+from headct.terms.review import Standing
+from headct.terms.urgency import Urgency
 from orthanc_plugin.reading_list_views import Lesson, LessonView
 from orthanc_plugin.views import Words
 from orthanc_plugin.watch_words import QUANTITIES

@@ -11,15 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headct.assessment import BundleIdentity
 from headct.errors import BundleError
+from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.settings import Settings
 
 if TYPE_CHECKING:
-    from headct.bundle import Bundle
+    from headct.network.bundle import Bundle
 
-# headct.bundle is imported where it is used: with its numerical libraries it would double the memory of
-# Orthanc's own process, which needs it for the list of models alone.
+# headct.network.bundle is imported where it is used: with its numerical libraries it would double the memory
+# of Orthanc's own process, which needs it for the list of models alone.
 
 _REMEMBERED = 256
 """Folders whose hashes are not computed again while nothing in them changes."""
@@ -72,7 +72,7 @@ def default(settings: Settings) -> Path:
     Raises:
         BundleError: there is none.
     """
-    from headct.bundle import default_bundle
+    from headct.network.bundle import default_bundle
 
     return settings.bundle or default_bundle()
 
@@ -94,7 +94,7 @@ def find(settings: Settings, digest: str, name: str) -> Path:
 
 def _folders(settings: Settings) -> dict[Path, bool]:
     """All candidates, and whether a setting names that very folder, which may then be called anything."""
-    from headct.bundle import shipped_bundles
+    from headct.network.bundle import shipped_bundles
 
     named = [settings.bundle, Path(os.environ["HEADCT_BUNDLE"]) if os.environ.get("HEADCT_BUNDLE") else None]
     found = {folder: True for folder in named if folder is not None}
@@ -108,13 +108,13 @@ def _folders(settings: Settings) -> dict[Path, bool]:
 
 
 def _ships(folder: Path) -> bool:
-    from headct.bundle import shipped_bundles
+    from headct.network.bundle import shipped_bundles
 
     return folder in shipped_bundles()
 
 
 def _digest(folder: Path) -> str | None:
-    from headct.bundle import BUNDLE_JSON
+    from headct.network.bundle import BUNDLE_JSON
 
     try:
         return sha256((folder / BUNDLE_JSON).read_bytes()).hexdigest()
@@ -139,7 +139,7 @@ def _checked(folder: Path, _: tuple[tuple[str, int, int, int], ...]) -> "tuple[B
 
 def check(folder: Path) -> "tuple[Bundle | None, str]":
     """The bundle in a folder, or why there is none that could be used."""
-    from headct.bundle import load_bundle
+    from headct.network.bundle import load_bundle
 
     try:
         return load_bundle(folder), ""

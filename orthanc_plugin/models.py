@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from headct.assessment import BundleIdentity
+from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.model_views import ModelEvent
 from orthanc_plugin.tables import AuditEntry, Bundle, ModelChange, Worker
 from orthanc_plugin.views import ConflictError

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin.tables import Assessment, Document, Series
 from orthanc_plugin.views import SeriesState
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from headct.series import CTSeries
+from headct.images.series import CTSeries
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.views import Window
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Set
 from datetime import timedelta
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.orthanc_client import OrthancClient, TokenError

@@ -22,9 +22,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from headct.reference import Reference
-from headct.review import Standing
-from headct.urgency import Urgency
+from headct.network.reference import Reference
+from headct.terms.review import Standing
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, tables
 from orthanc_plugin.lessons import lessons
 from orthanc_plugin.reading_list_views import Lesson, LessonView, ReadingListRow, ReadingListView

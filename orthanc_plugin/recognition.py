@@ -14,7 +14,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from headct.errors import HeadCTError
-from headct.headers import text
+from headct.images.headers import text
 
 MAX_IMAGE_BYTES = 2**30
 """A larger DICOM file is refused; a head CT of 1,000 slices in one enhanced file has half of it."""

@@ -8,10 +8,10 @@ from pydicom.dataset import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from headct import review_report
 from headct.reasons import Language
-from headct.review import Review
-from headct.review_report import Subject
+from headct.reports import review_report
+from headct.reports.review_report import Subject
+from headct.terms.review import Review
 from orthanc_plugin import outbox, tables
 from orthanc_plugin.tables import AuditEntry, Document, Series
 from orthanc_plugin.views import DocumentKind, SeriesState

@@ -7,7 +7,7 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from headct.review import Action, Review, Verdict, verdict
+from headct.terms.review import Action, Review, Verdict, verdict
 from orthanc_plugin import outbox, tables
 from orthanc_plugin.tables import AuditEntry, Series
 from orthanc_plugin.views import ConflictError, NotFoundError, SeriesState

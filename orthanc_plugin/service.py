@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 import headct
-from headct.assessment import BundleIdentity
 from headct.reasons import ReasonCode
-from headct.review import Action, Person, Review
-from headct.urgency import Urgency
+from headct.terms.assessment import BundleIdentity
+from headct.terms.review import Action, Person, Review
+from headct.terms.urgency import Urgency
 from orthanc_plugin import (
     case_records,
     disk,

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from headct.assessment import BundleIdentity
-from headct.bundle import load_bundle
-from headct.classifier import Classifier, LiteRTRuntime
 from headct.errors import BundleError
+from headct.network.bundle import load_bundle
+from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.terms.assessment import BundleIdentity
 from orthanc_plugin import model_folders, models, store, watch
 from orthanc_plugin.database import Database
 from orthanc_plugin.settings import Settings

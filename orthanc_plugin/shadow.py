@@ -13,8 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from headct.assessment import Outcome
-from headct.urgency import Urgency
+from headct.terms.assessment import Outcome
+from headct.terms.urgency import Urgency
 from orthanc_plugin import drift, models, tables
 from orthanc_plugin.model_views import ComparisonView, DifferenceView, ShareView
 from orthanc_plugin.tables import Bundle, Review, Series, ShadowAssessment

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from headct.assessment import Assessment
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
+from headct.terms.assessment import Assessment
 from orthanc_plugin import imports, models, outbox, reviews, shadow, tables
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Document, Position, Series, Study, Worker

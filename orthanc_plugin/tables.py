@@ -20,9 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from headct.review import Review as SaidByPerson
-from headct.review import Verdict, verdict
-from headct.urgency import Urgency
+from headct.terms.review import Review as SaidByPerson
+from headct.terms.review import Verdict, verdict
+from headct.terms.urgency import Urgency
 from orthanc_plugin.model_views import ModelEvent
 from orthanc_plugin.views import DocumentKind, SeriesState
 
@@ -187,10 +187,10 @@ class Assessment(Base):
     """Digest over patient, study, series, images and pixels: the same images give the same."""
     pixel_digest: Mapped[str]
     judged_by: Mapped[str]
-    """Bundle and rubric, :attr:`headct.assessment.Assessment.judged_by`."""
+    """Bundle and rubric, :attr:`headct.terms.assessment.Assessment.judged_by`."""
     urgency: Mapped[Urgency]
     content: Mapped[dict[str, Any]]
-    """:meth:`headct.assessment.Assessment.to_json`."""
+    """:meth:`headct.terms.assessment.Assessment.to_json`."""
     preliminary: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(index=True)
     withdrawn_at: Mapped[datetime | None]
@@ -257,7 +257,7 @@ class Review(Base):
     at: Mapped[datetime]
     urgency: Mapped[Urgency | None]
     content: Mapped[dict[str, Any]]
-    """:meth:`headct.review.Review.to_json`."""
+    """:meth:`headct.terms.review.Review.to_json`."""
     copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"))
     """The same review of the same images under the patient they were first sent for."""
     report_uid: Mapped[str | None] = mapped_column(String(64))
@@ -302,7 +302,7 @@ class Bundle(Base):
     first_used: Mapped[datetime]
     """When it was first put there."""
     reference: Mapped[dict[str, Any] | None]
-    """What it was trained on, :meth:`headct.reference.Reference.to_json`, once a worker has loaded it."""
+    """What it was trained on, :meth:`headct.network.reference.Reference.to_json`, once a worker loaded it."""
 
     @property
     def folder_name(self) -> str:
@@ -341,7 +341,7 @@ class ShadowAssessment(Base):
     ended_at: Mapped[datetime | None]
     urgency: Mapped[Urgency | None]
     content: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """:meth:`headct.assessment.Assessment.to_json`; empty until it ended, and where there is none."""
+    """:meth:`headct.terms.assessment.Assessment.to_json`; empty until it ended, and where there is none."""
     seconds: Mapped[float] = mapped_column(default=0.0)
     """What the judgement took."""
     trouble: Mapped[str] = mapped_column(default="")

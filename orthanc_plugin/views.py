@@ -17,11 +17,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from headct.assessment import Assessment, Finding, FindingKind, Location
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
-from headct.urgency import Urgency
+from headct.terms.assessment import Assessment, Finding, FindingKind, Location
+from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
+from headct.terms.urgency import Urgency
 from headct.wording import caution_words, finding_words
 from orthanc_plugin.settings import Role
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from headct.quantities import Quantity
-from headct.reference import EDGES, Histogram, Reference
+from headct.network.reference import EDGES, Histogram, Reference
+from headct.terms.quantities import Quantity
 from orthanc_plugin import drift, models, watch_words
 from orthanc_plugin.tables import Bundle
 from orthanc_plugin.views import SeriesState

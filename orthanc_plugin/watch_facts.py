@@ -9,8 +9,8 @@ from typing import TypeVarTuple
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from headct.quantities import Quantity
 from headct.reasons import ReasonCode
+from headct.terms.quantities import Quantity
 from orthanc_plugin.tables import Assessment, AuditEntry, Review, Series, Study
 from orthanc_plugin.views import SeriesState
 

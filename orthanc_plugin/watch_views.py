@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from headct.quantities import Quantity
+from headct.terms.quantities import Quantity
 from orthanc_plugin.views import View, Words
 
 

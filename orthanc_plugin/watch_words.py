@@ -1,6 +1,6 @@
 """Words of the watch, for page and REST alike."""
 
-from headct.quantities import Quantity
+from headct.terms.quantities import Quantity
 from orthanc_plugin import drift
 from orthanc_plugin.views import Words
 from orthanc_plugin.watch_views import Rate

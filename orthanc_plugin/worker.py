@@ -24,11 +24,11 @@ from typing import Any
 from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
-from headct.assessment import Outcome, State
 from headct.errors import HeadCTError, NotAnalysedError, ReportError
-from headct.reading import load_series
+from headct.images.reading import load_series
+from headct.images.series import CTSeries, DicomSource
 from headct.reasons import Reason, ReasonCode
-from headct.series import CTSeries, DicomSource
+from headct.terms.assessment import Outcome, State
 from orthanc_plugin import disk, judging, models, outbox, previews, review_documents, shadow, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.judging import Completeness

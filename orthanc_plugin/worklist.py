@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from headct.assessment import Assessment
 from headct.reasons import Reason, ReasonCode
-from headct.review import UNREVIEWED, Standing, Verdict
-from headct.urgency import Urgency
+from headct.terms.assessment import Assessment
+from headct.terms.review import UNREVIEWED, Standing, Verdict
+from headct.terms.urgency import Urgency
 from orthanc_plugin.views import (
     CaseState,
     CautionView,

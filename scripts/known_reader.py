@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import httpx
 
-from headct.review import ReviewFinding
+from headct.terms.review import ReviewFinding
 from model_training.datasets.manifest import Manifest, Patient
 
 FINDINGS = {

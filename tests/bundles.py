@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headct.bundle import Bundle, BundleContents, Calibration, Cuts, TrainingData, write_bundle
+from headct.network.bundle import Bundle, BundleContents, Calibration, Cuts, TrainingData, write_bundle
 
-NETWORK = Path(__file__).parent / "headct" / "threshold.tflite"
+NETWORK = Path(__file__).parent / "headct" / "network" / "threshold.tflite"
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

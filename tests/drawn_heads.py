@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
 
 AIR, BONE, BRAIN, FLUID, BLOOD = -1000, 900, 35, 6, 65
 

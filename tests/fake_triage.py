@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from watched import listed, watched
 
-from headct.assessment import Finding, FindingKind, Location
 from headct.reasons import Reason, ReasonCode
-from headct.urgency import Urgency
+from headct.terms.assessment import Finding, FindingKind, Location
+from headct.terms.urgency import Urgency
 from orthanc_plugin.model_views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.reading_list_views import ReadingListView
 from orthanc_plugin.settings import Role

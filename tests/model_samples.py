@@ -8,11 +8,11 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen, settings
 
-from headct.assessment import Outcome, State
-from headct.bundle import Bundle, Cuts
+from headct.network.bundle import Bundle, Cuts
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Person, Review
-from headct.urgency import Urgency
+from headct.terms.assessment import Outcome, State
+from headct.terms.review import Action, Person, Review
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, outbox, reviews, shadow, store
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import Series

@@ -17,8 +17,8 @@ from stack_process import free_ports
 from store_samples import judgement, open_store, seen, settings
 from werkzeug.serving import make_server
 
-from headct.assessment import Finding, KeySlice
-from headct.urgency import Urgency
+from headct.terms.assessment import Finding, KeySlice
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, store
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.service import Triage

@@ -9,7 +9,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from headct.assessment import (
+from headct.images.series import CTSeries
+from headct.terms.assessment import (
     Assessment,
     BundleIdentity,
     Finding,
@@ -17,8 +18,7 @@ from headct.assessment import (
     KeySlice,
     Location,
 )
-from headct.series import CTSeries
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 
 MADE_AT = datetime(2026, 4, 5, 6, 7, 8)
 Slabs = tuple[tuple[int, ...], ...]

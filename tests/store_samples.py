@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from headct.assessment import Assessment, BundleIdentity, KeySlice, Timings
-from headct.urgency import Urgency
+from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
+from headct.terms.urgency import Urgency
 from orthanc_plugin.database import Database
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Claim, Description, Judgement, NewDocument, Seen

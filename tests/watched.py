@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from headct.assessment import Assessment, BundleIdentity
-from headct.quantities import Quantity
-from headct.reference import EDGES, Histogram, Reference
-from headct.review import Action, Exclusion, Person, Review, verdict
-from headct.urgency import Urgency
+from headct.network.reference import EDGES, Histogram, Reference
+from headct.terms.assessment import Assessment, BundleIdentity
+from headct.terms.quantities import Quantity
+from headct.terms.review import Action, Exclusion, Person, Review, verdict
+from headct.terms.urgency import Urgency
 from orthanc_plugin import drift, watch_words
 from orthanc_plugin.reading_list import reading_list
 from orthanc_plugin.reading_list_views import ReadingListView

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.reading import load_series
-from headct.series import CTSeries
+from headct.images.reading import load_series
+from headct.images.series import CTSeries
 
 _SMOOTH_MM = 1.0
 _EDGE_MM = 4.0

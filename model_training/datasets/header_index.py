@@ -17,8 +17,8 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from headct.errors import NotAnalysedError, UnusableInputError
-from headct.headers import number, text
-from headct.reading import read_headers
+from headct.images.headers import number, text
+from headct.images.reading import read_headers
 from model_training.datasets.parallel import in_processes
 from model_training.datasets.source import FoundSeries, Source
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from headct.errors import UnusableInputError
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
-from headct.urgency import Urgency
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.terms.urgency import Urgency
 
 MANIFEST = "manifest.json"
 FOLDS = 5
@@ -42,7 +42,7 @@ class Patient:
     bleed_ml: float | None = None
     """True volume where masks exist and the pixel spacing can be trusted."""
     urgency: str | None = None
-    """Name of the :class:`headct.urgency.Urgency` that counts for training."""
+    """Name of the :class:`headct.terms.urgency.Urgency` that counts for training."""
     urgency_by: str | None = None
     """``SPECIALIST``, or ``PROVISIONAL`` for the rubric over measured findings."""
     age_years: float | None = None

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from headct.errors import UnusableInputError
-from headct.geometry import stack
-from headct.headers import text
-from headct.series import CTSeries
+from headct.images.geometry import stack
+from headct.images.headers import text
+from headct.images.series import CTSeries
 
 
 @dataclass(frozen=True, slots=True)

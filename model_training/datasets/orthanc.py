@@ -14,8 +14,8 @@ import httpx
 from pyorthanc import Orthanc
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
-from headct.review import Exclusion, ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.terms.review import Exclusion, ReviewFinding, Standing
+from headct.terms.urgency import Urgency
 
 RETRY_SECONDS = (1.0, 3.0, 10.0)
 """Pauses before a request is repeated."""

@@ -21,15 +21,15 @@ import numpy as np
 from tqdm import tqdm
 
 from headct import eligibility
-from headct.anatomy import levels
-from headct.coverage import coverage
 from headct.errors import NotAnalysedError, UnusableInputError
-from headct.headers import text
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, resample
-from headct.reading import load_series, read_headers
+from headct.images.anatomy import levels
+from headct.images.coverage import coverage
+from headct.images.headers import text
+from headct.images.reading import load_series, read_headers
+from headct.images.series import CTSeries
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, resample
 from headct.reasons import Reason, ReasonCode
-from headct.rubric import default_rubric
-from headct.series import CTSeries
+from headct.triage.rubric import default_rubric
 from model_training.datasets.header_index import count_persons, index, open_index, persons
 from model_training.datasets.manifest import FOLDS, Manifest, Patient
 from model_training.datasets.parallel import in_processes

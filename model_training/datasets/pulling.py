@@ -14,8 +14,8 @@ from typing import Self
 
 from headct.eligibility import check_headers
 from headct.errors import DeidentificationError, NotAnalysedError, UnusableInputError
-from headct.headers import text
-from headct.reading import read_headers
+from headct.images.headers import text
+from headct.images.reading import read_headers
 from headct.reasons import Reason, ReasonCode
 from model_training.datasets.orthanc import Pacs, ReviewedSeries, StoredImage
 from model_training.datasets.selection import POSTOPERATIVE, Selection

@@ -1,7 +1,7 @@
 """What persons said of a series, as a row of the table of labels."""
 
-from headct.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
+from headct.terms.urgency import Urgency
 from model_training.datasets.orthanc import ReviewedSeries
 from model_training.datasets.selection import POSTOPERATIVE
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.preprocessing import HeadVolume
+from headct.network.preprocessing import HeadVolume
 from model_training.datasets.manifest import Patient
 
 SAMPLES = "samples"

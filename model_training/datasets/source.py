@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.series import CTSeries
+from headct.images.series import CTSeries
 
 FINDINGS = ("ivh", "iph", "sah", "edh", "sdh", "fracture")
 """Intraventricular, intraparenchymal, subarachnoid, epidural, subdural blood; skull fracture."""
@@ -80,7 +80,7 @@ class Truth:
     """As the source states it, else the headers'."""
     sex: str | None = None
     urgency: str | None = None
-    """A specialist's, by the name of :class:`headct.urgency.Urgency`."""
+    """A specialist's, by the name of :class:`headct.terms.urgency.Urgency`."""
     postoperative: bool = False
     doubtful: str = ""
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import (
     EXTERNAL,
     PROVISIONAL,

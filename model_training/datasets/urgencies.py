@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.measurement import measure
-from headct.preprocessing import HeadVolume
-from headct.rubric import Rubric
+from headct.findings.measurement import measure
+from headct.network.preprocessing import HeadVolume
+from headct.triage.rubric import Rubric
 from model_training.datasets.manifest import PROVISIONAL, SPECIALIST
 from model_training.datasets.source import Truth
 

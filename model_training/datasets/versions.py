@@ -23,7 +23,7 @@ from typing import Any
 from tqdm import tqdm
 
 from headct.errors import DeidentificationError, UnusableInputError
-from headct.review import Exclusion
+from headct.terms.review import Exclusion
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.orthanc import Pacs, ReviewedSeries
 from model_training.datasets.preparation import INDEX, prepare

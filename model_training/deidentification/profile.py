@@ -34,12 +34,12 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
-from headct.decoding import PixelFormat, decode, hounsfield
 from headct.eligibility import age_years
 from headct.errors import DeidentificationError, NotAnalysedError
-from headct.headers import text
-from headct.reading import read_headers
-from headct.series import DicomSource, Sources
+from headct.images.decoding import PixelFormat, decode, hounsfield
+from headct.images.headers import text
+from headct.images.reading import read_headers
+from headct.images.series import DicomSource, Sources
 from model_training.deidentification.pseudonyms import Key
 
 EDITION = "2026c"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.decisions import Decisions
 from model_training.evaluation.figures import sensitivity_and_specificity

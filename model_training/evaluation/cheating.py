@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.anatomy import BONE_HU
+from headct.images.anatomy import BONE_HU
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.cohort import Cohort, Flags

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import Patient
 
 LARGE_ML = 5.0

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.bundle import Cuts
-from headct.conclusion import find
-from headct.measurement import measure
-from headct.preprocessing import HeadVolume
-from headct.rubric import default_rubric
-from headct.scoring import score
-from headct.urgency import Urgency
+from headct.findings.conclusion import find
+from headct.findings.measurement import measure
+from headct.findings.scoring import score
+from headct.network.bundle import Cuts
+from headct.network.preprocessing import HeadVolume
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import Patient
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.judging import Change, Judged, Judges
@@ -26,7 +26,7 @@ class Decisions:
     flagged: NDArray[np.bool_]
     """Whether a bleed is among the findings."""
     colour: NDArray[np.int_]
-    """:class:`headct.urgency.Urgency`, by the rubric over the network's mask."""
+    """:class:`headct.terms.urgency.Urgency`, by the rubric over the network's mask."""
     ml: NDArray[np.float64]
     """Volume of what was flagged."""
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.bundle import Cuts
 from headct.errors import UnusableInputError
-from headct.rubric import default_rubric
-from headct.urgency import Urgency
+from headct.network.bundle import Cuts
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import default_rubric
 from model_training.config import TrainingConfig
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.evaluation import figures

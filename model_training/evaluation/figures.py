@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.statistics import (
     Array,

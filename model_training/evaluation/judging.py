@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
-from headct.classifier import LiteRTRuntime
 from headct.errors import UnusableInputError
+from headct.network.classifier import LiteRTRuntime
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.bundle import Calibration, Cuts
+from headct.network.bundle import Calibration, Cuts
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.statistics import cut_at_specificity, logistic
 
@@ -40,7 +40,7 @@ class Scores:
     """What the networks of each seed say of patients they were not trained on."""
 
     score: NDArray[np.float64]
-    """Bleed score (:mod:`headct.scoring`), shape (seeds, patients); needs no cut."""
+    """Bleed score (:mod:`headct.findings.scoring`), shape (seeds, patients); needs no cut."""
     dice: NDArray[np.float64]
     """Dice at each of ``VOXEL_CUTS``, shape (seeds, patients, cuts); NaN without blood or without a mask."""
 

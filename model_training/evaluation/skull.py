@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from headct.anatomy import BODY_HU, BONE_HU
-from headct.preprocessing import HeadVolume
+from headct.images.anatomy import BODY_HU, BONE_HU
+from headct.network.preprocessing import HeadVolume
 
 _GAP = 8.0
 """Gaps up to twice this, in crop pixels, are closed: sutures, fractures, thin temporal bone."""

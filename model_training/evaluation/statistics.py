@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from headct.bundle import Calibration
+from headct.network.bundle import Calibration
 
 BOOTSTRAPS = 2000
 LEVELS = (0.025, 0.975)

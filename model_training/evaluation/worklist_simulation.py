@@ -18,7 +18,7 @@ import simpy
 from numpy.typing import NDArray
 
 from headct.errors import SettingsError, UnusableInputError
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 
 SCENARIOS = Path(__file__).with_name("worklist_scenarios.toml")
 OVERDUE_MINUTES = 1.0

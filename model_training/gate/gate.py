@@ -7,11 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from headct.bundle import Bundle, load_bundle
-from headct.classifier import Classifier
 from headct.errors import InferenceError, UnusableInputError
-from headct.preprocessing import HeadVolume
-from headct.rubric import default_rubric
+from headct.network.bundle import Bundle, load_bundle
+from headct.network.classifier import Classifier
+from headct.network.preprocessing import HeadVolume
+from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import PROVISIONAL, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.endpoints import Endpoint

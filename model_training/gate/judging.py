@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from headct.bundle import Bundle
-from headct.classifier import Classifier
-from headct.conclusion import conclude
 from headct.errors import InferenceError
-from headct.rubric import Rubric
-from headct.urgency import Urgency
+from headct.findings.conclusion import conclude
+from headct.network.bundle import Bundle
+from headct.network.classifier import Classifier
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import Rubric
 from model_training.datasets.manifest import EXTERNAL, TEST, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.endpoints import Area, Endpoint, Share

@@ -5,8 +5,9 @@ its mass effect; and what is taken for blood: calcification, partial volume and 
 table, dense sinuses, old low-density collections. A graft is a shape in three dimensions evaluated on the few
 slabs that are asked for, so it costs milliseconds. It keeps the noise of the scan it is drawn into.
 
-Lengths are in millimetres of an adult-sized head (:data:`headct.scoring.HEAD_PIXEL_MM`): the spacing of a
-header may be a placeholder. Sizes and densities are chosen to cover more than is common, not to be likely.
+Lengths are in millimetres of an adult-sized head (:data:`headct.findings.scoring.HEAD_PIXEL_MM`): the spacing
+of a header may be a placeholder. Sizes and densities are chosen to cover more than is common, not to be
+likely.
 """
 
 import numpy as np

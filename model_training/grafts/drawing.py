@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from headct.scoring import HEAD_PIXEL_MM
+from headct.findings.scoring import HEAD_PIXEL_MM
 from model_training.grafts.head import Array, Graft, Head
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.scoring import HEAD_PIXEL_MM
+from headct.findings.scoring import HEAD_PIXEL_MM
 
 Array = NDArray[np.floating[Any]]
 BONE_HU = 120

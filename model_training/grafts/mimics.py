@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from headct.scoring import HEAD_PIXEL_MM
+from headct.findings.scoring import HEAD_PIXEL_MM
 from model_training.grafts.head import Graft, Head, Kind
 from model_training.grafts.shapes import collection, fade, texture
 

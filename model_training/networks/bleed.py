@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
 
 CONTEXT = 1
 """Neighbours seen on each side."""

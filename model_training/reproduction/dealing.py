@@ -7,8 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.preprocessing import BASELINE_SLICES
-from headct.urgency import Urgency
+from headct.network.preprocessing import BASELINE_SLICES
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import SPLIT_SEED, TEST, TRAIN, VALIDATION, Patient
 
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.preprocessing import BASELINE_SLICES
+from headct.network.preprocessing import BASELINE_SLICES
 from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest, Patient
 from model_training.evaluation import statistics
 from model_training.reproduction.answers import Answers

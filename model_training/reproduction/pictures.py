@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headct.errors import UnusableInputError
-from headct.preprocessing import BASELINE_SLICES, eight_slices
-from headct.reading import load_series
+from headct.images.reading import load_series
+from headct.network.preprocessing import BASELINE_SLICES, eight_slices
 from model_training.datasets.manifest import Patient
 
 
@@ -21,7 +21,7 @@ class Pictures:
 
     patients: tuple[str, ...]
     grey: NDArray[np.uint8]
-    """Shape (patients, 8, 256, 256); see :func:`headct.preprocessing.eight_slices`."""
+    """Shape (patients, 8, 256, 256); see :func:`headct.network.preprocessing.eight_slices`."""
 
     @property
     def flat(self) -> NDArray[np.uint8]:

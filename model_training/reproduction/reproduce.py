@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from headct.errors import UnusableInputError
-from headct.preprocessing import BASELINE_SLICES
+from headct.network.preprocessing import BASELINE_SLICES
 from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest, Patient
 from model_training.datasets.parallel import in_processes
 from model_training.reproduction import figures

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from headct.preprocessing import BASELINE_SIZE
+from headct.network.preprocessing import BASELINE_SIZE
 from model_training.reproduction.settings import Variation
 
 

@@ -11,10 +11,10 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
-from headct.assessment import FindingKind
 from headct.reasons import Language
-from headct.review import BLEED_TYPES, Exclusion, Standing
-from headct.urgency import Urgency
+from headct.terms.assessment import FindingKind
+from headct.terms.review import BLEED_TYPES, Exclusion, Standing
+from headct.terms.urgency import Urgency
 from orthanc_plugin.blinding import blinded_study, blinded_worklist, has_spoken
 from orthanc_plugin.views import (
     CaseState,

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from headct import wording
 from headct.reasons import Language
-from headct.review import Action, ReviewFinding
-from headct.urgency import Urgency
+from headct.terms.review import Action, ReviewFinding
+from headct.terms.urgency import Urgency
 from orthanc_plugin.blinding import has_spoken
 from orthanc_plugin.views import (
     AssessmentView,

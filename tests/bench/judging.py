@@ -9,10 +9,10 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
-from headct.assessment import Timings
-from headct.bundle import default_bundle, load_bundle
-from headct.classifier import Classifier
+from headct.network.bundle import default_bundle, load_bundle
+from headct.network.classifier import Classifier
 from headct.pipeline import assess
+from headct.terms.assessment import Timings
 
 REPEATS = 9
 HEADCT = Path(sys.executable).with_name("headct")

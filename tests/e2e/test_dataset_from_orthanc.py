@@ -20,8 +20,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from stack_process import PATIENCE, StackProcess, wait_until
 
-from headct.decoding import PixelFormat
-from headct.reading import load_series
+from headct.images.decoding import PixelFormat
+from headct.images.reading import load_series
 from model_training.datasets import versions
 from model_training.datasets.manifest import SPECIALIST, Manifest
 from model_training.datasets.orthanc import Login, Pacs

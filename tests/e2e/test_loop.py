@@ -12,8 +12,8 @@ from data import SHARED
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import dcmread
 
-from headct.bundle import default_bundle, load_bundle
 from headct.generator.kinds import generate, write
+from headct.network.bundle import default_bundle, load_bundle
 from model_training import urgency_head
 from model_training.cli import main
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest

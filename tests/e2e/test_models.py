@@ -14,8 +14,8 @@ from data import SHARED, needs_shared_data
 from httpx import Response
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 
-from headct import segmentation, structured_report
-from headct.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from headct.network.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from headct.reports import segmentation, structured_report
 
 pytestmark = [
     needs_shared_data,

@@ -14,8 +14,8 @@ from stack_process import free_ports
 from store_samples import open_store
 from werkzeug.serving import make_server
 
-from headct.bundle import Bundle
-from headct.urgency import Urgency
+from headct.network.bundle import Bundle
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from stack_process import free_ports
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin.web import create_app
 
 

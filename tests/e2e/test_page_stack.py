@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from stack_process import PATIENCE, StackProcess, wait_until
 
 from headct.generator.kinds import trauma_study, write
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from headct.wording import urgency_words
 from orthanc_plugin.views import Window, WorklistRow
 from orthanc_plugin.web import words

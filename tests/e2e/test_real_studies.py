@@ -11,8 +11,8 @@ from data import SHARED, needs_shared_data
 from dicom_validators import dciodvfy
 from stack_process import PATIENCE, StackProcess, wait_until
 
-from headct import key_objects, structured_report
-from headct.urgency import Urgency
+from headct.reports import key_objects, structured_report
+from headct.terms.urgency import Urgency
 
 pytestmark = needs_shared_data
 

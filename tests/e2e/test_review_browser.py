@@ -11,8 +11,8 @@ from fake_triage import orthanc_id
 from playwright.sync_api import Browser, Page, Request, Route, expect
 from reading_room import Door, ReadingRoom, as_login
 
-from headct.review import Action, Exclusion, ReviewFinding
-from headct.urgency import Urgency
+from headct.terms.review import Action, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency
 
 STUDIES = {"anna": Urgency.GREEN, "bert": Urgency.BLACK, "cora": Urgency.RED, "dora": Urgency.YELLOW}
 IN_ORDER = ("bert", "cora", "dora", "anna")

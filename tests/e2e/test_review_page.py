@@ -12,8 +12,8 @@ from pydicom import dcmread
 from stack_process import PATIENCE, StackProcess, wait_until
 
 from headct.generator.kinds import generate, write
-from headct.review_report import read
-from headct.urgency import Urgency
+from headct.reports.review_report import read
+from headct.terms.urgency import Urgency
 
 PEOPLE = {
     "tester": {"Name": "Sato^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": "reader"},

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 from stack_process import PATIENCE, StackProcess, alive, wait_until
 
-from headct import segmentation
 from headct.generator.kinds import GeneratedSeries, generate, write
-from headct.labels import find_reports, rebuild
+from headct.reports import segmentation
+from headct.reports.labels import find_reports, rebuild
 from orthanc_plugin.orthanc_client import METADATA
 
 READERS = ("sato", "ito", "abe")

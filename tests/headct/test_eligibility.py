@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from headct.eligibility import age_years, cautions, check_headers, check_pixels
 from headct.errors import NotAnalysedError
-from headct.reading import load_series
+from headct.images.reading import load_series
 from headct.reasons import ReasonCode
 
 HEAD = head()

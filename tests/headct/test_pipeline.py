@@ -10,15 +10,15 @@ from drawn_heads import BLOOD, ball, whole_head, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.assessment import FindingKind, State
-from headct.bundle import Cuts
-from headct.classifier import Classifier
+from headct.network.bundle import Cuts
+from headct.network.classifier import Classifier
+from headct.network.preprocessing import head_volume
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
-from headct.preprocessing import head_volume
-from headct.quantities import Quantity
 from headct.reasons import ReasonCode
-from headct.rubric import default_rubric
-from headct.urgency import Urgency
+from headct.terms.assessment import FindingKind, State
+from headct.terms.quantities import Quantity
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import default_rubric
 
 SLABS = 28
 
@@ -299,7 +299,7 @@ def test_whatever_comes_there_is_a_state_and_a_reason(data, clear, classifier):
 
 @needs_shared_data
 def test_one_series_of_a_real_study_is_assessed(classifier):
-    from headct.reading import group_series
+    from headct.images.reading import group_series
 
     groups = group_series([SHARED / "real_studies" / "toshiba_trauma"])
     results = [assess(sources, classifier) for sources in groups.values()]

@@ -6,13 +6,13 @@ from dataclasses import fields, replace
 import pytest
 from data import SHARED, needs_shared_data
 
-from headct.anatomy import Levels, levels
-from headct.coverage import coverage
 from headct.eligibility import check_headers, check_pixels
 from headct.errors import NotAnalysedError
-from headct.reading import load_series, read_headers
+from headct.images.anatomy import Levels, levels
+from headct.images.coverage import coverage
+from headct.images.reading import load_series, read_headers
+from headct.images.series import CTSeries
 from headct.reasons import ReasonCode
-from headct.series import CTSeries
 
 pytestmark = needs_shared_data
 

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct import wording
-from headct.assessment import Finding, FindingKind, Location, State
-from headct.review import Action, Exclusion, ReviewFinding
-from headct.rubric import Rule
-from headct.urgency import Urgency
+from headct.terms.assessment import Finding, FindingKind, Location, State
+from headct.terms.review import Action, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency
+from headct.triage.rubric import Rule
 from headct.wording import (
     action_words,
     blind_words,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 

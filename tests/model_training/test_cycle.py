@@ -9,7 +9,7 @@ import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
 
-from headct.bundle import Cuts, TrainingData, load_bundle, write_bundle
+from headct.network.bundle import Cuts, TrainingData, load_bundle, write_bundle
 from model_training import cycle as module
 from model_training import urgency_head
 from model_training.cli import main

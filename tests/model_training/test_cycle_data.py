@@ -9,8 +9,8 @@ from bundles import threshold_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.bundle import Cuts
 from headct.errors import UnusableInputError
+from headct.network.bundle import Cuts
 from model_training.cycle_data import freeze, learnt_from, merged
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path

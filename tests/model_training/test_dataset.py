@@ -5,7 +5,7 @@ import pytest
 from data import SHARED, needs_shared_data
 
 from headct.errors import UnusableInputError
-from headct.preprocessing import HeadVolume
+from headct.network.preprocessing import HeadVolume
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.preparation import prepare
 from model_training.datasets.sample import Sample, sample_path

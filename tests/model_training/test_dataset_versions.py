@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from layouts import copy, uid, write, write_labels
 
 from headct.errors import DeidentificationError, SettingsError, UnusableInputError
-from headct.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
+from headct.terms.urgency import Urgency
 from model_training.cli import main
 from model_training.datasets import versions
 from model_training.datasets.manifest import TEST, TRAIN, Manifest, Patient

@@ -23,14 +23,14 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from headct.decoding import PixelFormat, decode, hounsfield
 from headct.eligibility import age_years
 from headct.errors import DeidentificationError
 from headct.generator.encoding import TransferSyntax
 from headct.generator.kinds import generate
 from headct.generator.patient import CharacterSet
 from headct.generator.patient import Patient as GeneratedPatient
-from headct.reading import load_series
+from headct.images.decoding import PixelFormat, decode, hounsfield
+from headct.images.reading import load_series
 from model_training.datasets.pulling import OWN_WORDS
 from model_training.deidentification import profile
 from model_training.deidentification.audit import audit, files_below

@@ -9,9 +9,9 @@ import pytest
 from drawn_heads import BLOOD, grid, head
 from drawn_heads import volume as wrapped
 
-from headct.classifier import LiteRTRuntime
 from headct.errors import UnusableInputError
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.network.classifier import LiteRTRuntime
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
 from model_training.config import TrainingConfig
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, SPECIALIST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
@@ -23,7 +23,7 @@ from tests.model_training.evaluation_example import evaluation_example
 
 pytestmark = pytest.mark.usefixtures("short_measurements")
 
-NETWORK = Path(__file__).parents[1] / "headct" / "threshold.tflite"
+NETWORK = Path(__file__).parents[1] / "headct" / "network" / "threshold.tflite"
 SLABS, FOLDS = 6, 2
 RADIUS = (11.0, 0.0, 3.0, 0.0, 9.0, 0.0, 12.0, 0.0)
 """Of the bleed in each patient, in crop pixels; 0 for none."""

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from bundles import contents
 
-from headct.bundle import Cuts
 from headct.errors import ExportError, UnusableInputError
+from headct.network.bundle import Cuts
 from model_training import precisions
 from model_training.config import TrainingConfig
 from model_training.conversion import Precision, convert_all, in_batches, runtime

@@ -5,7 +5,7 @@ import pytest
 from drawn_heads import head
 from drawn_heads import volume as wrapped
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.cohort import Cohort

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import Patient
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.operating_points import (

@@ -1,6 +1,6 @@
 import pytest
 
-from headct.quantities import Quantity as Q
+from headct.terms.quantities import Quantity as Q
 from model_training.datasets.manifest import Manifest
 from model_training.reference import training_reference
 from tests.model_training.made_heads import written

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from headct.errors import SettingsError, UnusableInputError
 from headct.generator.kinds import generate, write
-from headct.reading import load_series
+from headct.images.reading import load_series
 from model_training.cli import main
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.reproduction.answers import Answers

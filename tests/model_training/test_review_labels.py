@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from headct.review import ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.terms.review import ReviewFinding, Standing
+from headct.terms.urgency import Urgency
 from model_training.datasets.orthanc import ReviewedSeries
 from model_training.datasets.review_labels import UNSEEN, row_of
 

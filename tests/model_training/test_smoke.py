@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from headct.bundle import load_bundle
-from headct.classifier import Classifier
-from headct.quantities import Quantity
+from headct.network.bundle import load_bundle
+from headct.network.classifier import Classifier
+from headct.terms.quantities import Quantity
 from model_training.cli import main
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import sample_path

@@ -11,11 +11,11 @@ from bundles import threshold_bundle
 from click.testing import CliRunner
 from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
-from headct.bundle import load_bundle
 from headct.errors import UnusableInputError
-from headct.rubric import Judgement, default_rubric
-from headct.urgency import Urgency
-from headct.urgency_head import FEATURES, UrgencyHead
+from headct.network.bundle import load_bundle
+from headct.terms.urgency import Urgency
+from headct.triage.learned_urgency import FEATURES, UrgencyHead
+from headct.triage.rubric import Judgement, default_rubric
 from model_training import urgency_head
 from model_training.cli import main
 from model_training.datasets.manifest import PROVISIONAL, SPECIALIST, TEST, TRAIN, Manifest, Patient

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headct.errors import SettingsError, UnusableInputError
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.evaluation.worklist_simulation import (
     PUBLISHED,
     SCENARIOS,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.reasons import ReasonCode
-from headct.review import Action, ReviewFinding, Standing
-from headct.urgency import Urgency
+from headct.terms.review import Action, ReviewFinding, Standing
+from headct.terms.urgency import Urgency
 from orthanc_plugin.blinding import blinded_row, blinded_series, blinded_study, blinded_worklist, has_spoken
 from orthanc_plugin.views import (
     CautionView,

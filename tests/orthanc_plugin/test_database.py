@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from store_samples import after, open_store, seen, settings
 
 import orthanc_plugin.migrations
-from headct.assessment import BundleIdentity
+from headct.terms.assessment import BundleIdentity
 from orthanc_plugin import models, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.tables import Base

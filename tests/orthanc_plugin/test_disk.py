@@ -5,7 +5,7 @@ from pathlib import Path
 
 from store_samples import judgement, open_store, seen, settings
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import disk, store
 
 

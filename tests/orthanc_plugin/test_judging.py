@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from store_samples import settings
 
-from headct import key_objects, segmentation, structured_report
-from headct.assessment import State
-from headct.classifier import Classifier
+from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
+from headct.reports import key_objects, segmentation, structured_report
+from headct.terms.assessment import State
 from orthanc_plugin import judging
 from orthanc_plugin.judging import Completeness
 from orthanc_plugin.settings import Settings

@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen, settings
 
-from headct.assessment import BundleIdentity
-from headct.bundle import Bundle, Cuts, default_bundle, load_bundle, write_bundle
-from headct.urgency import Urgency
+from headct.network.bundle import Bundle, Cuts, default_bundle, load_bundle, write_bundle
+from headct.terms.assessment import BundleIdentity
+from headct.terms.urgency import Urgency
 from orthanc_plugin import model_folders, model_list, models, store
 from orthanc_plugin.model_views import ModelEvent, ModelState, ModelsView
 from orthanc_plugin.settings import Settings

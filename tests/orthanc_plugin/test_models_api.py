@@ -14,8 +14,8 @@ from model_samples import activate, begin_shadow, judge, options, own_model, rep
 from store_samples import after, open_store
 from werkzeug.test import TestResponse
 
-from headct.bundle import Bundle
-from headct.urgency import Urgency
+from headct.network.bundle import Bundle
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage

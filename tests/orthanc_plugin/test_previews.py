@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from headct.series import CTSeries
+from headct.images.series import CTSeries
 from orthanc_plugin.preview_files import Folder
 from orthanc_plugin.previews import SIZE, png, render
 from orthanc_plugin.views import Window

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, generate_uid
 from store_samples import judgement, seen
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import store
 from orthanc_plugin.database import Database
 from orthanc_plugin.orthanc_client import OrthancClient

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from fake_triage import NOW, case, in_full, summary
 
-from headct.review import Action, Exclusion, ReviewFinding
-from headct.urgency import Urgency
+from headct.terms.review import Action, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency
 from orthanc_plugin.views import CaseState, ReviewView, SeriesState, WorklistRow, WorklistView
 from orthanc_plugin.web.reading import following, timeline
 

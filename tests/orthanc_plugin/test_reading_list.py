@@ -11,10 +11,10 @@ from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 from watched import BUNDLE, NOW, TRAINED_ON, listed, said, series, study
 
-from headct.assessment import BundleIdentity
-from headct.quantities import Quantity
-from headct.reference import Histogram, Reference, reference
-from headct.urgency import Urgency
+from headct.network.reference import Histogram, Reference, reference
+from headct.terms.assessment import BundleIdentity
+from headct.terms.quantities import Quantity
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, store, watch, worklist
 from orthanc_plugin.lessons import RARE, UNDECIDED, entropy, further_out
 from orthanc_plugin.reading_list import reading_list, references, shadows

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 from werkzeug.test import TestResponse
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import store, tables
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage

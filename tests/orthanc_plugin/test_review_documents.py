@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from store_samples import after, seen
 
-from headct import review_report, structured_report
 from headct.errors import ReportError
-from headct.identity import case_identity
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Person, Review
-from headct.urgency import Urgency
+from headct.reports import review_report, structured_report
+from headct.reports.identity import case_identity
+from headct.terms.review import Action, Person, Review
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, review_documents, reviews, store
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Description, Judgement, NewDocument

@@ -11,7 +11,7 @@ from reading_room import ReadingRoom
 from store_samples import seen
 from werkzeug.test import TestResponse
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import store
 from orthanc_plugin.web.page import BLIND_COOKIE
 

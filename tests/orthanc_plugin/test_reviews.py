@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen
 
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Exclusion, Person, Review, Standing
-from headct.urgency import Urgency
+from headct.terms.review import Action, Exclusion, Person, Review, Standing
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, reviews, store, tables
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.tables import AuditEntry, Series

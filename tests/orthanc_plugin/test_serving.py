@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from model_samples import activate, begin_shadow, own_model
 from store_samples import MEMORY, after, open_store, settings
 
-from headct.bundle import Bundle, default_bundle, load_bundle, write_bundle
 from headct.errors import BundleError
+from headct.network.bundle import Bundle, default_bundle, load_bundle, write_bundle
 from orthanc_plugin import model_folders, model_list, models, store
 from orthanc_plugin.database import Database
 from orthanc_plugin.model_views import ModelState

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from store_samples import after, seen
 
-from headct.assessment import Outcome, State
-from headct.bundle import Bundle, load_bundle
+from headct.network.bundle import Bundle, load_bundle
 from headct.reasons import Reason, ReasonCode
-from headct.urgency import Urgency
+from headct.terms.assessment import Outcome, State
+from headct.terms.urgency import Urgency
 from orthanc_plugin import model_list, models, outbox, shadow, store
 from orthanc_plugin.drift import wilson
 from orthanc_plugin.model_views import ComparisonView

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen
 
 from headct.reasons import Reason, ReasonCode
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, store
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import Claim

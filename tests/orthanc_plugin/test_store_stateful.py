@@ -11,10 +11,10 @@ from report_cases import header
 from sqlalchemy import select
 from store_samples import MEMORY, after, judgement, open_store, seen, settings
 
-from headct import review_report
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Person, Review
-from headct.urgency import Urgency
+from headct.reports import review_report
+from headct.terms.review import Action, Person, Review
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, review_documents, reviews, store, tables
 from orthanc_plugin.reviews import based_on
 from orthanc_plugin.store import Claim

@@ -9,12 +9,12 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import judgement, open_store, seen, settings
 
-from headct.assessment import BundleIdentity
-from headct.quantities import Quantity
+from headct.network.reference import Reference, reference
 from headct.reasons import Reason, ReasonCode
-from headct.reference import Reference, reference
-from headct.review import Action, Exclusion, Person, Review
-from headct.urgency import Urgency
+from headct.terms.assessment import BundleIdentity
+from headct.terms.quantities import Quantity
+from headct.terms.review import Action, Exclusion, Person, Review
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, reviews, store, watch
 from orthanc_plugin.serving import Serving
 from orthanc_plugin.settings import Settings

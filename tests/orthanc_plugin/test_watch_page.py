@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from watched import WEEKS, listed, rate_view, watched
 
-from headct.quantities import Quantity
-from headct.reference import EDGES
+from headct.network.reference import EDGES
+from headct.terms.quantities import Quantity
 from orthanc_plugin.kept import Kept
 from orthanc_plugin.views import PatientNameView
 from orthanc_plugin.watch_views import QuantityView, Rate, ShiftWeekView

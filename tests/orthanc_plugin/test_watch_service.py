@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from store_samples import judgement, open_store, seen, settings
 
-from headct.assessment import BundleIdentity
-from headct.quantities import Quantity
-from headct.reference import reference
-from headct.urgency import Urgency
+from headct.network.reference import reference
+from headct.terms.assessment import BundleIdentity
+from headct.terms.quantities import Quantity
+from headct.terms.urgency import Urgency
 from orthanc_plugin import models, store, watch
 from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage

@@ -12,9 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import orthanc_plugin.web
-from headct.assessment import Finding
 from headct.reasons import Language
-from headct.urgency import Urgency
+from headct.terms.assessment import Finding
+from headct.terms.urgency import Urgency
 from orthanc_plugin.model_views import FigureKind, ModelEvent, ModelState
 from orthanc_plugin.views import (
     CaseState,

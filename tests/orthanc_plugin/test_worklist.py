@@ -8,8 +8,8 @@ from hypothesis import given, strategies
 from store_samples import after, assessment
 
 from headct.reasons import Reason, ReasonCode
-from headct.review import Action, Exclusion, Person, Review, verdict
-from headct.urgency import Urgency
+from headct.terms.review import Action, Exclusion, Person, Review, verdict
+from headct.terms.urgency import Urgency
 from orthanc_plugin import worklist
 from orthanc_plugin.views import CaseState, SeriesState
 from orthanc_plugin.worklist import SeriesRecord, StudyRecord

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel
 
-from headct.review import BLEED_TYPES, LONGEST_COMMENT, Exclusion, ReviewFinding
-from headct.urgency import Urgency
+from headct.terms.review import BLEED_TYPES, LONGEST_COMMENT, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency
 from orthanc_plugin import views
 
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))

@@ -22,8 +22,8 @@ from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, generate_uid
 
 from headct.generator.kinds import Order
 from headct.generator.scanner import Plane
-from headct.geometry import stack as stack_of_server
-from headct.reading import load_series
+from headct.images.geometry import stack as stack_of_server
+from headct.images.reading import load_series
 
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 UNEVEN = (0.0, 2.5, 5.0, 7.5, 12.5, 17.5, 22.5)

@@ -44,7 +44,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from reading_room import Door, ReadingRoom
 from store_samples import MEMORY
 
-from headct.urgency import Urgency as ServersUrgency
+from headct.terms.urgency import Urgency as ServersUrgency
 
 START = datetime(2026, 3, 4, 18, tzinfo=UTC)
 IDS = ("s1", "s2")

@@ -22,7 +22,7 @@ from slicer_servers import Authority, as_json, http_server
 from sqlalchemy import select
 from ward import PASSWORD, Ward, head
 
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from orthanc_plugin import outbox, store
 from orthanc_plugin.tables import Assessment, Document
 from orthanc_plugin.views import DocumentKind

@@ -21,8 +21,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from headct.review import Person, Review
-from headct.urgency import Urgency as ServersUrgency
+from headct.terms.review import Person, Review
+from headct.terms.urgency import Urgency as ServersUrgency
 from orthanc_plugin.views import ReviewRequest
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)

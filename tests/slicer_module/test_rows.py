@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct import wording
-from headct.review import BLEED_TYPES, Exclusion, ReviewFinding
-from headct.urgency import Urgency as ServersUrgency
+from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency as ServersUrgency
 from orthanc_plugin.views import PatientNameView, WorklistView
 from orthanc_plugin.web import page
 from orthanc_plugin.web import words as page_words
@@ -143,7 +143,7 @@ def test_few_findings_of_a_row_are_those_that_the_page_shows(kinds: list[str], o
     findings = tuple(
         Finding(kind, both, offset_mm=offset, volume_ml=float(n)) for n, kind in enumerate(kinds)
     )
-    from headct.assessment import FindingKind
+    from headct.terms.assessment import FindingKind
     from orthanc_plugin.views import FindingView, Words
 
     nothing = Words(en="", ja="")

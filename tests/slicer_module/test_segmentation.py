@@ -22,10 +22,10 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless, generate_uid
 
-from headct import segmentation
-from headct.preprocessing import CROP_COLUMNS, CROP_ROWS
-from headct.reading import load_series
-from headct.region import Region
+from headct.findings.region import Region
+from headct.images.reading import load_series
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.reports import segmentation
 
 UNEVEN = (0.0, 2.5, 5.0, 7.5, 12.5, 17.5, 22.5)
 

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import slicer_translations
 
 from headct import wording
-from headct.review import Exclusion, ReviewFinding
-from headct.urgency import Urgency as ServersUrgency
+from headct.terms.review import Exclusion, ReviewFinding
+from headct.terms.urgency import Urgency as ServersUrgency
 
 PAIRS = [(context, text) for context, texts in slicer_translations.sentences().items() for text in texts]
 

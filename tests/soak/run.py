@@ -24,11 +24,11 @@ from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all
 from mutation import mutants
 from stack_process import StackProcess
 
-from headct.anatomy import levels
-from headct.coverage import coverage
 from headct.eligibility import check_headers, check_pixels
 from headct.errors import NotAnalysedError
-from headct.reading import load_series, read_headers
+from headct.images.anatomy import levels
+from headct.images.coverage import coverage
+from headct.images.reading import load_series, read_headers
 
 SERIES_LIMIT_SECONDS = 30.0
 

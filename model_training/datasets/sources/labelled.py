@@ -37,7 +37,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from headct.errors import UnusableInputError
-from headct.urgency import Urgency
+from headct.terms.urgency import Urgency
 from model_training.datasets.masks import PngMasks, SegMasks
 from model_training.datasets.source import BLEEDS, FINDINGS, FoundSeries, LeftOut, Masks, Truth
 from model_training.datasets.sources.tables import rows_of

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
 import model_training.gate.gate as module
-from headct.bundle import Cuts, InputContract, TrainingData
-from headct.classifier import Classifier
 from headct.errors import BundleError
-from headct.urgency_head import FEATURES, UrgencyHead
+from headct.network.bundle import Cuts, InputContract, TrainingData
+from headct.network.classifier import Classifier
+from headct.triage.learned_urgency import FEATURES, UrgencyHead
 from model_training.cli import main
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from bundles import threshold_bundle
 
-from headct.bundle import TrainingData
-from headct.urgency import Urgency
+from headct.network.bundle import TrainingData
+from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import TEST, Manifest, Patient
 from model_training.gate.endpoints import Share
 from model_training.gate.judging import Answer, Case, choose, endpoints, trained_on

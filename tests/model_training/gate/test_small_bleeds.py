@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from data import SHARED, needs_shared_data
 
-from headct.bundle import TrainingData, default_bundle, load_bundle, write_bundle
-from headct.preprocessing import head_volume
-from headct.reading import load_series, read_headers
+from headct.images.reading import load_series, read_headers
+from headct.network.bundle import TrainingData, default_bundle, load_bundle, write_bundle
+from headct.network.preprocessing import head_volume
 from model_training.datasets.manifest import TEST, Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.sources.tables import rows_of

@@ -1,0 +1,1 @@
+"""A network's output to findings: scores, bleeds measured, the midline."""

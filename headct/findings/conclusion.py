@@ -1,0 +1,72 @@
+"""The network's output for one head to what is said of it: findings, urgency, probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headct.findings.measurement import measure
+from headct.findings.scoring import Bleeding, score
+from headct.network.bundle import BundleContents, Cuts
+from headct.network.preprocessing import HeadVolume
+from headct.terms.assessment import Finding, FindingKind
+from headct.terms.urgency import Urgency
+from headct.triage.learned_urgency import features
+from headct.triage.rubric import Judgement, Rubric
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a bundle says of one head."""
+
+    bleeding: Bleeding
+    findings: tuple[Finding, ...]
+    by_rubric: Judgement
+    urgency: Urgency
+    """The rubric's, or that of the bundle's learned head."""
+    haemorrhage_probability: float
+    alert_probability: float
+
+
+def conclude(
+    volume: HeadVolume, probabilities: NDArray[np.float32], contents: BundleContents, rubric: Rubric
+) -> Conclusion:
+    """Judge one head by a bundle's cuts, calibrations and, where it brings one, learned urgency head.
+
+    The head was fitted beside one version of the rubric. With another one, a hospital's own, that rubric
+    decides alone.
+
+    Args:
+        volume: the head.
+        probabilities: the network's output for it, shape of ``volume.hu``.
+        contents: of the bundle whose network that was.
+        rubric: findings to urgency.
+    """
+    bleeding, findings = find(volume, probabilities, contents.cuts, rubric)
+    judgement = rubric.judge(findings)
+    urgency, alert = judgement.urgency, contents.alert(bleeding.score)
+    head = contents.urgency_head
+    if head and rubric.version == contents.rubric_version:
+        values = features(findings, bleeding.score)
+        urgency, alert = head.judge(values, judgement), head.alert(values)
+    return Conclusion(bleeding, findings, judgement, urgency, contents.haemorrhage(bleeding.score), alert)
+
+
+def find(
+    volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts, rubric: Rubric
+) -> tuple[Bleeding, tuple[Finding, ...]]:
+    """Score and findings of one head; ``probabilities`` has the shape of ``volume.hu``."""
+    bleeding = score(volume, probabilities, cuts)
+    return bleeding, _with_bleed(measure(volume, bleeding.mask, rubric.limits), volume, bleeding.mask)
+
+
+def _with_bleed(
+    findings: tuple[Finding, ...], volume: HeadVolume, mask: NDArray[np.bool_]
+) -> tuple[Finding, ...]:
+    """A flagged patient always has a bleed among the findings, without figures where it is too small or too
+    dense to be measured: the haemorrhage cut decides that there is one, the measure only how large it is.
+    """
+    if not mask.any() or any(f.kind is not FindingKind.MIDLINE_OFFSET for f in findings):
+        return findings
+    slices = sorted({n for slab in np.flatnonzero(mask.any(axis=(1, 2))) for n in volume.slabs[slab]})
+    return (Finding(FindingKind.HAEMORRHAGE, slices=tuple(slices)), *findings)

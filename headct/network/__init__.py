@@ -1,0 +1,1 @@
+"""A bundle, the input its network wants, and the network run."""

@@ -1,0 +1,103 @@
+"""The network of a bundle: loaded once, kept, and asked for the bleed probability of every voxel."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headct.errors import BundleError, InferenceError
+from headct.network.bundle import Bundle
+from headct.network.preprocessing import HeadVolume
+
+THREADS = 2
+"""The small boxes this is made for have two to four cores, and Orthanc needs one."""
+
+
+_ROUNDING = 1e-3
+
+
+class Runtime(Protocol):
+    """What runs a network; LiteRT here, others may follow."""
+
+    batch: int
+    """Slabs one call takes."""
+
+    def __call__(self, slabs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network input of shape (batch, rows, columns, channels) to output (batch, rows, columns, 1)."""
+        ...
+
+
+class LiteRTRuntime:
+    """A ``.tflite`` network on the CPU."""
+
+    def __init__(self, network: Path, input_shape: tuple[int, int, int], threads: int = THREADS) -> None:
+        """Load a network and run it once, so that the first patient does not wait for its set-up.
+
+        Raises:
+            BundleError: not a network, or one for another input or output than ``input_shape`` (rows,
+                columns, channels) and a probability for each pixel.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            # Its bytes, not its path: a file that stays mapped would change answers when it is changed.
+            self._interpreter = Interpreter(model_content=network.read_bytes(), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise BundleError(f"{network} is not a network LiteRT can run") from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.batch = int(inputs[0]["shape"][0])
+        rows, columns, _ = input_shape
+        if (
+            [len(inputs), len(outputs)] != [1, 1]
+            or any(detail["dtype"] != np.float32 for detail in (inputs[0], outputs[0]))
+            or tuple(inputs[0]["shape"][1:]) != input_shape
+            or tuple(outputs[0]["shape"]) != (self.batch, rows, columns, 1)
+        ):
+            raise BundleError(f"{network} does not read and write what its bundle says")
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self(np.zeros((self.batch, *input_shape), np.float32))
+
+    def __call__(self, slabs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run one batch."""
+        self._interpreter.set_tensor(self._input, slabs)
+        self._interpreter.invoke()
+        return np.array(self._interpreter.get_tensor(self._output), np.float32)
+
+
+class Classifier:
+    """A bundle ready to judge. Not for several threads at once."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime | None = None) -> None:
+        """Load the bundle's network, with LiteRT unless told otherwise.
+
+        Raises:
+            BundleError: the network does not fit its bundle.
+        """
+        contract = bundle.contents.input
+        self.bundle = bundle
+        self._runtime = runtime or LiteRTRuntime(
+            bundle.network, (contract.rows, contract.columns, 2 * contract.context + 1)
+        )
+
+    def predict(self, volume: HeadVolume) -> NDArray[np.float32]:
+        """Bleed probability of every voxel, shape of ``volume.hu``.
+
+        Raises:
+            InferenceError: the network gave something that is no probability; never a silent GREEN.
+        """
+        slabs = len(volume.hu)
+        context, batch = self.bundle.contents.input.context, self._runtime.batch
+        neighbours = np.arange(-context, context + 1)
+        probabilities = np.empty(volume.hu.shape, np.float32)
+        for start in range(0, slabs, batch):
+            # The last batch is filled up with the top slab; what it gives for that is dropped.
+            wanted = np.arange(start, start + batch)
+            index = np.clip(wanted[:, None] + neighbours, 0, slabs - 1)
+            stack = np.ascontiguousarray(np.moveaxis(volume.hu[index], 1, -1), np.float32)
+            probabilities[start : start + batch] = self._runtime(stack)[: slabs - start, :, :, 0]
+        # NaN fails this comparison too. Fast sigmoids overshoot by a rounding error, which is clipped.
+        if not (probabilities.min() >= -_ROUNDING and probabilities.max() <= 1 + _ROUNDING):
+            raise InferenceError("the network's output is no probability")
+        return np.clip(probabilities, 0.0, 1.0, out=probabilities)

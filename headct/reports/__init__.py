@@ -1,0 +1,1 @@
+"""DICOM results, a reader for every writer."""

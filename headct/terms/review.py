@@ -1,0 +1,218 @@
+"""What named persons say of a case, and what counts when several have spoken."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from headct.errors import ReviewError
+from headct.terms.urgency import Urgency
+
+LONGEST_COMMENT = 2000
+
+
+class Action(StrEnum):
+    """What a reader does with a case."""
+
+    CONFIRM = "confirm"
+    """The machine's urgency is right."""
+    RELABEL = "relabel"
+    """It is another."""
+    EXCLUDE = "exclude"
+    """The case is not to be learnt from, whatever its colour."""
+
+
+class Exclusion(StrEnum):
+    """Why a case is not to be learnt from."""
+
+    POST_OPERATIVE = "post_operative"
+    REPEAT = "repeat"
+    """Of a patient who is in the data already."""
+    POOR_QUALITY = "poor_quality"
+    WRONG_SERIES = "wrong_series"
+    OTHER = "other"
+    """Said in the comment."""
+
+
+class ReviewFinding(StrEnum):
+    """What a reader may say is there or is not. What is not named was not looked for."""
+
+    HAEMORRHAGE = "haemorrhage"
+    """Any bleed within the skull."""
+    INTRAPARENCHYMAL = "intraparenchymal"
+    INTRAVENTRICULAR = "intraventricular"
+    SUBARACHNOID = "subarachnoid"
+    EPIDURAL = "epidural"
+    SUBDURAL = "subdural"
+    OLD_COLLECTION = "old_collection"
+    MIDLINE_SHIFT = "midline_shift"
+    FRACTURE = "fracture"
+
+
+BLEED_TYPES = (
+    ReviewFinding.INTRAPARENCHYMAL,
+    ReviewFinding.INTRAVENTRICULAR,
+    ReviewFinding.SUBARACHNOID,
+    ReviewFinding.EPIDURAL,
+    ReviewFinding.SUBDURAL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who reviews."""
+
+    login: str
+    """As Orthanc knows them."""
+    name: str
+    """DICOM person name (PS3.5 section 6.2.1), such as ``Sato^Hanako``."""
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One person's word on one series. It is never changed, only followed by another."""
+
+    by: Person
+    at: datetime
+    action: Action
+    urgency: Urgency | None
+    """The person's own; ``None`` when the case is excluded."""
+    findings: Mapping[ReviewFinding, bool] = field(default_factory=dict)
+    """Present or absent."""
+    reason: Exclusion | None = None
+    """Of an exclusion."""
+    comment: str = ""
+    blind: bool = False
+    """Given before the machine's answer was shown."""
+
+    def __post_init__(self) -> None:
+        """Refuse a review that contradicts itself.
+
+        Raises:
+            ReviewError: in one sentence, shown to the reader.
+        """
+        if (self.action is Action.EXCLUDE) != (self.reason is not None):
+            raise ReviewError("An exclusion, and nothing else, has a reason.")
+        if (self.action is Action.EXCLUDE) != (self.urgency is None):
+            raise ReviewError("Every review but an exclusion has an urgency.")
+        if self.reason is Exclusion.OTHER and not self.comment.strip():
+            raise ReviewError("Say in the comment why the case is excluded.")
+        if len(self.comment) > LONGEST_COMMENT:
+            raise ReviewError(f"A comment has at most {LONGEST_COMMENT} characters.")
+        if self.findings.get(ReviewFinding.HAEMORRHAGE) is False and any(
+            self.findings.get(t) for t in BLEED_TYPES
+        ):
+            raise ReviewError("No haemorrhage, and a type of haemorrhage, cannot both be.")
+        if self.at.tzinfo is None:
+            raise ValueError("time without a zone")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; :meth:`from_json` reads them back."""
+        return {
+            "login": self.by.login,
+            "name": self.by.name,
+            "organisation": self.by.organisation,
+            "at": self.at.isoformat(),
+            "action": self.action.value,
+            "urgency": None if self.urgency is None else self.urgency.name,
+            "findings": {finding.value: present for finding, present in self.findings.items()},
+            "reason": None if self.reason is None else self.reason.value,
+            "comment": self.comment,
+            "blind": self.blind,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of :meth:`to_json`."""
+        return cls(
+            by=Person(data["login"], data["name"], data["organisation"]),
+            at=datetime.fromisoformat(data["at"]),
+            action=Action(data["action"]),
+            urgency=None if data["urgency"] is None else Urgency[data["urgency"]],
+            findings={ReviewFinding(name): bool(p) for name, p in data["findings"].items()},
+            reason=None if data["reason"] is None else Exclusion(data["reason"]),
+            comment=data["comment"],
+            blind=data["blind"],
+        )
+
+
+class Standing(StrEnum):
+    """How far the readers of a case are."""
+
+    UNREVIEWED = "unreviewed"
+    REVIEWED = "reviewed"
+    """One reader, or several of one mind."""
+    DISPUTED = "disputed"
+    """Two readers differ; a third is to settle it."""
+    SETTLED = "settled"
+    """At least three readers; the view that most hold counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What counts after all reviews of a case."""
+
+    standing: Standing
+    urgency: Urgency | None = None
+    """What is shown; while two differ the worse of theirs. ``None`` when unreviewed or excluded."""
+    by: Review | None = None
+    """The latest review that says so; ``None`` when unreviewed."""
+    findings: Mapping[ReviewFinding, bool] = field(default_factory=dict, compare=False)
+    """What those who say so found, together; without what one of them sees and another does not."""
+
+    @property
+    def label(self) -> Urgency | None:
+        """What may be learnt from: nothing while readers differ, nor from an excluded case."""
+        return None if self.standing is Standing.DISPUTED else self.urgency
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the case is not to be learnt from."""
+        return self.by is not None and self.urgency is None
+
+
+UNREVIEWED = Verdict(Standing.UNREVIEWED)
+
+
+def verdict(reviews: Sequence[Review]) -> Verdict:
+    """What counts. Of each person the latest review does; earlier ones are history.
+
+    Two who differ leave the case open, shown with the worse of their colours, a colour before an exclusion.
+    From three persons on the view that most hold counts; of views held by as many, that of the latest.
+
+    Args:
+        reviews: of one case, in the order in which they were given.
+    """
+    latest: dict[str, Review] = {}
+    for review in reviews:
+        latest.pop(review.by.login, None)
+        latest[review.by.login] = review
+    spoken = list(latest.values())
+    views = Counter(review.urgency for review in spoken)
+    match len(spoken), len(views):
+        case 0, _:
+            return UNREVIEWED
+        case _, 1:
+            return _held(Standing.REVIEWED, spoken[-1], spoken)
+        case 2, _:
+            worse = max(spoken, key=lambda review: -1 if review.urgency is None else int(review.urgency))
+            return _held(Standing.DISPUTED, worse, spoken)
+    held = max(views.values())
+    settling = next(review for review in reversed(spoken) if views[review.urgency] == held)
+    return _held(Standing.SETTLED, settling, spoken)
+
+
+def _held(standing: Standing, by: Review, spoken: Sequence[Review]) -> Verdict:
+    said: dict[ReviewFinding, set[bool]] = {}
+    for review in spoken:
+        if review.urgency is by.urgency:
+            for finding, present in review.findings.items():
+                said.setdefault(finding, set()).add(present)
+    open_to_question = {finding for finding, views in said.items() if len(views) > 1}
+    if ReviewFinding.HAEMORRHAGE in open_to_question:
+        open_to_question |= set(BLEED_TYPES)
+    agreed = {finding: views.pop() for finding, views in said.items() if finding not in open_to_question}
+    return Verdict(standing, by.urgency, by, agreed)

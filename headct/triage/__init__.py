@@ -1,0 +1,1 @@
+"""Findings to an urgency: the rubric, and the urgency learned from specialists."""

@@ -1,0 +1,77 @@
+"""A few hundred damaged series: always a stack or a reason, never anything else, and soon."""
+
+import random
+import time
+
+import pytest
+from data import SHARED
+from dicom_stack import files, head
+from mutation import mutants
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
+
+from headct.eligibility import cautions, check_headers, check_pixels
+from headct.errors import NotAnalysedError
+from headct.images.anatomy import levels
+from headct.images.coverage import coverage
+from headct.images.reading import load_series, read_headers
+
+SECONDS = 10.0
+"""Of the processor, far more than any takes; a hang takes for ever."""
+SYNTAXES = (ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless, DeflatedExplicitVRLittleEndian)
+
+
+def judge(sources: list[bytes]) -> str:
+    try:
+        headers = read_headers(sources)
+        check_headers(headers)
+        series = load_series(sources, headers)
+        measured = levels(series)
+        check_pixels(series, measured)
+        cautions(series)
+        return f"covered {coverage(series, measured).complete}"
+    except NotAnalysedError as error:
+        assert error.reason.sentence("ja") and error.reason.sentence("en")
+        return error.reason.code.value
+
+
+REAL = ("ct_ich/series/CTICH-085", "real_studies/siemens_stroke_0226308/ct")
+
+
+def _series() -> dict[str, list[bytes]]:
+    small = head(slabs=12, size=48)
+    found = {str(s): files(small, syntax=s) for s in SYNTAXES}
+    if SHARED.is_dir():
+        found |= {name: [p.read_bytes() for p in sorted((SHARED / name).iterdir())] for name in REAL}
+    return found
+
+
+@pytest.mark.parametrize("name", [*map(str, SYNTAXES), *REAL])
+def test_damaged_series(name):
+    series = _series()
+    if name not in series:
+        pytest.skip("real head CTs (shared/data) are not here")
+    outcomes = set()
+    for label, damaged in mutants(series[name], seed=7, count=25 if name in REAL else 60):
+        start = time.process_time()
+        try:
+            outcomes.add(judge(damaged))
+        except Exception as error:
+            raise AssertionError(f"mutant {label} of {name}") from error
+        assert time.process_time() - start < SECONDS, label
+    assert len(outcomes) >= 4, outcomes
+
+
+def test_the_mutator_is_seeded_and_does_damage():
+    stored = files(head(slabs=12, size=48))
+    first, again = ([m for _, m in mutants(stored, seed, 40)] for seed in (3, 3))
+    assert first == again
+    assert sum(m != stored for m in first) >= 35
+    assert first != [m for _, m in mutants(stored, 4, 40)]
+
+
+def test_files_of_other_series_mixed_in():
+    rng = random.Random(5)
+    pools = list(_series().values())
+    for _ in range(20):
+        mixed = [rng.choice(rng.choice(pools)) for _ in range(rng.randrange(1, 30))]
+        assert judge(mixed) in {"inconsistent_geometry", "too_few_slices", "not_a_head", "unreadable"}
