@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from headct.errors import HeadCTError
-from model_training.cycle_command import cycle
-from model_training.dataset_commands import dataset
+from model_training.cycle.command import cycle
+from model_training.datasets.commands import dataset
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -19,7 +19,7 @@ _run = click.option("--run", type=_FOLDER, required=True, help="Folder of the tr
 _config = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="TOML file with settings that differ from model_training/config.toml.",
+    help="TOML file with settings that differ from model_training/learning/config.toml.",
 )
 
 
@@ -67,7 +67,7 @@ def train(data: Path, run: Path, config: Path | None, **options: Any) -> None:
     Finished networks are left as they are, stopped ones go on from their last finished epoch. Several GPUs
     are used together; several hosts as TF_CONFIG says.
     """
-    from model_training.run import train_run
+    from model_training.learning.run import train_run
 
     for folder in train_run(data, run, config, **options):
         click.echo(f"{folder}")
@@ -112,10 +112,10 @@ def evaluate(data: Path, run: Path, config: Path | None, *, allow_partial: bool)
 
     Outputs of the networks are kept, so what was stopped goes on where it was.
     """
-    from model_training.config import TrainingConfig
     from model_training.evaluation.evaluate import evaluate as judge
     from model_training.evaluation.report import write_report
     from model_training.evaluation.summary import summary
+    from model_training.learning.config import TrainingConfig
 
     click.echo(summary(judge(data, run, TrainingConfig.read(config), allow_partial=allow_partial)))
     click.echo(f"{write_report(run)}")
@@ -167,9 +167,9 @@ def export(
     repeats: int,
 ) -> None:
     """Convert the network that ships to every precision, measure each, write the best one's bundle."""
-    from model_training.config import TrainingConfig
-    from model_training.conversion import Precision
-    from model_training.export import export as write
+    from model_training.learning.config import TrainingConfig
+    from model_training.learning.conversion import Precision
+    from model_training.shipping.export import export as write
 
     bundle = write(
         data,
@@ -189,8 +189,8 @@ def export(
 @_config
 def urgency_head(data: Path, run: Path, config: Path | None) -> None:
     """Learn urgencies from specialists' labels; without this step, or with too few, the rubric decides."""
-    from model_training.config import TrainingConfig
-    from model_training.urgency_head import learn
+    from model_training.learning.config import TrainingConfig
+    from model_training.shipping.learned_urgency import learn
 
     figures = learn(data, run, TrainingConfig.read(config)).figures
     for name in ("weighted_kappa", "weighted_kappa_of_rubric", "difference"):

@@ -17,7 +17,6 @@ from headct.errors import UnusableInputError
 from headct.network.bundle import Cuts
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
-from model_training.config import TrainingConfig
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.evaluation import figures
 from model_training.evaluation.alert_table import alert_table
@@ -31,6 +30,7 @@ from model_training.evaluation.operating_points import VOXEL_CUTS, OperatingPoin
 from model_training.evaluation.statistics import Array, share
 from model_training.evaluation.volumes import volumes
 from model_training.evaluation.worklist_simulation import simulate_worklist
+from model_training.learning.config import TrainingConfig
 
 EVALUATION = "evaluation.json"
 REPRODUCTION = "reproduction.json"

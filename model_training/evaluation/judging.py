@@ -17,7 +17,7 @@ from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 
 if TYPE_CHECKING:  # brings TensorFlow, which is not needed where all outputs are kept
-    from model_training.config import TrainingConfig
+    from model_training.learning.config import TrainingConfig
 
 WEIGHTS = "network.weights.h5"
 FINAL = "final"
@@ -100,8 +100,8 @@ class Judges:
         return outputs
 
     def _infer(self, network: str, hu: NDArray[np.int16], slabs: NDArray[np.bool_]) -> NDArray[np.float16]:
-        from model_training.conversion import in_batches
-        from model_training.input_pipeline import stacked
+        from model_training.learning.conversion import in_batches
+        from model_training.learning.input_pipeline import stacked
 
         if not slabs.any():
             return np.zeros((0, *hu.shape[1:]), np.float16)
@@ -112,7 +112,7 @@ class Judges:
 
 def litert(folder: Path, config: "TrainingConfig") -> LiteRTRuntime:
     """A trained network as the product runs it, in float32; several times faster than Keras on a CPU."""
-    from model_training.conversion import Precision, convert, runtime
-    from model_training.train import trained
+    from model_training.learning.conversion import Precision, convert, runtime
+    from model_training.learning.train import trained
 
     return runtime(convert(trained(folder, config), Precision.FLOAT32))

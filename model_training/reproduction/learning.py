@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headct.errors import UnusableInputError
 from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest
-from model_training.networks.alexnet import alexnet
+from model_training.learning.networks.alexnet import alexnet
 from model_training.reproduction.answers import ANSWERS, Answers
 from model_training.reproduction.dealing import TASKS, Dealing, folds, parts
 from model_training.reproduction.pictures import Pictures, of_each_picture

@@ -36,7 +36,7 @@ def main() -> None:
     """Run one of the two commands."""
     model_file = Path(sys.argv[2])
     if sys.argv[1] == "make":
-        from model_training.networks.alexnet import alexnet
+        from model_training.learning.networks.alexnet import alexnet
 
         alexnet().save(model_file)
         return

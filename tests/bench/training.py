@@ -19,11 +19,11 @@ def training(work: Path) -> list[tuple[str, str]]:
     import keras
     import tensorflow as tf
 
-    from model_training.config import TrainingConfig
-    from model_training.fitting import Batches, fit, read_log
-    from model_training.input_pipeline import training_batches
-    from model_training.losses import bleed_loss
-    from model_training.networks import build
+    from model_training.learning.config import TrainingConfig
+    from model_training.learning.fitting import Batches, fit, read_log
+    from model_training.learning.input_pipeline import training_batches
+    from model_training.learning.losses import bleed_loss
+    from model_training.learning.networks import build
     from tests.model_training.made_heads import made_head
 
     config = TrainingConfig.read()

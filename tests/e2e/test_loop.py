@@ -14,9 +14,9 @@ from pydicom import dcmread
 
 from headct.generator.kinds import generate, write
 from headct.network.bundle import default_bundle, load_bundle
-from model_training import urgency_head
 from model_training.cli import main
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
+from model_training.shipping import learned_urgency
 
 pytestmark = pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed")
 
@@ -128,8 +128,8 @@ def margins(path: Path) -> Path:
 def test_from_arrival_to_the_next_model_and_back(
     hospital: Hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(urgency_head, "FEWEST", FEWEST)
-    monkeypatch.setattr(urgency_head, "FEWEST_OF_A_COLOUR", FEWEST_OF_A_COLOUR)
+    monkeypatch.setattr(learned_urgency, "FEWEST", FEWEST)
+    monkeypatch.setattr(learned_urgency, "FEWEST_OF_A_COLOUR", FEWEST_OF_A_COLOUR)
     orthanc = hospital.orthanc
     shipped = load_bundle(default_bundle())
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from model_training.networks.bleed import bleed_network
+from model_training.learning.networks.bleed import bleed_network
 
 WIDTHS = (24, 32)
 

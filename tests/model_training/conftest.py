@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from headct.generator.kinds import generate
-from model_training import judging_time
 from model_training.evaluation import worklist_simulation
+from model_training.shipping import judging_time
 
 MONTHS = 4
 """Of each simulated worklist."""

@@ -13,12 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import keras
 import tensorflow as tf
 
-from model_training.config import TrainingConfig
-from model_training.distribution import strategy
-from model_training.fitting import Batches, fit
-from model_training.input_pipeline import validation_batches
-from model_training.losses import bleed_loss
-from model_training.networks import build
+from model_training.learning.config import TrainingConfig
+from model_training.learning.distribution import strategy
+from model_training.learning.fitting import Batches, fit
+from model_training.learning.input_pipeline import validation_batches
+from model_training.learning.losses import bleed_loss
+from model_training.learning.networks import build
 from tests.model_training.made_heads import made_head
 
 STEPS, EPOCHS = 4, 2

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model_training.config import TrainingConfig
-from model_training.train import train
+from model_training.learning.config import TrainingConfig
+from model_training.learning.train import train
 
 
 def main() -> None:

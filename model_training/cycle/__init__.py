@@ -1,0 +1,1 @@
+"""Reviewed cases to the next bundle, if the gate lets it through."""

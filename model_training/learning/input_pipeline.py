@@ -1,0 +1,101 @@
+"""Patients' volumes to batches: drawn, augmented and put together while the network computes."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from model_training.datasets.manifest import Patient
+from model_training.datasets.sample import Sample
+from model_training.learning.augmentation import augment
+from model_training.learning.config import TrainingConfig
+from model_training.learning.fitting import Batches
+from model_training.learning.networks.bleed import CONTEXT
+from model_training.learning.sampling import BLOOD_MAX_HU, Draws
+
+Slabs = Iterator[tuple[NDArray[np.float32], ...]]
+
+
+def training_batches(
+    samples: Sequence[Sample], patients: Sequence[Patient], config: TrainingConfig, seed: Sequence[int]
+) -> Batches:
+    """Slabs drawn anew for each epoch; every host draws the same ones and keeps its share.
+
+    What an epoch shows depends on ``seed`` and the epoch's number alone.
+    """
+
+    draws = Draws(samples, patients, config.sampling)
+
+    def of_epoch(epoch: int, shares: Any) -> Any:
+        def endless() -> Slabs:
+            random = np.random.default_rng([*seed, epoch])
+            while True:
+                yield draws.draw(random)
+
+        number = seed_number([*seed, epoch, shares.input_pipeline_id])
+
+        def varied(hu: Any, mask: Any, weight: Any) -> Any:
+            # Of this graph alone: TensorFlow's global seed would have the training step optimised anew.
+            tf.compat.v1.set_random_seed(number)
+            return augment(hu, mask, weight, config.augmentation)
+
+        return (
+            _dataset(endless, samples, shares)
+            .batch(shares.get_per_replica_batch_size(config.batch), drop_remainder=True)
+            .map(varied)
+            .prefetch(2)
+        )
+
+    return Batches(of_epoch, config.steps)
+
+
+def validation_batches(samples: Sequence[Sample], config: TrainingConfig) -> Batches:
+    """Every slab of these samples once, the middle window of each, nothing varied.
+
+    The last batch is filled up from the first slabs.
+    """
+
+    def of_epoch(epoch: int, shares: Any) -> Any:
+        def endless() -> Slabs:
+            for sample in itertools.cycle(samples):
+                hu, mask = sample.volume.hu, sample.mask
+                weight = ~(mask & (hu > BLOOD_MAX_HU))
+                parts = (stacked(hu), mask[..., None], weight[..., None])
+                yield from zip(*(part.astype(np.float32) for part in parts), strict=True)
+
+        rows, columns = config.augmentation.window
+        return (
+            _dataset(endless, samples, shares)
+            .map(lambda *parts: [tf.image.resize_with_crop_or_pad(part, rows, columns) for part in parts])
+            .map(lambda hu, mask, weight: (hu, tf.concat([mask, weight], axis=-1)))
+            .batch(shares.get_per_replica_batch_size(config.batch), drop_remainder=True)
+            .prefetch(2)
+        )
+
+    return Batches(of_epoch, -(-sum(len(s.mask) for s in samples) // config.batch))
+
+
+def stacked(hu: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Every slab with its neighbours, shape (slabs, rows, columns, 3); the end slabs repeat themselves."""
+    index = np.arange(len(hu))[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
+    stack: NDArray[np.float32] = np.moveaxis(hu[np.clip(index, 0, len(hu) - 1)], 1, -1).astype(np.float32)
+    return stack
+
+
+def _dataset(endless: Callable[[], Slabs], samples: Sequence[Sample], shares: Any) -> Any:
+    """Slabs, masks and weights as TensorFlow has them, of which every host takes its share in turn."""
+    shape = samples[0].mask.shape[1:]
+    return tf.data.Dataset.from_generator(
+        lambda: itertools.islice(endless(), shares.input_pipeline_id, None, shares.num_input_pipelines),
+        output_signature=tuple(
+            tf.TensorSpec((*shape, channels), tf.float32) for channels in (2 * CONTEXT + 1, 1, 1)
+        ),
+    )
+
+
+def seed_number(seed: Sequence[int]) -> int:
+    """One number of several, as TensorFlow wants its seeds."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -1,0 +1,208 @@
+"""A run that was trained and evaluated to a bundle with its model card."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headct.errors import ExportError, UnusableInputError
+from headct.network.bundle import (
+    Bundle,
+    BundleContents,
+    Calibration,
+    Cuts,
+    InputContract,
+    TrainingData,
+    write_bundle,
+)
+from headct.network.classifier import THREADS
+from headct.terms.urgency import Urgency
+from model_training.datasets.lineage import Known
+from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.sample import Sample, sample_path
+from model_training.evaluation.evaluate import EVALUATION
+from model_training.evaluation.statistics import Figure
+from model_training.learning.config import TrainingConfig
+from model_training.learning.conversion import Precision, convert_all
+from model_training.learning.networks.bleed import CONTEXT
+from model_training.learning.train import run_folder, trained
+from model_training.shipping import precisions
+from model_training.shipping.judging_time import REPEATS, judging_time
+from model_training.shipping.learned_urgency import load_urgency_head
+from model_training.shipping.model_card import figures, model_card
+from model_training.shipping.precisions import RULE, Row, agreement, choose, refusal
+from model_training.shipping.reference import training_reference
+
+EXPORT, JUDGING = "export.json", "judging.json"
+NAME = "headct-bleed"
+OWN_LICENCE = "Apache-2.0"
+COMPARED_BLEEDING, COMPARED_CLEAR = 8, 4
+"""Patients on whom an exported network is compared with its original: those with most blood, some without."""
+
+
+def export(
+    data: Path,
+    run: Path,
+    models: Path,
+    *,
+    version: str,
+    config: TrainingConfig,
+    precision: Precision | None = None,
+    repeats: int = REPEATS,
+) -> Bundle:
+    """Convert the network that ships, measure every precision, choose one, write the bundle.
+
+    Writes ``export.json`` and ``judging.json`` into the run's folder too.
+
+    Args:
+        data: folder that ``dataset`` wrote.
+        run: folder of a run that was trained and evaluated.
+        models: where bundles lie.
+        version: of the bundle.
+        config: the run's settings.
+        precision: overrides the choice by the table; the card says so.
+        repeats: rounds of the measurement of time.
+
+    Raises:
+        UnusableInputError: the run was not evaluated, or on other data.
+        ExportError: no precision, or not the one asked for, is still the same network, or there is such a
+            bundle already.
+    """
+    folder = models / f"{NAME}-{version}"
+    if folder.exists():
+        raise ExportError(f"{folder} exists; a bundle is never overwritten")
+    manifest = Manifest.read(data)
+    evaluation = _evaluation(run, manifest)
+    learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.teaches]
+    network = trained(run_folder(run, evaluation["seeds"][0], None), config)
+    exported = convert_all(network, precisions.representative(data, learnt_from))
+    contents = _contents(
+        data, run, version, manifest=manifest, learnt_from=learnt_from, evaluation=evaluation
+    )
+    samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
+    agreements = {p: agreement(file, network, samples, contents.cuts) for p, file in exported.items()}
+    refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
+    if precision and refused[precision]:
+        raise ExportError(refused[precision])
+    judging = judging_time(exported, contents, repeats)
+    measured = _accuracy(data, run, config, evaluation)
+    rows = [
+        Row(
+            precision=p,
+            megabytes=len(file) / 1e6,
+            agreement=agreements[p],
+            milliseconds={t: steps["infer"] for t, steps in judging["milliseconds"][p].items()},
+            refused=refused[p],
+            **measured[p],
+        )
+        for p, file in exported.items()
+    ]
+    by_rule = choose(rows, str(THREADS))
+    shipped = precision or by_rule
+    table = {
+        "shipped": shipped,
+        "by_rule": by_rule,
+        "chosen_by": "request" if precision else "table",
+        "rule": RULE,
+        "precisions": [{**asdict(r), "as_good": r.as_good} for r in rows],
+    }
+    judging["shipped"] = shipped
+    judging["steps"] = _steps(next(r for r in rows if r.precision is shipped))
+    for name, body in ((EXPORT, table), (JUDGING, judging)):
+        (run / name).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    contents = replace(contents, figures=figures(evaluation, table, judging))
+    return write_bundle(folder, contents, exported[shipped], model_card(contents))
+
+
+def _evaluation(run: Path, manifest: Manifest) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnusableInputError(f"{run} was not evaluated: run headct-train evaluate") from error
+    if body["manifest_sha256"] != manifest.sha256:
+        raise UnusableInputError(f"{run} was evaluated on other data than this")
+    return body
+
+
+def _contents(
+    data: Path,
+    run: Path,
+    version: str,
+    *,
+    manifest: Manifest,
+    learnt_from: Sequence[Patient],
+    evaluation: Mapping[str, Any],
+) -> BundleContents:
+    """All that the bundle says but for its figures, which are measured next."""
+    return BundleContents(
+        name=NAME,
+        version=version,
+        cuts=Cuts(**evaluation["cuts"]),
+        haemorrhage=Calibration(**evaluation["calibration"]["haemorrhage"]),
+        alert=Calibration(**evaluation["calibration"]["alert"]),
+        rubric_version=evaluation["rubric"],
+        data=TrainingData(
+            manifest.sha256,
+            len(learnt_from),
+            tuple(sorted({p.source for p in learnt_from})),
+            # Also whom only a run knew that this one went on from.
+            tuple(sorted({p.pixel_digest for p in learnt_from if p.pixel_digest} | Known.read(data).taught)),
+        ),
+        licence=_licence(manifest, learnt_from),
+        input=InputContract(context=CONTEXT),
+        urgency_head=load_urgency_head(run),
+        reference=training_reference(data, learnt_from, evaluation),
+    )
+
+
+def _accuracy(
+    data: Path, run: Path, config: TrainingConfig, evaluation: Mapping[str, Any]
+) -> dict[Precision, dict[str, dict[str, Figure]]]:
+    """Figures and losses of each precision on the patients of the cross-validation."""
+    patients = Manifest.read(data).in_folds
+    cuts = Cuts(**evaluation["cuts"])
+    colours = [evaluation["scores"][p.patient]["rubric_colour"] for p in patients]
+    return precisions.accuracy(
+        precisions.out_of_fold(data, run, config, evaluation["seeds"], cuts.voxel),
+        bleeding=np.array([p.bleeding for p in patients]),
+        alert=np.array([c is not None and Urgency[c].alert for c in colours]),
+        haemorrhage_cut=cuts.haemorrhage,
+    )
+
+
+def _compared(patients: Sequence[Patient]) -> list[Patient]:
+    most_blood_first = sorted(patients, key=lambda p: -(p.bleed_ml or 0.0))
+    bleeding = [p for p in most_blood_first if p.bleeding]
+    clear = [p for p in most_blood_first if not p.bleeding]
+    return bleeding[:COMPARED_BLEEDING] + clear[:COMPARED_CLEAR]
+
+
+def _licence(manifest: Manifest, patients: Sequence[Patient]) -> str:
+    sources = sorted({p.source for p in patients})
+    trained_on = "; ".join(f"trained on {s} ({manifest.licences.get(s, 'licence unknown')})" for s in sources)
+    return f"{OWN_LICENCE}; {trained_on}"
+
+
+def _steps(row: Row) -> list[dict[str, str]]:
+    """The steps of judging, and what accuracy each gave away to be fast."""
+    loss = {name: figure["value"] or 0.0 for name, figure in row.loss.items()}
+    return [
+        {"step": "read", "words": "headers parsed and sorted", "gave_away": "nothing"},
+        {"step": "decode", "words": "every slice, full depth", "gave_away": "nothing, lossless"},
+        {
+            "step": "prepare",
+            "words": "coverage, head turned upright and cropped",
+            "gave_away": "not measured: no network was trained on the whole frame at full resolution",
+        },
+        {
+            "step": "infer",
+            "words": f"every slab, {row.precision.replace('_', ' ')}",
+            "gave_away": f"area under the curve {loss['auc_haemorrhage']:.4f} for haemorrhage,"
+            f" {loss['auc_alert']:.4f} for alert; sensitivity {loss['sensitivity']:.3f},"
+            f" specificity {loss['specificity']:.3f}, against float32",
+        },
+        {"step": "measure", "words": "components, volumes, colour, key slices", "gave_away": "nothing"},
+    ]
