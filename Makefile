@@ -45,7 +45,7 @@ $(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/run-packages
 ## What to run --------------------------------------------------------------------------------------------
 
 demo: setup
-	$(BIN)/python -m orthanc_plugin.demo $(if $(ONCE),--once)
+	$(BIN)/python -m orthanc_plugin.stack.demo $(if $(ONCE),--once)
 
 test: setup-test
 	# Most end-to-end tests wait for servers: several files at once, each with servers of its own.

@@ -108,7 +108,7 @@ def get(path: str) -> Any:
 
 def send_status(output: Any, status: int, body: str) -> None:
     """Answer with another status than 200."""
-    from orthanc_plugin import wsgi  # on the path only since `load`; needs the standard library alone
+    from orthanc_plugin.intake import wsgi
 
     wsgi.send_status(output, status, body)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orthanc_plugin import settings as options
-from orthanc_plugin.arrivals import Arrivals, Get
-from orthanc_plugin.database import Database
+from orthanc_plugin.intake.arrivals import Arrivals, Get
+from orthanc_plugin.intake.supervisor import Supervisor
+from orthanc_plugin.intake.wsgi import Output, Request, answer
 from orthanc_plugin.service import Triage
-from orthanc_plugin.supervisor import Supervisor
+from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app
-from orthanc_plugin.wsgi import Output, Request, answer
 
 
 @dataclass(frozen=True, slots=True)

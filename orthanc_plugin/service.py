@@ -15,29 +15,8 @@ from headct.reasons import ReasonCode
 from headct.terms.assessment import BundleIdentity
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin import (
-    case_records,
-    disk,
-    imports,
-    model_folders,
-    model_list,
-    models,
-    reading_list,
-    reviews,
-    shadow,
-    store,
-    tables,
-    watch,
-    worklist,
-)
-from orthanc_plugin.database import Database
-from orthanc_plugin.kept import Kept
-from orthanc_plugin.model_views import ModelRequest, ModelsView
-from orthanc_plugin.preview_files import Folder
-from orthanc_plugin.reading_list_views import ReadingListView
-from orthanc_plugin.settings import PersonSettings, Role, Settings
-from orthanc_plugin.tables import Series
-from orthanc_plugin.views import (
+from orthanc_plugin.cases import records, worklist
+from orthanc_plugin.cases.views import (
     ConflictError,
     DurationView,
     IdentityView,
@@ -58,7 +37,18 @@ from orthanc_plugin.views import (
     Words,
     WorklistView,
 )
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.drift import monitoring
+from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.kept import Kept
+from orthanc_plugin.labelling import ranking
+from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.models import folders, listing
+from orthanc_plugin.models.views import ModelRequest, ModelsView
+from orthanc_plugin.settings import PersonSettings, Role, Settings
+from orthanc_plugin.store import disk, imports, model_history, queue, reviews, shadow, tables
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.preview_files import Folder
+from orthanc_plugin.store.tables import Series
 
 WATCH_SECONDS = 60.0
 """How long the watch is not worked out again: it reads the results of a year."""
@@ -114,7 +104,7 @@ class Triage:
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
-        now = store.utcnow()
+        now = queue.utcnow()
         reason = self._why_stopped()
         counts: dict[SeriesState, int] = {}
         last = bundle = model_problem = None
@@ -122,7 +112,7 @@ class Triage:
             with self.database.reading() as session:
                 counts = _counts(session)
                 last = session.scalar(select(func.max(tables.Assessment.created_at)))
-                bundle, model_problem = model_list.active(session), model_list.problem(session)
+                bundle, model_problem = listing.active(session), listing.problem(session)
         except SQLAlchemyError as error:
             kind = type(error).__name__
             reason = Words(
@@ -149,9 +139,9 @@ class Triage:
     @_answering
     def worklist(self) -> WorklistView:
         """All studies in the order of work."""
-        now = store.utcnow()
+        now = queue.utcnow()
         with self.database.reading() as session:
-            studies = case_records.studies(session)
+            studies = records.studies(session)
         return WorklistView(
             generated_at=now,
             rows=worklist.rows((s for s in studies if not s.earlier), now),
@@ -161,16 +151,16 @@ class Triage:
     @_answering
     def study(self, study_id: str) -> StudyView:
         """One study in full."""
-        now = store.utcnow()
+        now = queue.utcnow()
         with self.database.reading() as session:
-            found = case_records.studies(session, study_id)
+            found = records.studies(session, study_id)
             shown = worklist.rows(found, now)
             if not shown:
                 raise NotFoundError("no such study")
             return StudyView(
                 case=shown[0],
                 series=tuple(
-                    case_records.series_view(session.get_one(Series, s.id), session) for s in shown[0].series
+                    records.series_view(session.get_one(Series, s.id), session) for s in shown[0].series
                 ),
             )
 
@@ -181,7 +171,7 @@ class Triage:
             found = session.get(Series, series_id)
             if found is None:
                 raise NotFoundError("no such series")
-            return case_records.series_view(found, session)
+            return records.series_view(found, session)
 
     @_answering
     def slice_png(self, series_id: str, number: int, window: Window) -> bytes:
@@ -199,13 +189,13 @@ class Triage:
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         """Record what a reader says of a series."""
         reader = self._person(login, Role.READER)
-        now = store.utcnow()
+        now = queue.utcnow()
         request = asked.model_dump_json()
         with self.database.writing() as session:
             found = session.get(Series, series_id)
             row = reviews.repeated(session, series_id, login, request_id=asked.request_id, asked=request)
             if row is not None:
-                return case_records.review_answer(row)
+                return records.review_answer(row)
             confirmed = found.current if found and asked.action is Action.CONFIRM else None
             review = Review(
                 by=Person(login, reader.name, reader.organisation),
@@ -217,7 +207,7 @@ class Triage:
                 comment=asked.comment,
                 blind=asked.blind,
             )
-            return case_records.review_answer(
+            return records.review_answer(
                 reviews.record(
                     session,
                     series_id,
@@ -240,7 +230,7 @@ class Triage:
                 .options(selectinload(Series.reviews), selectinload(Series.study))
                 .order_by(Series.first_arrival, Series.id)
             )
-            return LabelsView(labels=tuple(case_records.label(series) for series in found))
+            return LabelsView(labels=tuple(records.label(series) for series in found))
 
     @_answering
     def rerun(self, series_id: str, login: str) -> None:
@@ -249,7 +239,7 @@ class Triage:
         with self.database.writing() as session:
             if session.get(Series, series_id) is None:
                 raise NotFoundError("no such series")
-            if not store.rerun(session, series_id, login, store.utcnow()):
+            if not queue.rerun(session, series_id, login, queue.utcnow()):
                 raise RefusedError("the series is not in a final state")
 
     @_answering
@@ -258,7 +248,7 @@ class Triage:
         self._person(login, Role.READER)
         if disk.is_low(self.settings):
             raise UnavailableError("the disk is nearly full, and what is left is for new patients")
-        now = store.utcnow()
+        now = queue.utcnow()
         with self.database.writing() as session:
             studies = imports.announce(session, study_instance_uids, new=new, actor=login, now=now)
         return ImportView(studies=studies)
@@ -266,9 +256,9 @@ class Triage:
     @_answering
     def models(self, login: str = "") -> ModelsView:
         """The models on this machine, and those that judged here once."""
-        found, refusal = model_folders.offers(self.settings), self._refusal(login, Role.ADMINISTRATOR)
+        found, refusal = folders.offers(self.settings), self._refusal(login, Role.ADMINISTRATOR)
         with self.database.reading() as session:
-            return model_list.view(session, found, may_change=not refusal)
+            return listing.view(session, found, may_change=not refusal)
 
     @_answering
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
@@ -276,16 +266,16 @@ class Triage:
         self._person(login, Role.ADMINISTRATOR)
         identity = self._usable(name)
         with self.database.writing() as session:
-            models.activate(session, identity, **_order(login, asked))
+            model_history.activate(session, identity, **_order(login, asked))
 
     @_answering
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
         """Put the model in service that was there before."""
         self._person(login, Role.ADMINISTRATOR)
-        offers = model_folders.offers(self.settings)
+        offers = folders.offers(self.settings)
         usable = {offer.bundle.digest for offer in offers if offer.bundle is not None}
         with self.database.writing() as session:
-            models.roll_back(session, usable, **_order(login, asked))
+            model_history.roll_back(session, usable, **_order(login, asked))
 
     @_answering
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
@@ -293,14 +283,14 @@ class Triage:
         self._person(login, Role.ADMINISTRATOR)
         identity = self._usable(name)
         with self.database.writing() as session:
-            models.begin_shadow(session, identity, **_order(login, asked))
+            model_history.begin_shadow(session, identity, **_order(login, asked))
 
     @_answering
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
         self._person(login, Role.ADMINISTRATOR)
         with self.database.writing() as session:
-            models.end_shadow(session, **_order(login, asked))
+            model_history.end_shadow(session, **_order(login, asked))
 
     @_answering
     def watch(self) -> WatchView:
@@ -309,7 +299,7 @@ class Triage:
 
     def _watch(self) -> WatchView:
         with self.database.reading() as session:
-            return watch.watch(session, store.utcnow())
+            return monitoring.watch(session, queue.utcnow())
 
     @_answering
     def reading_list(self) -> ReadingListView:
@@ -318,11 +308,11 @@ class Triage:
 
     def _list(self) -> ReadingListView:
         with self.database.reading() as session:
-            return reading_list.reading_list(
-                case_records.studies(session),
-                reading_list.shadows(session),
-                reading_list.references(session),
-                store.utcnow(),
+            return ranking.reading_list(
+                records.studies(session),
+                ranking.shadows(session),
+                ranking.references(session),
+                queue.utcnow(),
             )
 
     @_answering
@@ -330,7 +320,7 @@ class Triage:
         """Figures for monitoring."""
         current = tables.Assessment.withdrawn_at.is_(None)
         with self.database.reading() as session:
-            bundle, shadow_bundle = model_list.active(session), model_list.in_shadow(session)
+            bundle, shadow_bundle = listing.active(session), listing.in_shadow(session)
             shadow_series = shadow.counts(session)
             counts = _counts(session)
             urgencies = session.execute(
@@ -344,7 +334,7 @@ class Triage:
                 .group_by(Series.reason_code)
             ).all()
             oldest = session.scalar(
-                select(func.min(Series.first_arrival)).where(Series.state.in_(store.PENDING))
+                select(func.min(Series.first_arrival)).where(Series.state.in_(queue.PENDING))
             )
             judged = session.execute(
                 select(
@@ -358,7 +348,7 @@ class Triage:
             assessments={Urgency(u).name: n for u, n in urgencies},
             reasons={ReasonCode(str(code)): n for code, n in reasons},
             oldest_pending_seconds=(
-                max(0.0, (store.utcnow() - oldest).total_seconds()) if oldest is not None else 0.0
+                max(0.0, (queue.utcnow() - oldest).total_seconds()) if oldest is not None else 0.0
             ),
             judgement=DurationView(count=judged[0], seconds=judged[1]),
             arrival_to_result=DurationView(count=judged[0], seconds=judged[2]),
@@ -385,11 +375,11 @@ class Triage:
 
     def _usable(self, name: str) -> BundleIdentity:
         """The model of a name, checked again now."""
-        offers = [offer for offer in model_folders.offers(self.settings) if offer.name == name]
+        offers = [offer for offer in folders.offers(self.settings) if offer.name == name]
         if not offers:
             raise NotFoundError(f"There is no model {name} on this machine.")
         best = next((offer for offer in offers if offer.bundle is not None), offers[0])
-        bundle, refusal = model_folders.check(best.folder)
+        bundle, refusal = folders.check(best.folder)
         if best.bundle is None or bundle is None:
             raise ConflictError(f"{name} is refused: {best.refusal or refusal}.")
         return bundle.identity
@@ -452,4 +442,4 @@ class _Order(TypedDict):
 
 
 def _order(login: str, asked: ModelRequest) -> _Order:
-    return {"actor": login, "reason": asked.reason, "seen": asked.based_on, "now": store.utcnow()}
+    return {"actor": login, "reason": asked.reason, "seen": asked.based_on, "now": queue.utcnow()}

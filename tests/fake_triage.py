@@ -12,10 +12,7 @@ from watched import listed, watched
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
-from orthanc_plugin.model_views import ModelRequest, ModelState, ModelsView, ModelView
-from orthanc_plugin.reading_list_views import ReadingListView
-from orthanc_plugin.settings import Role
-from orthanc_plugin.views import (
+from orthanc_plugin.cases.views import (
     AssessmentView,
     BundleView,
     CaseState,
@@ -47,7 +44,10 @@ from orthanc_plugin.views import (
     WorklistRow,
     WorklistView,
 )
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
+from orthanc_plugin.settings import Role
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 BUNDLE = BundleView(name="bleed25d", version="0.1.0", device_uid="2.25.1", digest="ab" * 32)

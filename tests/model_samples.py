@@ -13,9 +13,9 @@ from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin import models, outbox, reviews, shadow, store
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.tables import Series
+from orthanc_plugin.store import model_history, outbox, queue, reviews, shadow
+from orthanc_plugin.store.tables import Series
 
 PEOPLE = {
     login: {"Name": f"{login.title()}^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": role}
@@ -51,12 +51,12 @@ def judge(
 ) -> str:
     """A series arrives, is judged by a model, and published."""
     series, of_study = identifier("a", number), identifier("b", number if study is None else study)
-    store.arrive(session, seen(series, of_study), after(at), options)
-    claim = store.claim(session, "w", after(at + 3), options)
+    queue.arrive(session, seen(series, of_study), after(at), options)
+    claim = queue.claim(session, "w", after(at + 3), options)
     assert claim is not None and claim.series_id == series
     said = judgement(urgency, series=series)
     said = replace(said, assessment=replace(said.assessment, bundle=bundle.identity))
-    assert store.record_assessed(session, claim, said, after(at + 4), options)
+    assert queue.record_assessed(session, claim, said, after(at + 4), options)
     publish(session, after(at + 5))
     return series
 
@@ -102,9 +102,9 @@ def review(session: Session, series: str, urgency: Urgency, *, at: float = 500) 
 
 def activate(session: Session, bundle: Bundle, *, at: float = 0) -> None:
     """As administrator."""
-    models.activate(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
+    model_history.activate(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
 
 
 def begin_shadow(session: Session, bundle: Bundle, *, at: float = 0) -> None:
     """As administrator."""
-    models.begin_shadow(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
+    model_history.begin_shadow(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))

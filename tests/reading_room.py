@@ -19,12 +19,12 @@ from werkzeug.serving import make_server
 
 from headct.terms.assessment import Finding, KeySlice
 from headct.terms.urgency import Urgency
-from orthanc_plugin import outbox, store
-from orthanc_plugin.preview_files import Folder
+from orthanc_plugin.cases.views import Window
+from orthanc_plugin.intake.wsgi import login
 from orthanc_plugin.service import Triage
-from orthanc_plugin.views import Window
+from orthanc_plugin.store import outbox, queue
+from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.web import create_app
-from orthanc_plugin.wsgi import login
 
 PEOPLE = {
     login: {"Name": name, "Organisation": "St. Elsewhere", "Role": role}
@@ -54,7 +54,7 @@ class ReadingRoom:
         self.options = settings(folder, People=PEOPLE, quiet_seconds=2)
         self.database = open_store(folder)
         self.arrived = 0
-        self._start = store.utcnow() - timedelta(hours=1)
+        self._start = queue.utcnow() - timedelta(hours=1)
         for key, urgency in studies.items():
             self.arrive(key, urgency)
         self.triage = Triage(
@@ -72,7 +72,7 @@ class ReadingRoom:
                 series_instance_uid=f"1.2.{self.arrived}",
                 study_instance_uid=f"1.3.{study or key}",
             )
-            store.arrive(session, found, self._start + timedelta(minutes=self.arrived), self.options)
+            queue.arrive(session, found, self._start + timedelta(minutes=self.arrived), self.options)
         self.judge(key, urgency, series_number=str(self.arrived + 1))
 
     def judge(
@@ -84,11 +84,11 @@ class ReadingRoom:
         series_number: str = "2",
     ) -> None:
         """The machine speaks, of what came or again."""
-        now = store.utcnow()
+        now = queue.utcnow()
         with self.database.writing() as session:
             series_id = self.series(key)
-            store.rerun(session, series_id, "test", now)
-            claim = store.claim(session, "w", now, self.options)
+            queue.rerun(session, series_id, "test", now)
+            claim = queue.claim(session, "w", now, self.options)
             assert claim is not None and claim.series_id == series_id
             made = judgement(urgency, bundle=bundle, series=series_id, pixels=series_id)
             said = replace(
@@ -106,7 +106,7 @@ class ReadingRoom:
                 series_number=series_number,
                 series_description="HEAD 5.0 H31s",
             )
-            store.record_assessed(
+            queue.record_assessed(
                 session,
                 claim,
                 replace(made, assessment=said, description=patient, slices=SLICES),
@@ -124,7 +124,7 @@ class ReadingRoom:
         """Images come late."""
         with self.database.writing() as session:
             late = seen(self.series(key), orthanc_id(key), count=count)
-            store.arrive(session, late, store.utcnow(), self.options)
+            queue.arrive(session, late, queue.utcnow(), self.options)
 
     @staticmethod
     def series(key: str) -> str:

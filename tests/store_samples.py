@@ -9,10 +9,10 @@ from pathlib import Path
 
 from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
 from headct.terms.urgency import Urgency
-from orthanc_plugin.database import Database
+from orthanc_plugin.cases.views import DocumentKind
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import Claim, Description, Judgement, NewDocument, Seen
-from orthanc_plugin.views import DocumentKind
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.queue import Claim, Description, Judgement, NewDocument, Seen
 
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 

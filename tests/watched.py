@@ -11,11 +11,11 @@ from headct.terms.assessment import Assessment, BundleIdentity
 from headct.terms.quantities import Quantity
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin import drift, watch_words
-from orthanc_plugin.reading_list import reading_list
-from orthanc_plugin.reading_list_views import ReadingListView
-from orthanc_plugin.views import ReviewView, SeriesState
-from orthanc_plugin.watch_views import (
+from orthanc_plugin.cases.views import ReviewView, SeriesState
+from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.drift import alarm
+from orthanc_plugin.drift import words as drift_words
+from orthanc_plugin.drift.views import (
     AlarmView,
     QuantityView,
     Rate,
@@ -26,7 +26,8 @@ from orthanc_plugin.watch_views import (
     WatchView,
     WeekView,
 )
-from orthanc_plugin.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.labelling.ranking import reading_list
+from orthanc_plugin.labelling.views import ReadingListView
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 WEEKS = 26
@@ -49,7 +50,7 @@ def names() -> list[str]:
 
 
 def rate_view(rate: Rate, counts: Sequence[tuple[int, int]]) -> RateView:
-    looks = [*drift.rises(counts[:-1]), None]
+    looks = [*alarm.rises(counts[:-1]), None]
     return RateView(
         rate=rate,
         weeks=tuple(
@@ -57,8 +58,8 @@ def rate_view(rate: Rate, counts: Sequence[tuple[int, int]]) -> RateView:
                 week=week,
                 count=count,
                 of=of,
-                low=drift.wilson(count, of)[0],
-                high=drift.wilson(count, of)[1],
+                low=alarm.wilson(count, of)[0],
+                high=alarm.wilson(count, of)[1],
                 since=week if look else None,
                 chance=look.chance if look else None,
                 alarm=look is not None and look.alarm,
@@ -88,9 +89,9 @@ def watched() -> WatchView:
     alarms = []
     for quantity in Quantity:
         counts = drawn(quantity)
-        looks = [*drift.shifts(counts[:-1], USUAL[quantity]), None]
+        looks = [*alarm.shifts(counts[:-1], USUAL[quantity]), None]
         if (last := looks[-2]) and last.alarm:
-            sentence = watch_words.shift_alarm(quantity, "bleed25d-0.1.0", weeks[-2], last)
+            sentence = drift_words.shift_alarm(quantity, "bleed25d-0.1.0", weeks[-2], last)
             alarms.append(AlarmView(figure=quantity, model="bleed25d-0.1.0", sentence=sentence))
         quantities.append(
             QuantityView(
@@ -112,7 +113,7 @@ def watched() -> WatchView:
         )
     return WatchView(
         generated_at=NOW,
-        rule=watch_words.RULE,
+        rule=drift_words.RULE,
         weeks=tuple(
             WeekView(
                 week=week,

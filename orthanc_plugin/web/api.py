@@ -7,8 +7,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
-from orthanc_plugin.blinding import blinded_series
-from orthanc_plugin.views import (
+from orthanc_plugin.cases.blinding import blinded_series
+from orthanc_plugin.cases.views import (
     ConflictError,
     ConflictView,
     ErrorView,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from orthanc_plugin.watch_views import QuantityView, RateView, WeekView
+from orthanc_plugin.drift.views import QuantityView, RateView, WeekView
 
 STEP = 22.0
 """From one week to the next."""

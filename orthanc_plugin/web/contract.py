@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from orthanc_plugin.model_views import ModelRequest, ModelsView
-from orthanc_plugin.reading_list_views import ReadingListView
-from orthanc_plugin.views import (
+from orthanc_plugin.cases.views import (
     IdentityView,
     ImportView,
     LabelsView,
@@ -18,7 +16,9 @@ from orthanc_plugin.views import (
     Window,
     WorklistView,
 )
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.models.views import ModelRequest, ModelsView
 
 
 class Triage(Protocol):

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from orthanc_plugin.views import MetricsView, SeriesState
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.cases.views import MetricsView, SeriesState
+from orthanc_plugin.drift.views import WatchView
 from orthanc_plugin.web import watch_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

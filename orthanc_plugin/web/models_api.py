@@ -8,8 +8,8 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from orthanc_plugin.model_views import ModelConflictView, ModelRequest, ModelsView
-from orthanc_plugin.views import ConflictError, ErrorView
+from orthanc_plugin.cases.views import ConflictError, ErrorView
+from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import json_answer
 

@@ -15,8 +15,8 @@ from headct.reasons import Language
 from headct.terms.assessment import FindingKind
 from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
-from orthanc_plugin.blinding import blinded_study, blinded_worklist, has_spoken
-from orthanc_plugin.views import (
+from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_spoken
+from orthanc_plugin.cases.views import (
     CaseState,
     FindingView,
     PatientNameView,

@@ -8,8 +8,8 @@ from headct import wording
 from headct.reasons import Language
 from headct.terms.review import Action, ReviewFinding
 from headct.terms.urgency import Urgency
-from orthanc_plugin.blinding import has_spoken
-from orthanc_plugin.views import (
+from orthanc_plugin.cases.blinding import has_spoken
+from orthanc_plugin.cases.views import (
     AssessmentView,
     CaseState,
     PatientNameView,

@@ -3,8 +3,8 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from orthanc_plugin.reading_list_views import ReadingListView
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.labelling.views import ReadingListView
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import json_answer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from orthanc_plugin.watch_views import RateView, WatchView
+from orthanc_plugin.drift.views import RateView, WatchView
 
 
 def families(watched: WatchView) -> Iterable[Metric]:

@@ -6,9 +6,9 @@ from flask import Blueprint, Response, render_template
 from markupsafe import Markup
 
 from headct.reasons import Language
-from orthanc_plugin import watch_words
-from orthanc_plugin.views import UnavailableError
-from orthanc_plugin.watch_views import WatchView
+from orthanc_plugin.cases.views import UnavailableError
+from orthanc_plugin.drift import words as drift_words
+from orthanc_plugin.drift.views import WatchView
 from orthanc_plugin.web import charts, words
 from orthanc_plugin.web.contract import Triage
 
@@ -30,7 +30,7 @@ def add_routes(
         language = words.requested_language()
         last = drawn.get(language)
         if last is None or last[0] is not view:
-            html = render_template("_watch.html", view=view, charts=charts, words=watch_words)
+            html = render_template("_watch.html", view=view, charts=charts, words=drift_words)
             last = drawn[language] = view, Markup(html)  # the template has escaped it
         return last[1]
 

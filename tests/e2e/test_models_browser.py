@@ -16,9 +16,9 @@ from werkzeug.serving import make_server
 
 from headct.network.bundle import Bundle
 from headct.terms.urgency import Urgency
-from orthanc_plugin import models, store
-from orthanc_plugin.database import Database
 from orthanc_plugin.service import Triage
+from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app
 
 
@@ -43,11 +43,11 @@ class Hospital:
 
     def history(self) -> list[tuple[str, str, str]]:
         with self.database.reading() as session:
-            return [(c.event.value, c.actor, c.reason) for c in models.history(session)]
+            return [(c.event.value, c.actor, c.reason) for c in model_history.history(session)]
 
     def active(self) -> str | None:
         with self.database.reading() as session:
-            return models.active(session)
+            return model_history.active(session)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_nothing_happens_without_a_yes(page: Page, hospital: Hospital) -> None:
 def test_a_refusal_is_said_where_it_was_asked(page: Page, hospital: Hospital) -> None:
     page.locator("tbody tr", has_text="threshold-3.0").first.get_by_role("button", name="Activate…").click()
     with hospital.database.writing() as session:
-        models.end_shadow(session, actor="ito", reason="", seen=None, now=store.utcnow())
+        model_history.end_shadow(session, actor="ito", reason="", seen=None, now=queue.utcnow())
     page.get_by_role("button", name="Yes, change").click()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(
         "Not changed. The models were changed since they were shown; look again."

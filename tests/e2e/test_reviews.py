@@ -14,7 +14,7 @@ from stack_process import PATIENCE, StackProcess, alive, wait_until
 from headct.generator.kinds import GeneratedSeries, generate, write
 from headct.reports import segmentation
 from headct.reports.labels import find_reports, rebuild
-from orthanc_plugin.orthanc_client import METADATA
+from orthanc_plugin.worker.orthanc_client import METADATA
 
 READERS = ("sato", "ito", "abe")
 STRANGER, PASSWORD = "stranger", "not-a-secret"

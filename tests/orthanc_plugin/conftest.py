@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 from store_samples import open_store, settings
 
-from orthanc_plugin.database import Database
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.store.database import Database
 
 
 @pytest.fixture

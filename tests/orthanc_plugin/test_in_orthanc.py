@@ -16,10 +16,10 @@ from sqlalchemy import select, update
 from stack_process import alive
 from store_samples import settings
 
-from orthanc_plugin.database import Database
-from orthanc_plugin.publishing import FORWARD_RETRY_SECONDS
-from orthanc_plugin.store import utcnow
-from orthanc_plugin.tables import Document
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.queue import utcnow
+from orthanc_plugin.store.tables import Document
+from orthanc_plugin.worker.publishing import FORWARD_RETRY_SECONDS
 
 pytestmark = pytest.mark.skipif(
     not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc with its Python plugin is not installed"

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from headct.terms.review import BLEED_TYPES, LONGEST_COMMENT, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
-from orthanc_plugin import views
+from orthanc_plugin.cases import views
 
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

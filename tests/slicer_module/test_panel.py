@@ -23,9 +23,9 @@ from sqlalchemy import select
 from ward import PASSWORD, Ward, head
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin import outbox, store
-from orthanc_plugin.tables import Assessment, Document
-from orthanc_plugin.views import DocumentKind
+from orthanc_plugin.cases.views import DocumentKind
+from orthanc_plugin.store import outbox, queue
+from orthanc_plugin.store.tables import Assessment, Document
 from orthanc_plugin.web import create_app
 
 STUDIES = {"red": Urgency.RED, "black": Urgency.BLACK, "yellow": Urgency.YELLOW, "green": Urgency.GREEN}
@@ -462,7 +462,7 @@ def test_images_that_do_not_come_are_said_and_the_case_can_be_reviewed(reader: R
 
 
 def test_a_region_that_cannot_be_read_keeps_no_image_away(reader: Reader) -> None:
-    room, now = reader.room, store.utcnow()
+    room, now = reader.room, queue.utcnow()
     with room.database.writing() as session:
         drawn = Document(
             sop_instance_uid="1.2.77",
@@ -771,7 +771,7 @@ def test_a_dead_server_does_not_keep_the_panel_from_ending(reader: Reader) -> No
 
 def say(room: ReadingRoom, login: str, key: str, urgency: str = "YELLOW") -> None:
     """Another reader's word."""
-    from orthanc_plugin.views import ReviewRequest
+    from orthanc_plugin.cases.views import ReviewRequest
 
     series = room.series(key)
     room.triage.review(

@@ -13,7 +13,7 @@ from data import SHARED, needs_shared_data
 from HeadCTTriageLib.geometry import Stack, stack
 from numpy.typing import NDArray
 
-from orthanc_plugin.previews import LEVELS
+from orthanc_plugin.worker.previews import LEVELS
 
 slicer = pytest.importorskip("slicer", reason="Slicer's core is made for Python 3.11 alone")
 application = pytest.importorskip("slicer_core_host")

@@ -20,8 +20,8 @@ from model_training.evaluation.worklist_simulation import (
     triage,
     waits,
 )
-from orthanc_plugin import worklist
-from orthanc_plugin.views import SeriesState
+from orthanc_plugin.cases import worklist
+from orthanc_plugin.cases.views import SeriesState
 
 GREEN, YELLOW, RED = Urgency.GREEN, Urgency.YELLOW, Urgency.RED
 PERFECT = {true: np.array([float(true is said) for said in PUBLISHED]) for true in PUBLISHED}

@@ -1,0 +1,1 @@
+"""Cases as shown: one row a study, in the order of work."""

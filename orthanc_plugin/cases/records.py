@@ -1,0 +1,182 @@
+"""Rows of the store as records of the worklist and as views of one series."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from headct.terms.assessment import Assessment
+from headct.terms.review import Review
+from orthanc_plugin.cases import worklist
+from orthanc_plugin.cases.views import (
+    AssessmentView,
+    DocumentView,
+    LabelView,
+    ReviewAnswer,
+    ReviewView,
+    SeriesState,
+    SeriesView,
+    VerdictView,
+)
+from orthanc_plugin.store import queue, reviews, tables
+from orthanc_plugin.store.tables import Series, Study
+
+
+def studies(session: Session, study_id: str | None = None) -> list[worklist.StudyRecord]:
+    """All studies, or one, with their current assessments and nothing of their history."""
+    wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
+    persons = selectinload(Series.reviews).selectinload(tables.Review.assessment)
+    of_study = (
+        select(Series)
+        .where(Series.state != SeriesState.WITHDRAWN)
+        .options(persons.load_only(tables.Assessment.urgency))
+    )
+    if study_id is not None:
+        of_study = of_study.where(Series.study_id == study_id)
+    said = {
+        a.series_id: a
+        for a in session.scalars(
+            select(tables.Assessment).where(
+                tables.Assessment.withdrawn_at.is_(None),
+                tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)),
+            )
+        )
+    }
+    firsts = session.execute(
+        select(tables.Assessment.series_id, func.min(tables.Assessment.created_at))
+        .where(tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)))
+        .group_by(tables.Assessment.series_id)
+    )
+    first_judged: dict[str, datetime] = {series_id: at for series_id, at in firsts}  # noqa: C416 (rows to pairs)
+    by_study: dict[str, list[Series]] = {}
+    for series in session.scalars(of_study):
+        by_study.setdefault(series.study_id, []).append(series)
+    return [
+        worklist.StudyRecord(
+            id=study.id,
+            study_instance_uid=study.study_instance_uid,
+            first_arrival=study.first_arrival,
+            series=tuple(
+                _series_record(
+                    series,
+                    said.get(series.id),
+                    unseen=series.unseen(by_study[study.id], first_judged.get(series.id)),
+                )
+                for series in by_study.get(study.id, ())
+            ),
+            earlier=study.earlier,
+            patient_id=study.patient_id,
+            patient_name=study.patient_name,
+            birth_date=study.birth_date,
+            sex=study.sex,
+            age=study.age,
+            accession_number=study.accession_number,
+            study_date=study.study_date,
+            study_time=study.study_time,
+            description=study.description,
+        )
+        for study in session.scalars(wanted)
+    ]
+
+
+def _rendered(series: Series) -> int:
+    """Slices that can be shown; none while they are being rendered, so that no page asks too early."""
+    return 0 if series.preview_pending else series.preview_slices
+
+
+def _series_record(
+    series: Series, said: tables.Assessment | None, *, unseen: bool = False
+) -> worklist.SeriesRecord:
+    return worklist.SeriesRecord(
+        id=series.id,
+        series_instance_uid=series.series_instance_uid,
+        state=series.state,
+        number=series.number,
+        description=series.description,
+        modality=series.modality,
+        images=series.instance_count,
+        reason=queue.reason_of(series),
+        assessment=Assessment.from_json(said.content) if said else None,
+        preliminary=said.preliminary if said else False,
+        judged_at=said.created_at if said else None,
+        preview_slices=_rendered(series),
+        verdict=series.verdict,
+        reviewed_at=series.reviews[0].at if series.reviews else None,
+        reviews=tuple(_review_view(row) for row in {row.login: row for row in series.reviews}.values()),
+        unseen=unseen,
+    )
+
+
+def series_view(series: Series, session: Session) -> SeriesView:
+    """One series in full, with what was said of it before."""
+    # The same images under the patient they were first sent for belong to the history.
+    earlier = session.scalars(select(Series).where(Series.superseded_by == series.id)).all()
+    said = [*series.assessments, *(a for other in earlier for a in other.assessments)]
+    current, counted = series.current, series.verdict
+    summary = _series_record(series, current).summary()
+    return SeriesView(
+        **{name: getattr(summary, name) for name in type(summary).model_fields},
+        study_id=series.study_id,
+        attempts=series.attempts,
+        first_arrival=series.first_arrival,
+        assessment=_assessment_view(current) if current else None,
+        reviews=tuple(_review_view(row) for row in series.reviews),
+        verdict=VerdictView.of(counted),
+        disagreement=bool(current and counted.urgency is not None and counted.urgency is not current.urgency),
+        based_on=reviews.based_on(series),
+        history=tuple(_assessment_view(a) for a in said if a is not current),
+        documents=tuple(
+            DocumentView(
+                kind=d.kind,
+                sop_instance_uid=d.sop_instance_uid,
+                orthanc_id=d.orthanc_id,
+                predecessor_uid=d.predecessor_uid,
+                created_at=d.created_at,
+                published_at=d.sent_at,
+                withdrawn=d.withdrawn_at is not None,
+            )
+            for other in (series, *earlier)
+            for d in other.documents
+        ),
+        slices=_rendered(series),
+    )
+
+
+def _review_view(row: tables.Review) -> ReviewView:
+    return ReviewView.of(Review.from_json(row.content), row.assessment.urgency if row.assessment else None)
+
+
+def _assessment_view(row: tables.Assessment) -> AssessmentView:
+    return AssessmentView.of(
+        Assessment.from_json(row.content),
+        row.created_at,
+        preliminary=row.preliminary,
+        current=row.withdrawn_at is None,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def review_answer(row: tables.Review) -> ReviewAnswer:
+    """What was recorded, and what counted then: the same however often it is asked for."""
+    return ReviewAnswer(
+        review=_review_view(row), verdict=VerdictView.of(reviews.until(row, row.series.reviews))
+    )
+
+
+def label(series: Series) -> LabelView:
+    """What persons said of a series, of which at least one spoke."""
+    counted = series.verdict
+    by = counted.by
+    assert by is not None
+    return LabelView(
+        series_id=series.id,
+        study_id=series.study_id,
+        series_instance_uid=series.series_instance_uid,
+        study_instance_uid=series.study.study_instance_uid,
+        verdict=VerdictView.of(counted),
+        findings=dict(counted.findings),
+        unseen=series.unseen((), None),
+        reason=by.reason,
+        readers=len({row.login for row in series.reviews}),
+        reviewed_at=by.at,
+    )

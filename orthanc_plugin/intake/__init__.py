@@ -1,0 +1,1 @@
+"""What reaches triage from Orthanc: changes, calls, and the workers it starts."""

@@ -1,0 +1,279 @@
+"""Orthanc's change log to the store: what arrived, what is gone, and a sweep that trusts neither.
+
+Runs inside Orthanc. Its calls hold Orthanc's interpreter lock, so they are few and small; it reads
+identifiers and counts, never demographics and never pixels.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import disk, outbox, queue
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.queue import Seen
+from orthanc_plugin.store.tables import Series
+
+log = logging.getLogger(__name__)
+
+Get = Callable[[str], Any]
+"""GET of a path of Orthanc's REST interface, parsed; ``None`` when there is no such resource."""
+
+CHANGES = "changes"
+"""Name of the log in the store."""
+BATCH = 200
+REMEMBERED = 1000
+"""Studies whose UID is remembered."""
+PAGE = 20
+"""Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
+PAUSE_SECONDS = 0.5
+"""Between two looks at the log while images pour in, and between two pages of the sweep."""
+UPLOADED = "RestApi"
+"""Orthanc's metadata ``Origin`` of what came by ``POST /instances``; a scanner's is ``DicomProtocol``."""
+DELETED_SECONDS = 2.0
+"""From a deleted image to the sweep, for others are deleted with it."""
+POLL_SECONDS = 5.0
+"""Looks at the log without being woken: events live in memory only."""
+
+_WITHOUT_IMAGES = (
+    "SR KO PR SEG REG RTSTRUCT RTPLAN RTDOSE RTRECORD DOC AU ECG EEG EPS HD PLAN FID RWV SMR OAM ANN "
+    "STAIN ASMT M3D TEXTUREMAP RESP EMG EOG"
+)
+WITHOUT_IMAGES = frozenset(_WITHOUT_IMAGES.split())
+"""Modalities (PS3.3 C.7.3.1.1.1) of objects that are never judged, our own results among them."""
+
+
+class Arrivals:
+    """Follows Orthanc; one instance, one thread."""
+
+    def __init__(self, get: Get, database: Database, settings: Settings) -> None:
+        self._get = get
+        self._database = database
+        self._settings = settings
+        self._woken = threading.Event()
+        self._stopped = threading.Event()
+        self._gone: list[str] = []
+        self._study_uids: dict[str, str] = {}
+        self._next_sweep = 0.0
+        self._thread: threading.Thread | None = None
+        self.error: str | None = None
+        """Kind of the last error while it lasts; shown in the status."""
+
+    def wake(self) -> None:
+        """Something changed; called from Orthanc's one event thread."""
+        self._woken.set()
+
+    def deleted(self, series_id: str) -> None:
+        """A series was deleted; deletions are not in Orthanc's log."""
+        self._gone.append(series_id)
+        self._woken.set()
+
+    def images_deleted(self) -> None:
+        """Images were deleted, their series are unknown: compare everything soon."""
+        self._next_sweep = min(self._next_sweep, time.monotonic() + DELETED_SECONDS)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread = threading.Thread(target=self._run, name="triage-arrivals", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; waits for the transaction at hand."""
+        self._stopped.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.step()
+                self.error = None
+            except Exception as error:  # must go on, whatever Orthanc or the store answers
+                self.error = type(error).__name__
+                log.warning("arrivals: %s", self.error)
+                self._stopped.wait(POLL_SECONDS)
+            self._stopped.wait(PAUSE_SECONDS)
+            self._woken.wait(POLL_SECONDS)
+
+    def step(self) -> None:
+        """Handle what is new, and sweep when it is time."""
+        self._woken.clear()
+        if disk.is_low(self._settings):
+            return  # the log keeps; what waits in it is handled when there is room again
+        while not self._stopped.is_set() and self.read_changes():
+            self._stopped.wait(PAUSE_SECONDS)
+        self._handle_deleted()
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + self._settings.sweep_seconds
+            try:
+                self.sweep()  # images deleted meanwhile ask for the next one
+            except Exception:
+                self._next_sweep = 0.0
+                raise
+
+    def read_changes(self) -> bool:
+        """Handle one batch of the log; true when there is more."""
+        with self._database.reading() as session:
+            since = queue.position(session, CHANGES)
+        answer = self._get(f"/changes?since={since}&limit={BATCH}")
+        changes, last = answer["Changes"], int(answer["Last"])
+        if not changes and since and (newest := int(self._get("/changes?last")["Last"])) < since:
+            # The newest series was deleted, and the log's end with it; or Orthanc's index was made anew and
+            # its log begins again. To read it again would have all in it judged again: the sweep sees what
+            # differs.
+            self._next_sweep, last = 0.0, newest
+        if not changes and last >= since:
+            return False
+        touched, stored = self._touched_series(changes)
+        recoloured = [c["ID"] for c in changes if c["ChangeType"] == "UpdatedMetadata"]
+        now = queue.utcnow()
+        with self._database.writing() as session:
+            for series_id, answer_series in touched.items():
+                seen = self._seen(series_id, answer_series, stored.get(series_id))
+                if seen is not None:
+                    queue.arrive(session, seen, now, self._settings)
+            if recoloured:
+                of_series = session.scalars(
+                    select(Series.id).where(Series.id.in_(recoloured) | Series.study_id.in_(recoloured))
+                ).all()
+                outbox.want_publication(session, of_series, now)
+            queue.set_position(session, CHANGES, last)
+        return bool(changes) and not answer["Done"]
+
+    def sweep(self) -> None:
+        """Compare Orthanc's series with the store's: add, withdraw, or have judged again."""
+        listed: set[str] = set()
+        with self._database.reading() as session:
+            known = {
+                row.id: row
+                for row in session.execute(select(Series.id, Series.state, Series.instance_count)).all()
+            }
+        offset = 0
+        while not self._stopped.is_set():
+            page = self._get(f"/series?since={offset}&limit={PAGE}&expand")
+            offset += len(page)
+            changed = {}
+            for answer in page:
+                listed.add(answer["ID"])
+                row = known.get(answer["ID"])
+                if (
+                    row is None
+                    or row.state is SeriesState.WITHDRAWN
+                    or (len(answer["Instances"]) != row.instance_count)
+                ):
+                    changed[answer["ID"]] = answer
+            self._arrive_swept(changed)
+            if len(page) < PAGE:
+                break
+            self._stopped.wait(PAUSE_SECONDS)
+        else:
+            return
+        gone = [i for i, row in known.items() if i not in listed and row.state is not SeriesState.WITHDRAWN]
+        self._withdraw_if_gone(gone)
+
+    def _arrive_swept(self, changed: dict[str, Any]) -> None:
+        now = queue.utcnow()
+        for series_id, answer in changed.items():
+            seen = self._seen(series_id, answer, _time(answer.get("LastUpdate", "")))
+            if seen is None:
+                continue
+            with self._database.writing() as session:
+                row = session.get(Series, series_id)
+                # The same series under a corrected patient stays superseded while nothing is added to it.
+                if row is not None and row.superseded_by and row.instance_count == seen.instance_count:
+                    continue
+                if (
+                    row is None
+                    or row.state is SeriesState.WITHDRAWN
+                    or (row.instance_count != seen.instance_count)
+                ):
+                    queue.arrive(session, seen, now, self._settings)
+
+    def _handle_deleted(self) -> None:
+        while self._gone:  # to which Orthanc's event thread adds at any moment
+            self._withdraw_if_gone(self._gone[:1])
+            del self._gone[0]
+
+    def _withdraw_if_gone(self, series_ids: Iterable[str]) -> None:
+        for series_id in series_ids:
+            if self._get(f"/series/{series_id}") is None:
+                with self._database.writing() as session:
+                    queue.withdraw(session, series_id, queue.utcnow())
+
+    def _touched_series(self, changes: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, datetime]]:
+        """Series with new images, as Orthanc lists them now, and when their first image was stored."""
+        touched: dict[str, Any] = {}
+        stored: dict[str, datetime] = {}
+        in_series: dict[str, str] = {}
+
+        def look_at(series_id: str) -> None:
+            if series_id not in touched:
+                answer = self._get(f"/series/{series_id}")
+                if answer is not None:
+                    touched[series_id] = answer
+                    in_series.update(dict.fromkeys(answer["Instances"], series_id))
+
+        new = [c for c in changes if c["ChangeType"] == "NewSeries"]
+        for change in new:
+            look_at(change["ID"])
+        for change in changes:
+            if change["ChangeType"] != "NewInstance":
+                continue
+            if change["ID"] not in in_series:
+                instance = self._get(f"/instances/{change['ID']}")
+                if instance is None:
+                    continue
+                look_at(instance["ParentSeries"])
+            series_id = in_series.get(change["ID"])
+            when = _time(change["Date"])
+            if series_id is not None and when is not None:
+                stored[series_id] = min(when, stored.get(series_id, when))
+        return touched, stored
+
+    def _seen(self, series_id: str, answer: dict[str, Any], stored: datetime | None) -> Seen | None:
+        modality = str(answer["MainDicomTags"].get("Modality", "")).strip().upper()
+        if modality in WITHOUT_IMAGES:
+            return None
+        study_uid = self._study_uid(answer["ParentStudy"])
+        if study_uid is None:
+            return None
+        return Seen(
+            series_id=series_id,
+            study_id=answer["ParentStudy"],
+            series_instance_uid=answer["MainDicomTags"].get("SeriesInstanceUID", ""),
+            study_instance_uid=study_uid,
+            modality=modality,
+            instance_count=len(answer["Instances"]),
+            first_stored=stored,
+            uploaded=self._uploaded(answer["Instances"]),
+        )
+
+    def _uploaded(self, instances: list[str]) -> bool:
+        """Whether the first and the last image came through the REST interface."""
+        origins = (self._get(f"/instances/{i}/metadata?expand") for i in {*instances[:1], *instances[-1:]})
+        return all(origin is not None and origin.get("Origin") == UPLOADED for origin in origins)
+
+    def _study_uid(self, study_id: str) -> str | None:
+        if study_id not in self._study_uids:
+            study = self._get(f"/studies/{study_id}")
+            if study is None:
+                return None
+            if len(self._study_uids) >= REMEMBERED:
+                self._study_uids.clear()
+            self._study_uids[study_id] = study["MainDicomTags"].get("StudyInstanceUID", "")
+        return self._study_uids[study_id]
+
+
+def _time(text: str) -> datetime | None:
+    """Orthanc's times are UTC, ``YYYYMMDDTHHMMSS``."""
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""A CD, a stick, a folder or a ZIP into Orthanc, from outside it."""

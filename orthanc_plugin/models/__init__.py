@@ -1,0 +1,1 @@
+"""Models as one looks at them: folders beside the history."""

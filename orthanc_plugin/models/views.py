@@ -1,0 +1,139 @@
+"""Models in service, as REST and page show them."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from orthanc_plugin.cases.views import BundleView, ErrorView, UrgencyName, View, Words
+
+
+class ModelState(StrEnum):
+    """Where one model stands."""
+
+    ACTIVE = "active"
+    """Judges."""
+    SHADOW = "shadow"
+    """Judges for comparison; nothing of it is published."""
+    AVAILABLE = "available"
+    REFUSED = "refused"
+    """Its folder is here and cannot be used."""
+    GONE = "gone"
+    """Was chosen here once; no folder holds it any more."""
+
+
+class ModelEvent(StrEnum):
+    """What happened to the models in service."""
+
+    SHIPPED = "shipped"
+    """Chosen by the program, no person having chosen: the newest that ships, or the setting ``Bundle``."""
+    ACTIVATED = "activated"
+    ROLLED_BACK = "rolled_back"
+    GAVE_WAY = "gave_way"
+    """The model before could not be loaded; this one judges instead, until a person chooses."""
+    SHADOW_BEGAN = "shadow_began"
+    SHADOW_ENDED = "shadow_ended"
+
+
+class FigureKind(StrEnum):
+    """The few figures of a bundle that stand in the list."""
+
+    HAEMORRHAGE_AUC = "haemorrhage_auc"
+    SENSITIVITY = "sensitivity"
+    SPECIFICITY = "specificity"
+    ALERT_AUC = "alert_auc"
+
+
+class FigureView(View):
+    """A measured figure with its 95 % interval."""
+
+    kind: FigureKind
+    value: float
+    low: float
+    high: float
+
+
+class ModelView(BundleView):
+    """A model on this machine, or one that once was."""
+
+    id: str = Field(description="NAME-VERSION, by which the routes know it")
+    state: ModelState
+    reason: Words | None = Field(default=None, description="why it is refused, or what is wrong with it")
+    since: AwareDatetime | None = Field(default=None, description="in service, or in shadow")
+    by: str = Field(default="", description="login of who put it there; triage where no person did")
+    shipped: bool = Field(default=False, description="came with the program")
+    workers: int = Field(default=0, ge=0, description="judging processes that have it loaded now")
+    figures: tuple[FigureView, ...] = ()
+
+
+class ModelChangeView(View):
+    """One line of the history."""
+
+    at: AwareDatetime
+    event: ModelEvent
+    model: str = Field(description="NAME-VERSION; of a shadow's end the one that was in shadow")
+    by: str
+    reason: str = ""
+
+
+class ShareView(View):
+    """So many of so many, with the 95 % interval (Wilson)."""
+
+    count: int = Field(ge=0)
+    of: int = Field(ge=0)
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+
+
+class DifferenceView(View):
+    """A study of which two models say differently whether it is an alert."""
+
+    study_id: str
+    active: UrgencyName
+    shadow: UrgencyName
+    label: UrgencyName | None = Field(default=None, description="what readers said, where they did")
+
+
+class ComparisonView(View):
+    """A model in shadow beside the one that judged, by studies that both assessed."""
+
+    shadow: str = Field(description="NAME-VERSION")
+    active: str = Field(description="NAME-VERSION")
+    cases: int = Field(ge=0)
+    agreement: ShareView = Field(description="on whether a case is an alert")
+    only_active: int = Field(ge=0, description="alerts of the active one alone")
+    only_shadow: int = Field(ge=0, description="alerts of the one in shadow alone")
+    active_sensitivity: ShareView = Field(description="alerts found, of the cases that readers call alerts")
+    shadow_sensitivity: ShareView
+    active_specificity: ShareView = Field(description="no alert, of the cases that readers call none")
+    shadow_specificity: ShareView
+    active_seconds: float = Field(description="mean a series")
+    shadow_seconds: float
+    failed: int = Field(default=0, ge=0, description="series that the one in shadow could not judge")
+    differing: tuple[DifferenceView, ...] = Field(default=(), description="the newest first, at most 50")
+
+
+class ModelsView(View):
+    """The models on this machine and what happened to them."""
+
+    models: tuple[ModelView, ...] = Field(description="active, in shadow, then the others by name")
+    problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
+    rollback_to: str | None = Field(default=None, description="NAME-VERSION that judged before")
+    history: tuple[ModelChangeView, ...] = Field(default=(), description="newest first")
+    comparisons: tuple[ComparisonView, ...] = Field(default=(), description="newest first")
+    based_on: str = Field(default="", description="to be sent with a change")
+    may_change: bool = Field(default=False, description="whether who asks is an administrator")
+
+
+class ModelRequest(View):
+    """Why a model is changed, and what was known when that was decided."""
+
+    reason: str = Field(default="", max_length=500)
+    based_on: str | None = Field(
+        default=None, description="as the models gave it; a change meanwhile is then answered with 409"
+    )
+
+
+class ModelConflictView(ErrorView):
+    """A refused change of the model, and how things stand."""
+
+    current: ModelsView

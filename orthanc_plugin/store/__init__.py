@@ -1,0 +1,1 @@
+"""The truth, shared by Orthanc's process and the workers."""

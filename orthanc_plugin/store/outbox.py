@@ -1,0 +1,231 @@
+"""What Orthanc is to show of a series: derived from the store, wished for, done, compared again.
+
+A wish is a number that only grows; a publication fulfils the wish it began with, so that a change in
+between is published after it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, false, func, select
+from sqlalchemy.orm import Session
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.store.tables import Assessment, Document, Series
+
+PRELIMINARY_LABEL = "triage-preliminary"
+"""Beside the colour's label while a series is incomplete."""
+PUBLISH_SECONDS = 30
+"""A publication not finished by then is taken up by anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What Orthanc is to show of a series, derived from the store."""
+
+    series_id: str
+    study_id: str
+    series_labels: tuple[str, ...]
+    study_labels: tuple[str, ...]
+    send: tuple[str, ...] = ()
+    """SOP instance UIDs of documents to be sent."""
+    remove: tuple[tuple[str, str], ...] = ()
+    """SOP instance UID and Orthanc's identifier of documents to be deleted, empty where never heard of."""
+    keep: tuple[tuple[str, str], ...] = ()
+    """The same of documents that are to be there."""
+    reviewed: bool = False
+    """Whether a person spoke of the study: only then is a person's label ours to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A document on its way to DICOM modalities."""
+
+    sop_instance_uid: str
+    orthanc_id: str
+    jobs: dict[str, str]
+    """Orthanc's job by modality."""
+
+
+def want(series: Series, now: datetime) -> None:
+    """What Orthanc shows of the series may be out of date."""
+    series.publish_wanted += 1
+    series.publish_not_before = now
+    series.publish_failures = 0
+
+
+def claim_publication(session: Session, now: datetime) -> tuple[str, int] | None:
+    """The next series whose face in Orthanc may be out of date, and the number of that wish."""
+    series = session.scalar(
+        select(Series)
+        .where(Series.publish_wanted != Series.publish_done, Series.publish_not_before <= now)
+        .order_by(Series.publish_not_before)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if series is None:
+        return None
+    series.publish_not_before = now + timedelta(seconds=PUBLISH_SECONDS)
+    return series.id, series.publish_wanted
+
+
+def publication(session: Session, series_id: str) -> Publication:
+    """What Orthanc is to show of a series now."""
+    series = session.get_one(Series, series_id)
+    live = [d for d in series.documents if d.withdrawn_at is None]
+    return Publication(
+        series_id=series.id,
+        study_id=series.study_id,
+        series_labels=labels([series]),
+        study_labels=labels(series.study.series),
+        reviewed=any(s.reviews for s in series.study.series),
+        send=tuple(d.sop_instance_uid for d in live if d.sent_at is None),
+        remove=tuple(
+            (d.sop_instance_uid, d.orthanc_id or "")
+            for d in series.documents
+            if d.withdrawn_at is not None and d.removed_at is None
+        ),
+        keep=tuple((d.sop_instance_uid, d.orthanc_id or "") for d in live if d.sent_at is not None),
+    )
+
+
+def document_sent(
+    session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime, *, forward: bool = False
+) -> None:
+    """Orthanc has the document; ``forward`` when it is to go on to DICOM modalities."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.orthanc_id, document.sent_at, document.removed_at = orthanc_id, now, None
+    if document.withdrawn_at is not None:  # while it was being sent
+        want(session.get_one(Series, document.series_id), now)
+    if forward and document.forwarded_at is None:
+        document.forward_not_before = now
+
+
+def document_removed(session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime) -> None:
+    """The withdrawn document is gone from Orthanc, unless another worker has sent it meanwhile.
+
+    ``orthanc_id`` as in :attr:`Publication.remove`.
+    """
+    document = session.get_one(Document, sop_instance_uid)
+    if (document.orthanc_id or "") == orthanc_id:
+        document.removed_at = now
+
+
+def next_forwarding(session: Session, now: datetime) -> Forwarding | None:
+    """The next document whose forwarding is to be looked at."""
+    document = session.scalar(
+        select(Document)
+        .where(Document.forward_not_before <= now, Document.withdrawn_at.is_(None))
+        .order_by(Document.forward_not_before)
+        .limit(1)
+    )
+    if document is None or document.orthanc_id is None:
+        return None
+    return Forwarding(document.sop_instance_uid, document.orthanc_id, dict(document.forward_jobs))
+
+
+def forwarding_goes_on(
+    session: Session, sop_instance_uid: str, jobs: dict[str, str], not_before: datetime
+) -> None:
+    """Jobs run, or are to be begun again: look later."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.forward_jobs, document.forward_not_before = jobs, not_before
+
+
+def forwarded(session: Session, sop_instance_uid: str, now: datetime) -> None:
+    """Every modality has the document."""
+    document = session.get_one(Document, sop_instance_uid)
+    document.forward_not_before, document.forwarded_at = None, now
+
+
+def published(session: Session, series_id: str, wish: int, now: datetime) -> None:
+    """Orthanc shows what it was to show when the wish was claimed."""
+    series = session.get_one(Series, series_id)
+    series.publish_done = wish
+    series.publish_failures = 0
+    series.publish_not_before = now
+    series.checked_at = now
+
+
+def publication_failed(session: Session, series_id: str, now: datetime) -> None:
+    """Try again, ever more slowly, for ever: a result is never dropped."""
+    series = session.get_one(Series, series_id)
+    series.publish_failures += 1
+    series.publish_not_before = now + timedelta(seconds=min(300, 2**series.publish_failures))
+
+
+def want_publication(session: Session, series_ids: Sequence[str], now: datetime) -> None:
+    """Somebody changed what Orthanc shows of these series: compare again."""
+    for series in session.scalars(select(Series).where(Series.id.in_(series_ids))):
+        want(series, now)
+
+
+def want_checks(session: Session, older_than: datetime, now: datetime, limit: int) -> int:
+    """Have the series compared that were not compared with Orthanc for the longest time."""
+    rows = session.scalars(
+        select(Series)
+        .where(
+            Series.state.in_((SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)),
+            Series.publish_wanted == Series.publish_done,
+            Series.checked_at < older_than,
+        )
+        .order_by(Series.checked_at)
+        .limit(limit)
+    ).all()
+    for series in rows:
+        want(series, now)
+    return len(rows)
+
+
+def preview_due(session: Session) -> tuple[str, int] | None:
+    """A series whose slices are to be rendered and its generation, alerts first."""
+    row = session.execute(
+        select(Series.id, Series.generation)
+        .outerjoin(
+            Assessment,
+            and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)),
+        )
+        .where(Series.preview_pending)
+        .order_by(
+            func.coalesce(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)), false()).desc(),
+            Series.first_arrival,
+        )
+        .limit(1)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def previews_done(session: Session, series_id: str, generation: int) -> None:
+    """The slices of that generation are rendered."""
+    series = session.get_one(Series, series_id)
+    if series.generation == generation:
+        series.preview_pending = False
+
+
+def labels(series: Iterable[Series]) -> tuple[str, ...]:
+    """Labels of the worst that persons say of some series; where none did, of the worst that machines say.
+
+    The colour comes first. A machine's newer result never changes what a person said of a series; a series
+    that came after the readers spoke counts beside it, by what the machine says.
+    """
+    shown = [s for s in series if s.state is not SeriesState.WITHDRAWN]
+    given = [u for s in shown if (u := s.verdict.urgency) is not None]
+    if given:
+        machines = [
+            a.urgency
+            for s in shown
+            if (a := s.current) is not None
+            and not s.reviews
+            and s.unseen(shown, min(a.created_at for a in s.assessments))
+        ]
+        if machines and max(machines) > max(given):
+            return max(machines).machine_labels()
+        return max(given).person_labels()
+    current = [a for s in shown if (a := s.current) is not None]
+    if not current:
+        return ()
+    worst = max(a.urgency for a in current)
+    preliminary = all(a.preliminary for a in current if a.urgency is worst)
+    return worst.machine_labels() + ((PRELIMINARY_LABEL,) if preliminary else ())

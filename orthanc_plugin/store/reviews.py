@@ -1,0 +1,134 @@
+"""Reviews in the store: added, never changed. What counts after them is :attr:`tables.Series.verdict`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from headct.terms.review import Action, Review, Verdict, verdict
+from orthanc_plugin.cases.views import ConflictError, NotFoundError, SeriesState
+from orthanc_plugin.store import outbox, tables
+from orthanc_plugin.store.tables import AuditEntry, Series
+
+_UNSETTLED = frozenset({SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING})
+
+
+def based_on(series: Series) -> str:
+    """Changes with everything a reader goes by.
+
+    That is the machine's result, the images, the last review, and what the machine says of the rest of the
+    study: whoever speaks of one series is taken to have seen the others.
+    """
+    machine = series.current.id if series.current else 0
+    person = max((row.id for row in series.reviews), default=0)
+    others = [
+        s.current for s in series.study.series if s is not series and s.state is not SeriesState.WITHDRAWN
+    ]
+    rest = max((said.id for said in others if said is not None), default=0)
+    return f"{machine}-{series.instance_count}-{person}-{rest}"
+
+
+def repeated(
+    session: Session, series_id: str, login: str, *, request_id: str, asked: str
+) -> tables.Review | None:
+    """What an earlier request of the same name recorded; ``None`` where there was none.
+
+    Raises:
+        ConflictError: the name was used for something else.
+    """
+    known = session.scalar(
+        select(tables.Review).where(
+            tables.Review.series_id == series_id,
+            tables.Review.login == login,
+            tables.Review.request_id == request_id,
+        )
+    )
+    if known is not None and known.request_digest != _digest(asked):
+        raise ConflictError("This request_id was used for another review.")
+    return known
+
+
+def record(
+    session: Session, series_id: str, review: Review, *, seen: str, request_id: str, asked: str, now: datetime
+) -> tables.Review:
+    """Add a review; a repeated request gives the row that the first one added.
+
+    Args:
+        session: of one transaction.
+        series_id: Orthanc's identifier.
+        review: what is said; ``at`` is ``now``.
+        seen: :func:`based_on` as the reader had it.
+        request_id: chosen by the client.
+        asked: the whole request as text, by which a repeat is told from another one.
+        now: the server's time.
+
+    Raises:
+        NotFoundError: no such series.
+        ConflictError: the series is no longer as the reader saw it, there is nothing to review yet, or to
+            confirm, or the request's name was used before.
+    """
+    series = session.get(Series, series_id, with_for_update=True)
+    if series is None or series.state is SeriesState.WITHDRAWN:
+        raise NotFoundError("no such series")
+    known = repeated(session, series_id, review.by.login, request_id=request_id, asked=asked)
+    if known is not None:
+        return known
+    if seen != based_on(series):
+        raise ConflictError("The case has changed since it was shown; look again.")
+    machine = series.current
+    if machine is None and series.state in _UNSETTLED:
+        raise ConflictError("The series is still being received or judged.")
+    if review.action is Action.CONFIRM and (machine is None or machine.urgency is not review.urgency):
+        raise ConflictError("Only the machine's present urgency can be confirmed.")
+    row = tables.Review(
+        series_id=series.id,
+        assessment_id=machine.id if machine else None,
+        login=review.by.login,
+        request_id=request_id,
+        request_digest=_digest(asked),
+        at=now,
+        urgency=review.urgency,
+        content=review.to_json(),
+    )
+    _add(session, series, row, now)
+    return row
+
+
+def carry_over(session: Session, old: Series, new: Series, now: datetime) -> None:
+    """The same images under a corrected patient: what was said of them is said of the new series too."""
+    # By name, so that a correction that is corrected back copies nothing twice.
+    here = {(row.login, row.request_id) for row in new.reviews}
+    for row in old.reviews:
+        if (row.login, row.request_id) not in here:
+            copy = tables.Review(
+                series_id=new.id,
+                login=row.login,
+                request_id=row.request_id,
+                request_digest=row.request_digest,
+                at=row.at,
+                urgency=row.urgency,
+                content=row.content,
+                copy_of=row.id,
+            )
+            _add(session, new, copy, now)
+
+
+def _add(session: Session, series: Series, row: tables.Review, now: datetime) -> None:
+    session.add(row)
+    session.flush()
+    session.expire(series, ["reviews"])
+    outbox.want(series, now)
+    session.add(
+        AuditEntry(at=now, event="reviewed", actor=row.login, series_id=series.id, detail={"review": row.id})
+    )
+
+
+def until(row: tables.Review, all_rows: Sequence[tables.Review]) -> Verdict:
+    """What counted when a review had just been given."""
+    return verdict([Review.from_json(r.content) for r in all_rows if r.id <= row.id])
+
+
+def _digest(asked: str) -> str:
+    return sha256(asked.encode()).hexdigest()

@@ -1,0 +1,385 @@
+"""Tables of the store. Only :mod:`orthanc_plugin.store.queue` changes them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from headct.terms.review import Review as SaidByPerson
+from headct.terms.review import Verdict, verdict
+from headct.terms.urgency import Urgency
+from orthanc_plugin.cases.views import DocumentKind, SeriesState
+from orthanc_plugin.models.views import ModelEvent
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in the program, UTC in the database, which SQLite keeps without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone: it would be shifted silently."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+def _values(enum: type[StrEnum]) -> list[str]:
+    return [member.value for member in enum]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 (the name is SQLAlchemy's)
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        bytes: LargeBinary,
+        SeriesState: Enum(SeriesState, native_enum=False, length=16, values_callable=_values),
+        DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
+        Urgency: Enum(Urgency, native_enum=False, length=8),
+        ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
+    }
+
+
+class Study(Base):
+    """A study and its patient, as written in the images."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier."""
+    study_instance_uid: Mapped[str] = mapped_column(index=True)
+    first_arrival: Mapped[datetime]
+    earlier: Mapped[bool] = mapped_column(default=False)
+    """Assessed, not queued."""
+    described: Mapped[bool] = mapped_column(default=False)
+    """Whether the fields below were read from an image."""
+    patient_id: Mapped[str] = mapped_column(default="")
+    patient_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[str] = mapped_column(default="")
+    sex: Mapped[str] = mapped_column(default="")
+    age: Mapped[str] = mapped_column(default="")
+    accession_number: Mapped[str] = mapped_column(default="")
+    study_date: Mapped[str] = mapped_column(default="")
+    study_time: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+
+    series: Mapped[list["Series"]] = relationship(back_populates="study", order_by="Series.first_arrival")
+
+
+class Series(Base):
+    """A series: where it stands, who works on it, and what Orthanc should show of it."""
+
+    __tablename__ = "series"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier."""
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id"), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(index=True)
+    modality: Mapped[str] = mapped_column(default="")
+    number: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    instance_count: Mapped[int] = mapped_column(default=0)
+    first_arrival: Mapped[datetime]
+    last_arrival: Mapped[datetime]
+
+    state: Mapped[SeriesState]
+    changed_at: Mapped[datetime]
+    """When the state was entered."""
+    reason_code: Mapped[str | None]
+    reason_detail: Mapped[str] = mapped_column(default="")
+    generation: Mapped[int] = mapped_column(default=1)
+    """Counts arrivals and re-runs; a result of an older generation is discarded."""
+    priority: Mapped[int] = mapped_column(default=0)
+    """Smaller is judged first."""
+    not_before: Mapped[datetime]
+    """When a worker may look at it."""
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Attempts begun on this generation."""
+    superseded_by: Mapped[str | None]
+    """The same images under a corrected patient."""
+
+    publish_wanted: Mapped[int] = mapped_column(default=0)
+    """Raised whenever what Orthanc should show may have changed."""
+    publish_done: Mapped[int] = mapped_column(default=0)
+    publish_not_before: Mapped[datetime]
+    publish_failures: Mapped[int] = mapped_column(default=0)
+    checked_at: Mapped[datetime]
+    """When Orthanc was last compared with the store."""
+
+    preview_pending: Mapped[bool] = mapped_column(default=False)
+    preview_slices: Mapped[int] = mapped_column(default=0)
+
+    study: Mapped[Study] = relationship(back_populates="series")
+    assessments: Mapped[list["Assessment"]] = relationship(
+        back_populates="series", order_by="Assessment.id.desc()"
+    )
+    documents: Mapped[list["Document"]] = relationship(order_by="Document.created_at")
+    reviews: Mapped[list["Review"]] = relationship(order_by="(Review.at, Review.id)", back_populates="series")
+    """In the order in which they were given; one copied from another series may have come later."""
+
+    __table_args__ = (Index("series_work", "state", "not_before"),)
+
+    @property
+    def current(self) -> "Assessment | None":
+        """The one assessment that counts."""
+        return next((a for a in self.assessments if a.withdrawn_at is None), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What counts of all that persons said of it."""
+        return verdict([SaidByPerson.from_json(row.content) for row in self.reviews])
+
+    def unseen(self, of_study: Iterable["Series"], first_judged: datetime | None) -> bool:
+        """Whether there is more than readers had before them when they spoke.
+
+        Of a series that they spoke of: images that arrived later. Of another in the same study: images or the
+        machine's first word (``first_judged``) that came after anybody had spoken of the study; it stays so
+        until somebody speaks of this series. False where nobody spoke of the study. Images under a corrected
+        patient were seen under the first one, if they were there.
+        """
+        if self.reviews:
+            last = self.reviews[-1]
+            first = last.first
+            if first is last:
+                return self.last_arrival > last.at
+            return self.instance_count > first.series.instance_count or first.series.last_arrival > last.at
+        spoken = min((row.at for other in of_study for row in other.reviews), default=None)
+        return spoken is not None and (
+            self.last_arrival > spoken or first_judged is None or first_judged > spoken
+        )
+
+
+class Assessment(Base):
+    """What a model said of a series."""
+
+    __tablename__ = "assessments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    generation: Mapped[int]
+    case_identity: Mapped[str]
+    """Digest over patient, study, series, images and pixels: the same images give the same."""
+    pixel_digest: Mapped[str]
+    judged_by: Mapped[str]
+    """Bundle and rubric, :attr:`headct.terms.assessment.Assessment.judged_by`."""
+    urgency: Mapped[Urgency]
+    content: Mapped[dict[str, Any]]
+    """:meth:`headct.terms.assessment.Assessment.to_json`."""
+    preliminary: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    withdrawn_at: Mapped[datetime | None]
+    """Set when it ceased to be current."""
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """What the judgement took."""
+    arrival_to_result_seconds: Mapped[float] = mapped_column(default=0.0)
+    """From the last image to this row."""
+
+    series: Mapped[Series] = relationship(back_populates="assessments")
+
+    __table_args__ = (
+        # At most one is current, whatever the program does.
+        Index(
+            "one_current_assessment",
+            "series_id",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+    )
+
+
+class Document(Base):
+    """A finished DICOM result, kept byte for byte before it is sent."""
+
+    __tablename__ = "documents"
+
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessments.id"), index=True)
+    """What the machine's results are of; empty for a review's."""
+    kind: Mapped[DocumentKind]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    predecessor_uid: Mapped[str | None]
+    created_at: Mapped[datetime]
+    orthanc_id: Mapped[str | None] = mapped_column(String(64))
+    """Orthanc's identifier of the instance, once sent."""
+    sent_at: Mapped[datetime | None]
+    forward_not_before: Mapped[datetime | None]
+    """When its forwarding is to be looked at; empty when it is not to be forwarded, or done."""
+    forward_jobs: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Orthanc's job for each DICOM modality it goes to."""
+    forwarded_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    """Set when it is to be deleted from Orthanc; the bytes stay here."""
+    removed_at: Mapped[datetime | None]
+
+
+class Review(Base):
+    """What a person said of a series. Rows are only ever added; what counts is derived from all of them."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessments.id"))
+    """The machine's result that was current when the person spoke."""
+    login: Mapped[str]
+    request_id: Mapped[str] = mapped_column(String(64))
+    """Chosen by the client, so that a repeated request is known as one."""
+    request_digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of what was asked, hex: another request under the same name is refused."""
+    at: Mapped[datetime]
+    urgency: Mapped[Urgency | None]
+    content: Mapped[dict[str, Any]]
+    """:meth:`headct.terms.review.Review.to_json`."""
+    copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"))
+    """The same review of the same images under the patient they were first sent for."""
+    report_uid: Mapped[str | None] = mapped_column(String(64))
+    """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""
+
+    assessment: Mapped[Assessment | None] = relationship()
+
+    series: Mapped[Series] = relationship(back_populates="reviews")
+    original: Mapped["Review | None"] = relationship(remote_side="Review.id")
+    """What it is a copy of."""
+
+    __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
+
+    @property
+    def first(self) -> "Review":
+        """The review as it was given, of the images under the patient they had then."""
+        return self if self.original is None else self.original.first
+
+
+class AuditEntry(Base):
+    """What happened, when, and who did it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    event: Mapped[str]
+    actor: Mapped[str] = mapped_column(default="triage")
+    series_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Bundle(Base):
+    """A model that was in service or in shadow here once."""
+
+    __tablename__ = "bundles"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    device_uid: Mapped[str]
+    first_used: Mapped[datetime]
+    """When it was first put there."""
+    reference: Mapped[dict[str, Any] | None]
+    """What it was trained on, :meth:`headct.network.reference.Reference.to_json`, once a worker loaded it."""
+
+    @property
+    def folder_name(self) -> str:
+        """``NAME-VERSION``, as its folder is called."""
+        return f"{self.name}-{self.version}"
+
+
+class ModelChange(Base):
+    """A change of the model in service or in shadow. Rows are only added; the present one is derived."""
+
+    __tablename__ = "model_changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """One more than the row before: of two changes made at once the database refuses one."""
+    at: Mapped[datetime]
+    event: Mapped[ModelEvent]
+    digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    """The model that judges from then on; of a shadow the one whose shadow begins or ends."""
+    actor: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class ShadowAssessment(Base):
+    """What the model in shadow says of a series beside the one in service; published nowhere."""
+
+    __tablename__ = "shadow_assessments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessments.id"))
+    """What it is compared with."""
+    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
+    bundle: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    owner: Mapped[str]
+    """The worker that took it up."""
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    urgency: Mapped[Urgency | None]
+    content: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """:meth:`headct.terms.assessment.Assessment.to_json`; empty until it ended, and where there is none."""
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """What the judgement took."""
+    trouble: Mapped[str] = mapped_column(default="")
+    """Why there is no urgency."""
+
+    __table_args__ = (UniqueConstraint("assessment_id", "bundle"),)
+
+
+class Worker(Base):
+    """A judging process and its last sign of life."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    bundle: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it judges with."""
+    loading: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it is loading: a process that dies over that was killed by it."""
+
+
+class Import(Base):
+    """A study announced as brought in from a medium, not sent by a scanner."""
+
+    __tablename__ = "imports"
+
+    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    earlier: Mapped[bool]
+    """Assessed, not queued; false when a person said that the study is new."""
+    announced_at: Mapped[datetime]
+    actor: Mapped[str]
+
+
+class Position(Base):
+    """How far a log of Orthanc was read."""
+
+    __tablename__ = "positions"
+
+    log: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]

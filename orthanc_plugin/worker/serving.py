@@ -1,0 +1,134 @@
+"""The models loaded in a worker: the one that judges, changed between two series, and the one in shadow."""
+
+import logging
+from pathlib import Path
+
+from headct.errors import BundleError
+from headct.network.bundle import load_bundle
+from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.terms.assessment import BundleIdentity
+from orthanc_plugin.cases.views import ConflictError
+from orthanc_plugin.drift import monitoring
+from orthanc_plugin.models import folders
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.tables import Bundle
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Loads what the store says is in service.
+
+    Raises
+    ------
+    BundleError
+        Neither the model in service nor any before it can be loaded, nor one that ships.
+    """
+
+    def __init__(self, worker: str, database: Database, settings: Settings) -> None:
+        """Load the model in service; the first worker ever puts there what ships."""
+        self._worker = worker
+        self._database = database
+        self._settings = settings
+        self._shadow: Classifier | None = None
+        self._classifier: Classifier | None = None
+        self._default: BundleIdentity | None = None
+        problem = BundleError("no model was ever in service")
+        try:
+            self._default = load_bundle(folders.default(settings)).identity
+        except BundleError as error:
+            problem = error
+        try:
+            with database.writing() as session:
+                if self._default is not None:
+                    model_history.ship(session, self._default, queue.utcnow())
+                known = model_history.active(session) is not None
+        except ConflictError:  # another worker started at the same moment, with the same program
+            known = True
+        if not known:
+            raise problem
+        self.follow()
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model that judges."""
+        assert self._classifier is not None
+        return self._classifier
+
+    @property
+    def digest(self) -> str:
+        """Of the model that judges."""
+        return self.classifier.bundle.digest
+
+    def follow(self) -> None:
+        """Load the model in service, if another one is loaded; one that cannot be loaded gives way.
+
+        The model before keeps judging until the other is loaded as a whole.
+        """
+        while (wanted := self._wanted()) is not None and (
+            self._classifier is None or wanted != self._classifier.bundle.digest
+        ):
+            try:
+                self._classifier = self._load(wanted)
+            except BundleError as error:
+                log.warning("a model in service cannot be loaded: %s", error)
+                self._give_way(wanted, error)
+        with self._database.writing() as session:
+            model_history.loaded(session, self._worker, self.digest)
+            monitoring.keep_reference(session, self.digest, self.classifier.bundle.contents.reference)
+
+    def shadow(self, digest: str) -> Classifier | None:
+        """The model in shadow; ``None`` when it cannot be loaded, which ends it."""
+        if self._shadow is None or self._shadow.bundle.digest != digest:
+            self._shadow = None
+            try:
+                self._shadow = self._load(digest)
+            except BundleError as error:
+                log.warning("a model in shadow cannot be loaded: %s", error)
+                with self._database.writing() as session:
+                    model_history.drop_shadow(session, digest, str(error), queue.utcnow())
+            with self._database.writing() as session:
+                model_history.loading(session, self._worker, None)
+        return self._shadow
+
+    def _wanted(self) -> str | None:
+        with self._database.reading() as session:
+            return model_history.active(session)
+
+    def _give_way(self, digest: str, error: BundleError) -> None:
+        loaded = self._classifier.bundle.identity if self._classifier is not None else None
+        otherwise = [model for model in (self._default, loaded) if model is not None]
+        try:
+            with self._database.writing() as session:
+                changed = model_history.give_way(
+                    session, digest, str(error), queue.utcnow(), otherwise=otherwise
+                )
+        except ConflictError:
+            return  # somebody changed it at this moment: look again
+        if not changed:
+            raise error
+
+    def _load(self, digest: str) -> Classifier:
+        with self._database.writing() as session:
+            model_history.loading(session, self._worker, digest)
+            name = session.get_one(Bundle, digest).folder_name
+        folder = folders.find(self._settings, digest, name)
+        try:
+            return _load(folder, digest, self._settings.worker_threads)
+        except OSError as error:
+            raise BundleError(f"{name} cannot be read ({type(error).__name__})") from error
+        except BundleError as error:
+            raise BundleError(str(error).replace(str(folder), name)) from error
+
+
+def _load(folder: Path, digest: str, threads: int) -> Classifier:
+    bundle = load_bundle(folder)
+    contract = bundle.contents.input
+    shape = (contract.rows, contract.columns, 2 * contract.context + 1)
+    classifier = Classifier(bundle, LiteRTRuntime(bundle.network, shape, threads))
+    # Once more: the network was read after its hash had been checked.
+    if {bundle.digest, load_bundle(folder).digest} != {digest}:
+        raise BundleError(f"{folder} was altered while it was loaded")
+    return classifier

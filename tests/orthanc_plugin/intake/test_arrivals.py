@@ -1,0 +1,318 @@
+"""Orthanc's change log to the store, against an Orthanc that is a dictionary."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from store_samples import settings
+
+from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
+from orthanc_plugin.store import imports, queue
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.tables import Series, Study
+
+
+class Listing:
+    """What Orthanc's REST interface says of series, images and changes."""
+
+    def __init__(self) -> None:
+        self.series: dict[str, dict[str, Any]] = {}
+        self.changes: list[dict[str, Any]] = []
+        self.calls: list[str] = []
+        self.uploaded: set[str] = set()
+        self.sequence = 0
+
+    def image(self, series: str, number: int, modality: str = "CT") -> None:
+        if series not in self.series:
+            self.series[series] = {
+                "ID": series,
+                "Instances": [],
+                "ParentStudy": f"study-of-{series}",
+                "LastUpdate": "20260301T030000",
+                "MainDicomTags": {"Modality": modality, "SeriesInstanceUID": f"1.2.{series}"},
+            }
+            self.log("NewSeries", series)
+        self.series[series]["Instances"].append(f"{series}-{number}")
+        self.log("NewInstance", f"{series}-{number}")
+
+    def log(self, kind: str, identifier: str) -> None:
+        self.sequence += 1
+        self.changes.append(
+            {"ChangeType": kind, "ID": identifier, "Seq": self.sequence, "Date": "20260301T030000"}
+        )
+
+    def delete(self, series: str) -> None:
+        """What the log says of it goes with it; no number is given twice."""
+        gone = {series, *self.series.pop(series)["Instances"]}
+        self.changes = [c for c in self.changes if c["ID"] not in gone]
+
+    def made_anew(self) -> None:
+        self.series.clear()
+        self.changes.clear()
+        self.sequence = 0
+
+    def get(self, path: str) -> Any:
+        self.calls.append(path)
+        route, _, query = path.partition("?")
+        options = dict(part.partition("=")[::2] for part in query.split("&"))
+        parts = route.strip("/").split("/")
+        if route == "/changes" and "last" in options:
+            return {"Last": self.changes[-1]["Seq"] if self.changes else 0}
+        if route == "/changes":
+            since, limit = int(options["since"]), int(options["limit"])
+            later = [c for c in self.changes if c["Seq"] > since]
+            page = later[:limit]
+            last = page[-1]["Seq"] if page else since
+            return {"Changes": page, "Last": last, "Done": len(later) <= limit}
+        if route == "/series":
+            offset, limit = int(options["since"]), int(options["limit"])
+            return list(self.series.values())[offset : offset + limit]
+        if parts[0] == "series":
+            return self.series.get(parts[1])
+        if parts[0] == "instances" and parts[2:] == ["metadata"]:
+            return {"Origin": "RestApi" if parts[1] in self.uploaded else "DicomProtocol"}
+        if parts[0] == "instances":
+            parent = parts[1].rpartition("-")[0]
+            return {"ParentSeries": parent} if parent in self.series else None
+        return {"MainDicomTags": {"StudyInstanceUID": f"1.3.{parts[1]}"}}
+
+
+@pytest.fixture
+def listing() -> Listing:
+    return Listing()
+
+
+@pytest.fixture
+def arrivals(listing: Listing, database: Database, tmp_path: Path) -> Arrivals:
+    return Arrivals(listing.get, database, settings(tmp_path, minimum_free_gigabytes=0.1))
+
+
+def known(database: Database) -> dict[str, tuple[SeriesState, int]]:
+    with database.reading() as session:
+        return {s.id: (s.state, s.instance_count) for s in session.scalars(select(Series))}
+
+
+def test_images_become_a_series(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    for number in range(5):
+        listing.image("a", number)
+    arrivals.step()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 5)}
+    with database.reading() as session:
+        assert queue.position(session, CHANGES) == listing.changes[-1]["Seq"]
+
+
+def test_a_burst_costs_few_calls(listing: Listing, arrivals: Arrivals) -> None:
+    for number in range(150):
+        listing.image("a", number)
+    arrivals.read_changes()
+    assert len(listing.calls) <= 5
+
+
+def test_later_images_count_as_an_arrival(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    listing.image("a", 0)
+    arrivals.step()
+    listing.image("a", 1)
+    arrivals.step()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 2)}
+    with database.reading() as session:
+        assert session.get_one(Series, "a").generation == 2
+
+
+def test_nothing_new_changes_nothing(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    listing.image("a", 0)
+    for _ in range(3):
+        arrivals.step()
+    arrivals.sweep()
+    with database.reading() as session:
+        assert session.get_one(Series, "a").generation == 1
+
+
+@pytest.mark.parametrize("modality", ["SR", "KO", "PR", "SEG"])
+def test_what_has_no_images_is_not_recorded(
+    listing: Listing, database: Database, arrivals: Arrivals, modality: str
+) -> None:
+    listing.image("ours", 0, modality)
+    arrivals.step()
+    assert known(database) == {}
+
+
+@pytest.mark.parametrize("modality", ["MR", "", "OT"])
+def test_other_images_are(listing: Listing, database: Database, arrivals: Arrivals, modality: str) -> None:
+    listing.image("other", 0, modality)
+    arrivals.step()
+    assert list(known(database)) == ["other"]
+
+
+def test_the_sweep_finds_what_the_log_no_longer_says(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for number in range(2 * PAGE + 3):
+        listing.image(f"s{number}", 0)
+    listing.changes.clear()
+    arrivals.step()
+    assert len(known(database)) == 2 * PAGE + 3
+
+
+def test_the_sweep_notices_another_number_of_images(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    listing.image("a", 0)
+    listing.image("a", 1)
+    arrivals.step()
+    listing.series["a"]["Instances"].pop()
+    arrivals.sweep()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 1)}
+
+
+def test_a_deleted_series_is_withdrawn(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    listing.image("a", 0)
+    arrivals.step()
+    listing.delete("a")
+    arrivals.deleted("a")
+    arrivals.step()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+
+
+def test_a_deletion_is_not_forgotten_when_the_store_fails(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.image("a", 0)
+    listing.image("newer", 0)
+    arrivals.step()
+    listing.delete("a")
+    arrivals.deleted("a")
+    with monkeypatch.context() as broken:
+        broken.setattr(queue, "withdraw", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            arrivals.step()
+    arrivals.step()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+
+
+def test_an_image_deleted_during_a_sweep_is_noticed(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orthanc_plugin.intake.arrivals.DELETED_SECONDS", 0.0)
+    listing.image("a", 0)
+    listing.image("a", 1)
+    arrivals.read_changes()
+
+    def swept_then_deleted() -> None:
+        Arrivals.sweep(arrivals)
+        if len(listing.series["a"]["Instances"]) == 2:
+            listing.series["a"]["Instances"].pop()
+            arrivals.images_deleted()
+
+    monkeypatch.setattr(arrivals, "sweep", swept_then_deleted)
+    arrivals.step()
+    arrivals.step()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 1)}
+
+
+def test_a_sweep_that_fails_is_done_again(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.image("a", 0)
+    listing.changes.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(queue, "arrive", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            arrivals.step()
+    arrivals.step()
+    assert list(known(database)) == ["a"]
+
+
+def test_a_deletion_that_was_not_heard_of_is_found(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    listing.image("a", 0)
+    arrivals.step()
+    listing.delete("a")
+    arrivals.sweep()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+
+
+def test_deleted_and_sent_again_it_arrives(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    listing.image("a", 0)
+    arrivals.step()
+    arrivals.deleted("a")  # heard late: it is there again
+    arrivals.step()
+    assert known(database)["a"][0] is SeriesState.ARRIVING
+
+
+def test_an_index_made_anew_is_noticed(listing: Listing, database: Database, arrivals: Arrivals) -> None:
+    for number in range(5):
+        listing.image("old", number)
+    arrivals.step()
+    listing.made_anew()
+    listing.image("new", 0)
+    arrivals.step()
+    states = known(database)
+    assert states["new"] == (SeriesState.ARRIVING, 1)
+    assert states["old"][0] is SeriesState.WITHDRAWN
+    listing.image("newer", 0)
+    arrivals.step()
+    assert known(database)["newer"] == (SeriesState.ARRIVING, 1)
+
+
+def test_deleting_the_newest_has_nothing_else_judged_again(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for series in ("kept", "deleted"):
+        listing.image(series, 0)
+    arrivals.step()
+    listing.delete("deleted")
+    arrivals.deleted("deleted")
+    for _ in range(3):
+        arrivals.step()
+    with database.reading() as session:
+        assert session.get_one(Series, "kept").generation == 1
+    assert known(database)["deleted"][0] is SeriesState.WITHDRAWN
+    listing.image("kept", 1)
+    arrivals.step()
+    assert known(database)["kept"] == (SeriesState.ARRIVING, 2)
+
+
+def test_a_transaction_that_fails_leaves_the_position(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.image("a", 0)
+    with monkeypatch.context() as broken:
+        broken.setattr(queue, "set_position", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            arrivals.step()
+    assert known(database) == {}
+    arrivals.step()
+    assert list(known(database)) == ["a"]
+
+
+def test_a_colour_changed_by_others_is_compared(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    listing.image("a", 0)
+    arrivals.step()
+    for identifier in ("a", "study-of-a", "unknown"):
+        listing.log("UpdatedMetadata", identifier)
+        arrivals.step()
+    with database.reading() as session:
+        row = session.get_one(Series, "a")
+    assert (row.publish_wanted, row.generation) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("by_rest", "told"), [(range(4), True), (range(3), False), (range(1, 4), False), ((), False)]
+)
+def test_uploads_are_told_from_what_a_scanner_sent(
+    listing: Listing, database: Database, arrivals: Arrivals, by_rest: Iterable[int], told: bool
+) -> None:
+    with database.writing() as session:
+        imports.announce(session, ["1.3.study-of-a"], new=False, actor="clerk", now=queue.utcnow())
+    for number in range(4):
+        listing.image("a", number)
+    listing.uploaded = {f"a-{number}" for number in by_rest}
+    arrivals.step()
+    with database.reading() as session:
+        assert session.get_one(Study, "study-of-a").earlier == told

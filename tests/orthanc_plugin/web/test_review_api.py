@@ -1,0 +1,267 @@
+"""Reviews through the REST interface and the real store: who may, what is answered, who is told what."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from store_samples import after, judgement, open_store, seen, settings
+from werkzeug.test import TestResponse
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.service import Triage
+from orthanc_plugin.store import queue, tables
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.tables import Series
+from orthanc_plugin.web import create_app
+
+SERIES, STUDY = ("-".join([c * 8] * 5) for c in "ab")
+API = f"/triage/api/v1/series/{SERIES}"
+OWN = {"X-Triage": "test"}
+PEOPLE = {
+    login: {"Name": f"{login.title()}^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": role}
+    for login, role in (("sato", "reader"), ("ito", "reader"), ("abe", "administrator"), ("mori", "viewer"))
+}
+
+
+@dataclass
+class Nobody:
+    """No processes: nothing is judged here."""
+
+    restarts = 0
+    problem = ""
+    alive = 1
+    error = None
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = open_store(tmp_path)
+    options = settings(tmp_path)
+    with found.writing() as session:
+        queue.arrive(session, seen(SERIES, STUDY), after(0), options)
+        claim = queue.claim(session, "w", after(3), options)
+        assert claim is not None
+        queue.record_assessed(session, claim, judgement(Urgency.YELLOW), after(4), options)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def triage(database: Database, tmp_path: Path) -> Triage:
+    options = settings(tmp_path, People=PEOPLE)
+    return Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=True)
+
+
+@pytest.fixture
+def client(triage: Triage) -> FlaskClient:
+    return create_app(triage).test_client()
+
+
+def review(client: FlaskClient, login: str = "sato", **changes: Any) -> TestResponse:
+    body = {
+        "action": "relabel",
+        "urgency": "RED",
+        "based_on": client.get(API).get_json()["based_on"],
+        "request_id": f"{login}-1",
+        **changes,
+    }
+    return client.post(f"{API}/review", json=body, headers=OWN, environ_overrides={"REMOTE_USER": login})
+
+
+def reviews(client: FlaskClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get(API).get_json()["reviews"]
+    return found
+
+
+def test_a_review_is_answered_and_shown(client: FlaskClient) -> None:
+    findings = {"haemorrhage": True, "epidural": True, "fracture": False}
+    answer = review(client, findings=findings, comment="thin")
+    assert answer.status_code == 201
+    said, verdict = answer.get_json()["review"], answer.get_json()["verdict"]
+    assert (said["urgency"], said["findings"], said["comment"]) == ("RED", findings, "thin")
+    assert (said["reader"], said["organisation"]) == ("Sato^Hanako=佐藤^花子", "St. Elsewhere")
+    assert verdict == {"standing": "reviewed", "urgency": "RED", "label": "RED", "excluded": False}
+    series = client.get(API).get_json()
+    assert series["reviews"] == [said] and series["verdict"] == verdict and series["disagreement"]
+    assert series["urgency"] == "YELLOW"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["machine_urgency"], row["reviewed"]) == ("RED", "YELLOW", True)
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert (label["series_id"], label["verdict"], label["findings"]) == (SERIES, verdict, findings)
+
+
+def test_a_confirmation_needs_no_urgency(client: FlaskClient) -> None:
+    answer = review(client, action="confirm", urgency=None)
+    assert answer.get_json()["review"]["urgency"] == "YELLOW"
+    assert not client.get(API).get_json()["disagreement"]
+
+
+def test_an_exclusion(client: FlaskClient) -> None:
+    answer = review(client, action="exclude", urgency=None, reason="post_operative")
+    assert answer.get_json()["verdict"] == {
+        "standing": "reviewed",
+        "urgency": None,
+        "label": None,
+        "excluded": True,
+    }
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert label["reason"] == "post_operative"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["reviewed"]) == ("YELLOW", True)
+
+
+def test_a_repeat_gets_the_first_answer(client: FlaskClient) -> None:
+    before = client.get(API).get_json()["based_on"]
+    first = review(client, based_on=before)
+    review(client, "ito", urgency="GREEN")
+    again = review(client, based_on=before)
+    assert (again.status_code, again.get_json()) == (first.status_code, first.get_json())
+    assert [r["reader"][:4] for r in reviews(client)] == ["Sato", "Ito^"]
+
+
+def test_the_later_of_two_is_told_how_things_stand(client: FlaskClient) -> None:
+    both_saw = client.get(API).get_json()["based_on"]
+    review(client, based_on=both_saw)
+    late = review(client, "ito", urgency="GREEN", based_on=both_saw)
+    assert (late.status_code, late.get_json()["code"]) == (409, "conflict")
+    assert late.get_json()["current"] == client.get(API).get_json()
+    assert review(client, "ito", urgency="GREEN").get_json()["verdict"]["standing"] == "disputed"
+    (row,) = client.get("/triage/api/v1/worklist").get_json()["rows"]
+    assert (row["urgency"], row["reviewed"], row["disputed"]) == ("RED", False, True)
+    settled = review(client, "abe", urgency="GREEN").get_json()["verdict"]
+    assert (settled["standing"], settled["label"]) == ("settled", "GREEN")
+
+
+@pytest.mark.parametrize("login", ["mori", "stranger", ""])
+def test_who_may_not(client: FlaskClient, login: str) -> None:
+    answer = review(client, login, request_id="r")
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "refused")
+    rerun = client.post(f"{API}/rerun", json={}, headers=OWN, environ_overrides={"REMOTE_USER": login})
+    assert rerun.status_code == 403
+    assert reviews(client) == []
+
+
+def test_without_authentication_nobody_may(database: Database, tmp_path: Path) -> None:
+    open_to_all = Triage(
+        database, settings(tmp_path, People=PEOPLE), Nobody(), Nobody(), "1.10.1", authentication=False
+    )
+    client = create_app(open_to_all).test_client()
+    assert review(client).status_code == 403
+    assert reviews(client) == []
+
+
+JSON, LOGIN = {"Content-Type": "application/json"}, {"REMOTE_USER": "sato"}
+
+
+def everything(database: Database) -> dict[str, list[Any]]:
+    """All rows of all tables."""
+    with database.reading() as session:
+        return {t.name: list(session.execute(t.select()).all()) for t in tables.Base.metadata.sorted_tables}
+
+
+@pytest.mark.parametrize(
+    ("headers", "environment", "authentication", "status"),
+    [
+        (JSON | OWN, {"REMOTE_USER": "stranger"}, True, 403),
+        (JSON | OWN, {"REMOTE_USER": "mori"}, True, 403),
+        (JSON | OWN, {}, True, 403),
+        (JSON | OWN, LOGIN, False, 403),
+        (JSON | {"Origin": "http://evil.example"}, LOGIN, True, 403),
+        (JSON | {"Origin": "null"}, LOGIN, True, 403),
+        (JSON | {"Origin": "http://localhost.evil.example"}, LOGIN, True, 403),
+        (JSON, LOGIN, True, 403),
+        (OWN | {"Content-Type": "text/plain"}, LOGIN, True, 403),
+        (OWN | {"Content-Type": "application/x-www-form-urlencoded"}, LOGIN, True, 403),
+        (OWN, LOGIN, True, 403),
+        (JSON | {"Origin": "http://localhost"}, LOGIN, True, 201),
+        (JSON | OWN, LOGIN, True, 201),
+    ],
+)
+def test_whatever_is_refused_writes_nothing(
+    database: Database,
+    tmp_path: Path,
+    headers: dict[str, str],
+    environment: dict[str, str],
+    authentication: bool,
+    status: int,
+) -> None:
+    options = settings(tmp_path, People=PEOPLE)
+    triage = Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=authentication)
+    client = create_app(triage).test_client()
+    before = everything(database)
+    seen = client.get(API).get_json()["based_on"]
+    body = {"action": "relabel", "urgency": "RED", "based_on": seen, "request_id": "x"}
+    answer = client.post(
+        f"{API}/review", data=json.dumps(body), headers=headers, environ_overrides=environment
+    )
+    assert answer.status_code == status, answer.text
+    assert (everything(database) == before) == (status == 403)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "Origin": "http://evil.example"},
+        {"Content-Type": "text/plain", "X-Triage": "1"},
+    ],
+)
+def test_a_foreign_page_may_not(client: FlaskClient, headers: dict[str, str]) -> None:
+    body = json.dumps(
+        {
+            "action": "relabel",
+            "urgency": "RED",
+            "based_on": client.get(API).get_json()["based_on"],
+            "request_id": "x",
+        }
+    )
+    answer = client.post(
+        f"{API}/review", data=body, headers=headers, environ_overrides={"REMOTE_USER": "sato"}
+    )
+    assert answer.status_code == 403 and reviews(client) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "praise"},
+        {"urgency": "PURPLE"},
+        {"urgency": None},
+        {"reason": "repeat"},
+        {"action": "exclude", "urgency": None},
+        {"action": "exclude", "urgency": None, "reason": "other"},
+        {"findings": {"tumour": True}},
+        {"findings": {"haemorrhage": False, "subdural": True}},
+        {"comment": "x" * 2001},
+        {"request_id": ""},
+        {"request_id": " "},
+        {"request_id": "x" * 65},
+        {"more": 1},
+    ],
+)
+def test_what_makes_no_sense_is_said_so(client: FlaskClient, changes: dict[str, Any]) -> None:
+    answer = review(client, **changes)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+    assert answer.get_json()["message"].endswith(".") and reviews(client) == []
+
+
+def test_a_repeated_confirmation_gets_the_first_answer_whatever_came_since(
+    client: FlaskClient, database: Database, tmp_path: Path
+) -> None:
+    before = client.get(API).get_json()["based_on"]
+    asked = {"action": "confirm", "urgency": None, "based_on": before}
+    first = review(client, **asked)
+    assert first.status_code == 201
+    with database.writing() as session:
+        series = session.scalars(select(Series)).one()
+        more = seen(series.id, series.study_id, 99)
+        queue.arrive(session, more, queue.utcnow(), settings(tmp_path))
+    again = review(client, **asked)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert label["unseen"], "nobody has seen the images that came since"
