@@ -20,7 +20,7 @@ TRANSLATION = MODULE / "Resources" / "Translations" / "HeadCTTriage_ja.ts"
 def sentences() -> dict[str, list[str]]:
     """All sentences of the module by context, each once, in the order of the files."""
     found: dict[str, dict[str, None]] = {}
-    scripts = [MODULE / "HeadCTTriage.py", *sorted((MODULE / "HeadCTTriageLib").glob("*.py"))]
+    scripts = [MODULE / "HeadCTTriage.py", *sorted((MODULE / "HeadCTTriageLib").rglob("*.py"))]
     pairs = [pair for script in scripts for pair in _of_script(script)]
     for context, text in [*pairs, *_of_ui(MODULE / "Resources" / "UI" / "HeadCTTriage.ui")]:
         found.setdefault(context, {})[text] = None
@@ -65,11 +65,11 @@ def release(qm: Path) -> None:
 
 
 def _of_script(script: Path) -> Iterator[tuple[str, str]]:
-    package = f"{script.parent.name}." if (script.parent / "__init__.py").exists() else ""
+    context = ".".join(script.relative_to(MODULE).with_suffix("").parts)
     for node in ast.walk(ast.parse(script.read_text("utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "_":
-                yield package + script.stem, ast.literal_eval(node.args[0])
+                yield context, ast.literal_eval(node.args[0])
             elif node.func.id == "translate":
                 yield ast.literal_eval(node.args[0]), ast.literal_eval(node.args[1])
 

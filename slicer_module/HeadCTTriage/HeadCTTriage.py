@@ -7,10 +7,10 @@ from typing import Annotated, Any, Optional
 
 import numpy as np
 import slicer
-from HeadCTTriageLib import segmentation, volume
-from HeadCTTriageLib.drawn import Drawn
-from HeadCTTriageLib.geometry import Stack, stack
-from HeadCTTriageLib.side_by_side import SideBySide
+from HeadCTTriageLib.images.drawn import Drawn
+from HeadCTTriageLib.images.geometry import Stack, stack
+from HeadCTTriageLib.scene import segmentation, volume
+from HeadCTTriageLib.scene.side_by_side import SideBySide
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from slicer.i18n import tr as _
@@ -55,7 +55,7 @@ class HeadCTTriageParameterNode:
 
 
 class HeadCTTriageWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel as Slicer knows it; what happens in it is ``HeadCTTriageLib.panel``."""
+    """The panel as Slicer knows it; what happens in it is ``HeadCTTriageLib.panel.panel``."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -69,7 +69,7 @@ class HeadCTTriageWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when the user opens the module the first time."""
         # Not needed by the logic, which runs without a window.
         from HeadCTTriageLib.language import language
-        from HeadCTTriageLib.panel import Panel
+        from HeadCTTriageLib.panel.panel import Panel
 
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/HeadCTTriage.ui"))
@@ -140,8 +140,8 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     """The open case as images in the scene and in the slice views; no panel and no server.
 
     The first slice view (Red) shows the series as it was scanned, slice by slice; the others reformat it. All
-    of this is quick and belongs on the main thread; what is slow, ``HeadCTTriageLib.geometry.stack``, belongs
-    on another. Nodes are removed by their owner alone: what a user puts into the scene stays.
+    of this is quick and belongs on the main thread; what is slow, ``HeadCTTriageLib.images.geometry.stack``,
+    belongs on another. Nodes are removed by their owner alone: what a user puts into the scene stays.
     """
 
     VIEW, OTHER_VIEW = "Red", "Yellow"
@@ -260,7 +260,7 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     def loadSegmentation(self, drawn: Drawn) -> Any:
         """Lay what the server drew over the open series, half transparent.
 
-        :param drawn: of ``HeadCTTriageLib.drawn.read``.
+        :param drawn: of ``HeadCTTriageLib.images.drawn.read``.
         :returns: the vtkMRMLSegmentationNode; ``None`` where no case is open.
         """
         self.closeSegmentation()

@@ -10,11 +10,11 @@ import dicom_stack
 import numpy as np
 import pydicom
 import pytest
-from HeadCTTriageLib.cases import PreviousSeries, Review, Urgency
-from HeadCTTriageLib.client import Server, TriageClient
-from HeadCTTriageLib.download import download
 from HeadCTTriageLib.errors import ConflictError, RefusedError, UnreachableError, UnreadableError
-from HeadCTTriageLib.outbox import Outbox, State
+from HeadCTTriageLib.server.cases import PreviousSeries, Review, Urgency
+from HeadCTTriageLib.server.client import Server, TriageClient
+from HeadCTTriageLib.server.download import download
+from HeadCTTriageLib.server.outbox import Outbox, State
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import Dataset
 from pydicom.pixels.decoders import base

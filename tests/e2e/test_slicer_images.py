@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from HeadCTTriageLib.client import TriageClient
-from HeadCTTriageLib.connection import Server
-from HeadCTTriageLib.download import download
-from HeadCTTriageLib.geometry import stack as stack_of
+from HeadCTTriageLib.images.geometry import stack as stack_of
+from HeadCTTriageLib.server.client import TriageClient
+from HeadCTTriageLib.server.connection import Server
+from HeadCTTriageLib.server.download import download
 from stack_process import StackProcess
 
 from headct.generator.kinds import Order, generate, write

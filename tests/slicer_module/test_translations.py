@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
-from HeadCTTriageLib.cases import EXCLUSIONS, FINDINGS, Urgency
+from HeadCTTriageLib.server.cases import EXCLUSIONS, FINDINGS, Urgency
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import slicer_translations
@@ -24,9 +24,9 @@ def test_there_are_sentences_of_every_part() -> None:
     contexts = {context for context, _ in PAIRS}
     assert {
         "HeadCTTriage",
-        "HeadCTTriageLib.failures",
-        "HeadCTTriageLib.geometry",
-        "HeadCTTriageLib.review",
+        "HeadCTTriageLib.server.failures",
+        "HeadCTTriageLib.images.geometry",
+        "HeadCTTriageLib.panel.review",
     } <= contexts
     assert len(PAIRS) > 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .cases import Series
+    from .server.cases import Series
 
 
 class TriageError(Exception):

@@ -15,6 +15,9 @@ except ImportError:  # Slicer's data model alone, or no Slicer at all
         return text
 
 
+_LIBRARY = Path(__file__).parent
+
+
 def _(text: str) -> str:
     """A sentence of the file that calls.
 
@@ -31,4 +34,5 @@ def forget() -> None:
 
 @cache
 def _found(file: str, text: str) -> str:
-    return str(look_up(f"{__package__}.{Path(file).stem}", text))
+    module = Path(file).relative_to(_LIBRARY).with_suffix("")
+    return str(look_up(".".join((str(__package__), *module.parts)), text))

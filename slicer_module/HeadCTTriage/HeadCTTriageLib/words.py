@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from .cases import GivenReview, PersonName, Series, SeriesSummary, Urgency
+from .server.cases import GivenReview, PersonName, Series, SeriesSummary, Urgency
 from .translation import _
 
 

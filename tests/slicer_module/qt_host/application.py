@@ -49,7 +49,10 @@ def start(folder: Path, language: str = "en") -> "App":
         )
         for name in (
             "HeadCTTriage",
-            *(f"HeadCTTriageLib.{f.stem}" for f in (MODULE / "HeadCTTriageLib").glob("*.py")),
+            *(
+                ".".join(f.relative_to(MODULE).with_suffix("").parts)
+                for f in (MODULE / "HeadCTTriageLib").rglob("*.py")
+            ),
         ):
             feature.set_selection(feature.true_property, name)
         slicer.qMRMLWidget = widgets.qMRMLWidget

@@ -228,25 +228,121 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.address</name>
+    <name>HeadCTTriageLib.images.drawn</name>
     <message>
-      <source>This is no address of a server. One looks like https://pacs.hospital:8042.</source>
-      <translation>サーバーのアドレスではありません。例：https://pacs.hospital:8042</translation>
+      <source>The drawing was made on other images than those shown.</source>
+      <translation>描画は表示中の画像とは別の画像に基づいています。</translation>
     </message>
     <message>
-      <source>Write the address without user and password: they have fields of their own.</source>
-      <translation>アドレスにユーザー名とパスワードを含めないでください。それぞれの欄に入力します。</translation>
+      <source>The drawing is no binary DICOM segmentation.</source>
+      <translation>描画は2値のDICOMセグメンテーションではありません。</translation>
+    </message>
+    <message>
+      <source>The drawing is damaged.</source>
+      <translation>描画が破損しています。</translation>
+    </message>
+    <message>
+      <source>{label} (not a diagnosis)</source>
+      <translation>{label}（診断ではありません）</translation>
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.background</name>
+    <name>HeadCTTriageLib.images.frames</name>
+    <message>
+      <source>localizer</source>
+      <translation>位置決め画像</translation>
+    </message>
+    <message>
+      <source>screen capture</source>
+      <translation>画面キャプチャー</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.images.geometry</name>
+    <message>
+      <source>not a picture that can be placed</source>
+      <translation>位置を決められない画像</translation>
+    </message>
+    <message>
+      <source>a second image at the same place</source>
+      <translation>同じ位置の2枚目の画像</translation>
+    </message>
+    <message>
+      <source>Images do not say how to compute Hounsfield units; the usual way was taken.</source>
+      <translation>画像にCT値の換算情報がありません。標準的な換算を用いました。</translation>
+    </message>
+    <message>
+      <source>Images are marked as inverted (MONOCHROME1); Hounsfield units are shown as they are.</source>
+      <translation>画像は白黒反転（MONOCHROME1）と記録されています。CT値はそのまま表示しています。</translation>
+    </message>
+    <message>
+      <source>Cancelled.</source>
+      <translation>中止しました。</translation>
+    </message>
+    <message>
+      <source>Slices are missing: {gap} mm between slices {below} and {above}. What lies there is computed.</source>
+      <translation>スライスが欠けています：スライス {below} と {above} の間が {gap} mm です。その間は計算による補間です。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.images.hounsfield</name>
+    <message>
+      <source>An image has an impossible size or bit depth.</source>
+      <translation>画像の大きさまたはビット数が不正です。</translation>
+    </message>
+    <message>
+      <source>An image came compressed, and cannot be read here.</source>
+      <translation>圧縮された画像であり、ここでは読み取れません。</translation>
+    </message>
+    <message>
+      <source>An image is cut short.</source>
+      <translation>画像データが途中で切れています。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.images.ordering</name>
+    <message>
+      <source>lies in another direction</source>
+      <translation>向きが異なる</translation>
+    </message>
+    <message>
+      <source>of another size</source>
+      <translation>大きさが異なる</translation>
+    </message>
+    <message>
+      <source>of another scale</source>
+      <translation>縮尺が異なる</translation>
+    </message>
+    <message>
+      <source>in another frame of reference</source>
+      <translation>座標系が異なる</translation>
+    </message>
+    <message>
+      <source>Images do not say where they lie; their order is that of their numbers and may be upside down.</source>
+      <translation>画像に位置の情報がありません。番号順に並べたため、上下が逆の可能性があります。</translation>
+    </message>
+    <message>
+      <source>There is no image in this series that can be shown.</source>
+      <translation>このシリーズに表示できる画像はありません。</translation>
+    </message>
+    <message>
+      <source>Images do not say how they are turned; they are taken to lie as the others, or axial.</source>
+      <translation>画像に向きの情報がありません。他の画像と同じ、または横断像とみなしました。</translation>
+    </message>
+    <message>
+      <source>Images do not say their scale; a usual one is assumed. Trust no distance.</source>
+      <translation>画像に縮尺の情報がありません。標準的な値を仮定したため、距離は信頼できません。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.panel.background</name>
     <message>
       <source>Something went wrong inside this module ({kind}).</source>
       <translation>このモジュールの内部で問題が発生しました（{kind}）。</translation>
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.case_view</name>
+    <name>HeadCTTriageLib.panel.case_view</name>
     <message>
       <source>No case is open.</source>
       <translation>症例は開かれていません。</translation>
@@ -273,7 +369,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.case_words</name>
+    <name>HeadCTTriageLib.panel.case_words</name>
     <message>
       <source>The probabilities were calibrated on other patients; they are no threshold on their own.</source>
       <translation>確率は他の患者群で較正した値であり、単独では判断基準になりません。</translation>
@@ -404,243 +500,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.client</name>
-    <message>
-      <source>What answers at this address is not triage (status {status}).</source>
-      <translation>このアドレスで応答しているのはトリアージではありません（ステータス {status}）。</translation>
-    </message>
-    <message>
-      <source>The server points to another address, {where}. If it is right, enter that one.</source>
-      <translation>サーバーは別のアドレス {where} を案内しています。正しければそちらを入力してください。</translation>
-    </message>
-    <message>
-      <source>Another web server answers at this address, no Orthanc with triage.</source>
-      <translation>このアドレスでは別のWebサーバーが応答しています。トリアージの入ったOrthancではありません。</translation>
-    </message>
-    <message>
-      <source>The connection is not encrypted: others in the network can read password and images.</source>
-      <translation>接続は暗号化されていません。ネットワーク上の第三者がパスワードと画像を読み取れます。</translation>
-    </message>
-    <message>
-      <source>The server asks for no password, so it takes no reviews.</source>
-      <translation>サーバーがパスワードを求めない設定のため、判定を受け付けません。</translation>
-    </message>
-    <message>
-      <source>The server does not know this user or password.</source>
-      <translation>ユーザー名またはパスワードが違います。</translation>
-    </message>
-    <message>
-      <source>The server does not allow this login to do that.</source>
-      <translation>このログインにはその操作が許可されていません。</translation>
-    </message>
-    <message>
-      <source>The server does not have this any more.</source>
-      <translation>サーバーにはもう存在しません。</translation>
-    </message>
-    <message>
-      <source>The server wants https:// before its name.</source>
-      <translation>このサーバーにはアドレスの先頭に https:// が必要です。</translation>
-    </message>
-    <message>
-      <source>Orthanc {version} answers, but triage is not installed in it.</source>
-      <translation>Orthanc {version} が応答しましたが、トリアージが導入されていません。</translation>
-    </message>
-    <message>
-      <source>Triage is stopped, no urgency is given. {why}</source>
-      <translation>トリアージは停止しており、緊急度は付きません。{why}</translation>
-    </message>
-    <message>
-      <source>The server cannot answer now (status {status}). {why}</source>
-      <translation>サーバーは現在応答できません（ステータス {status}）。{why}</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.connection</name>
-    <message>
-      <source>The login was ended.</source>
-      <translation>ログインは終了しました。</translation>
-    </message>
-    <message>
-      <source>The certificate file does not exist: {file}.</source>
-      <translation>証明書ファイルがありません：{file}</translation>
-    </message>
-    <message>
-      <source>The certificate file holds no certificate in PEM form: {file}.</source>
-      <translation>証明書ファイルにPEM形式の証明書がありません：{file}</translation>
-    </message>
-    <message>
-      <source>The certificate file cannot be read: {file}.</source>
-      <translation>証明書ファイルを読み取れません：{file}</translation>
-    </message>
-    <message>
-      <source>It was cancelled.</source>
-      <translation>中止しました。</translation>
-    </message>
-    <message>
-      <source>The server's answer is larger than any that is expected.</source>
-      <translation>サーバーの応答が想定より大きすぎます。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.download</name>
-    <message>
-      <source>{came} of {all} images came. {why}</source>
-      <translation>{all}枚中{came}枚を受信しました。{why}</translation>
-    </message>
-    <message>
-      <source>It was cancelled.</source>
-      <translation>中止しました。</translation>
-    </message>
-    <message>
-      <source>The images are compressed ({name}), and neither the server nor Slicer can decompress them. Orthanc can with its GDCM plugin.</source>
-      <translation>画像は圧縮されており（{name}）、サーバーでもSlicerでも展開できません。OrthancのGDCMプラグインがあれば展開できます。</translation>
-    </message>
-    <message>
-      <source>The series changed while it was loaded: an image is gone. Open it again.</source>
-      <translation>読み込み中にシリーズが変わりました（画像が削除されました）。もう一度開いてください。</translation>
-    </message>
-    <message>
-      <source>An image is damaged: it is no DICOM file.</source>
-      <translation>画像が破損しています：DICOMファイルではありません。</translation>
-    </message>
-    <message>
-      <source>An image is damaged: how its pixels are written is not known.</source>
-      <translation>画像が破損しています：画素の記録形式が不明です。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.drawn</name>
-    <message>
-      <source>The drawing was made on other images than those shown.</source>
-      <translation>描画は表示中の画像とは別の画像に基づいています。</translation>
-    </message>
-    <message>
-      <source>The drawing is no binary DICOM segmentation.</source>
-      <translation>描画は2値のDICOMセグメンテーションではありません。</translation>
-    </message>
-    <message>
-      <source>The drawing is damaged.</source>
-      <translation>描画が破損しています。</translation>
-    </message>
-    <message>
-      <source>{label} (not a diagnosis)</source>
-      <translation>{label}（診断ではありません）</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.failures</name>
-    <message>
-      <source>{where} took the question and did not answer in time.</source>
-      <translation>{where} は要求を受け付けましたが、時間内に応答しませんでした。</translation>
-    </message>
-    <message>
-      <source>The connection to {where} broke before the answer was complete.</source>
-      <translation>{where} との接続が応答の途中で切れました。</translation>
-    </message>
-    <message>
-      <source>No computer is known by the name {host}.</source>
-      <translation>{host} という名前のコンピューターは見つかりません。</translation>
-    </message>
-    <message>
-      <source>What answers at {where} is no web server, or it wants https:// before its name.</source>
-      <translation>{where} で応答しているのはWebサーバーではないか、名前の前に https:// が必要です。</translation>
-    </message>
-    <message>
-      <source>The connection to {where} broke before the answer was complete. If this is always so, the server may want https:// before its name.</source>
-      <translation>{where} との接続が応答の途中で切れました。毎回そうなる場合は、名前の前に https:// が必要かもしれません。</translation>
-    </message>
-    <message>
-      <source>The certificate of {host} has expired.</source>
-      <translation>{host} の証明書は有効期限が切れています。</translation>
-    </message>
-    <message>
-      <source>{where} does not encrypt: its address begins with http://, or the port is another.</source>
-      <translation>{where} は暗号化に対応していません。アドレスは http:// で始まるか、ポートが異なります。</translation>
-    </message>
-    <message>
-      <source>No encryption could be agreed on with {where}.</source>
-      <translation>{where} と暗号化方式が一致しませんでした。</translation>
-    </message>
-    <message>
-      <source>{where} refuses the connection: no server runs there, or the port is another.</source>
-      <translation>{where} は接続を拒否しました。サーバーが動作していないか、ポートが異なります。</translation>
-    </message>
-    <message>
-      <source>The certificate of {host} is not valid yet: look at the clock of this computer.</source>
-      <translation>{host} の証明書はまだ有効ではありません。このコンピューターの時計を確認してください。</translation>
-    </message>
-    <message>
-      <source>The network has no way to {host}.</source>
-      <translation>{host} へのネットワーク経路がありません。</translation>
-    </message>
-    <message>
-      <source>The certificate that was shown is not of {host} but of another computer.</source>
-      <translation>提示された証明書は {host} のものではなく、別のコンピューターのものです。</translation>
-    </message>
-    <message>
-      <source>The certificate of {host} is of an issuer that is not known here. If the hospital has an own one, choose its certificate file.</source>
-      <translation>{host} の証明書の発行元が不明です。院内認証局がある場合は、その証明書ファイルを選択してください。</translation>
-    </message>
-    <message>
-      <source>{where} does not answer: it is switched off, or a firewall stands between.</source>
-      <translation>{where} が応答しません。電源が切れているか、ファイアウォールに遮られています。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.frames</name>
-    <message>
-      <source>localizer</source>
-      <translation>位置決め画像</translation>
-    </message>
-    <message>
-      <source>screen capture</source>
-      <translation>画面キャプチャー</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.geometry</name>
-    <message>
-      <source>not a picture that can be placed</source>
-      <translation>位置を決められない画像</translation>
-    </message>
-    <message>
-      <source>a second image at the same place</source>
-      <translation>同じ位置の2枚目の画像</translation>
-    </message>
-    <message>
-      <source>Images do not say how to compute Hounsfield units; the usual way was taken.</source>
-      <translation>画像にCT値の換算情報がありません。標準的な換算を用いました。</translation>
-    </message>
-    <message>
-      <source>Images are marked as inverted (MONOCHROME1); Hounsfield units are shown as they are.</source>
-      <translation>画像は白黒反転（MONOCHROME1）と記録されています。CT値はそのまま表示しています。</translation>
-    </message>
-    <message>
-      <source>Cancelled.</source>
-      <translation>中止しました。</translation>
-    </message>
-    <message>
-      <source>Slices are missing: {gap} mm between slices {below} and {above}. What lies there is computed.</source>
-      <translation>スライスが欠けています：スライス {below} と {above} の間が {gap} mm です。その間は計算による補間です。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.hounsfield</name>
-    <message>
-      <source>An image has an impossible size or bit depth.</source>
-      <translation>画像の大きさまたはビット数が不正です。</translation>
-    </message>
-    <message>
-      <source>An image came compressed, and cannot be read here.</source>
-      <translation>圧縮された画像であり、ここでは読み取れません。</translation>
-    </message>
-    <message>
-      <source>An image is cut short.</source>
-      <translation>画像データが途中で切れています。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.login</name>
+    <name>HeadCTTriageLib.panel.login</name>
     <message>
       <source>Server</source>
       <translation>サーバー</translation>
@@ -671,53 +531,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.ordering</name>
-    <message>
-      <source>lies in another direction</source>
-      <translation>向きが異なる</translation>
-    </message>
-    <message>
-      <source>of another size</source>
-      <translation>大きさが異なる</translation>
-    </message>
-    <message>
-      <source>of another scale</source>
-      <translation>縮尺が異なる</translation>
-    </message>
-    <message>
-      <source>in another frame of reference</source>
-      <translation>座標系が異なる</translation>
-    </message>
-    <message>
-      <source>Images do not say where they lie; their order is that of their numbers and may be upside down.</source>
-      <translation>画像に位置の情報がありません。番号順に並べたため、上下が逆の可能性があります。</translation>
-    </message>
-    <message>
-      <source>There is no image in this series that can be shown.</source>
-      <translation>このシリーズに表示できる画像はありません。</translation>
-    </message>
-    <message>
-      <source>Images do not say how they are turned; they are taken to lie as the others, or axial.</source>
-      <translation>画像に向きの情報がありません。他の画像と同じ、または横断像とみなしました。</translation>
-    </message>
-    <message>
-      <source>Images do not say their scale; a usual one is assumed. Trust no distance.</source>
-      <translation>画像に縮尺の情報がありません。標準的な値を仮定したため、距離は信頼できません。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.outbox</name>
-    <message>
-      <source>The review could not be written to this computer's disk ({why}).</source>
-      <translation>判定をこのコンピューターのディスクに書き込めませんでした（{why}）。</translation>
-    </message>
-    <message>
-      <source>The case has changed since it was shown; look again.</source>
-      <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.panel</name>
+    <name>HeadCTTriageLib.panel.panel</name>
     <message>
       <source>No other case waits for you.</source>
       <translation>待機中の症例は他にありません。</translation>
@@ -760,18 +574,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.reading</name>
-    <message>
-      <source>The server's answer is not what triage answers.</source>
-      <translation>サーバーの応答がトリアージのものではありません。</translation>
-    </message>
-    <message>
-      <source>The server's answer cannot be understood: {where}.</source>
-      <translation>サーバーの応答を解釈できません：{where}</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.review</name>
+    <name>HeadCTTriageLib.panel.review</name>
     <message>
       <source>The series was withdrawn.</source>
       <translation>シリーズは取り消されました。</translation>
@@ -830,7 +633,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.review_section</name>
+    <name>HeadCTTriageLib.panel.review_section</name>
     <message>
       <source>The case has changed since it was shown; look again.</source>
       <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
@@ -901,7 +704,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.rows</name>
+    <name>HeadCTTriageLib.panel.rows</name>
     <message>
       <source>Urgency</source>
       <translation>緊急度</translation>
@@ -988,17 +791,249 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.segmentation</name>
+    <name>HeadCTTriageLib.panel.worklist</name>
+    <message>
+      <source>Queue</source>
+      <translation>待ち行列</translation>
+    </message>
+    <message>
+      <source>Earlier studies</source>
+      <translation>過去の検査</translation>
+    </message>
+    <message>
+      <source>Not connected.</source>
+      <translation>接続されていません。</translation>
+    </message>
+    <message>
+      <source>Queue ({count})</source>
+      <translation>待ち行列（{count}）</translation>
+    </message>
+    <message>
+      <source>Earlier studies ({count})</source>
+      <translation>過去の検査（{count}）</translation>
+    </message>
+    <message>
+      <source>The list is as of {time}: {why}</source>
+      <translation>{time} 時点の一覧です：{why}</translation>
+    </message>
+    <message>
+      <source>{count} studies shown, as of {time}</source>
+      <translation>{count}件を表示（{time} 時点）</translation>
+    </message>
+    <message>
+      <source>Reading the worklist ...</source>
+      <translation>ワークリストを読み込み中…</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.scene.segmentation</name>
     <message>
       <source>Drawn by the server</source>
       <translation>サーバーによる描画</translation>
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.volume</name>
+    <name>HeadCTTriageLib.scene.volume</name>
     <message>
       <source>{name}: how it was scanned</source>
       <translation>{name}：撮影時の配置</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.address</name>
+    <message>
+      <source>This is no address of a server. One looks like https://pacs.hospital:8042.</source>
+      <translation>サーバーのアドレスではありません。例：https://pacs.hospital:8042</translation>
+    </message>
+    <message>
+      <source>Write the address without user and password: they have fields of their own.</source>
+      <translation>アドレスにユーザー名とパスワードを含めないでください。それぞれの欄に入力します。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.client</name>
+    <message>
+      <source>What answers at this address is not triage (status {status}).</source>
+      <translation>このアドレスで応答しているのはトリアージではありません（ステータス {status}）。</translation>
+    </message>
+    <message>
+      <source>The server points to another address, {where}. If it is right, enter that one.</source>
+      <translation>サーバーは別のアドレス {where} を案内しています。正しければそちらを入力してください。</translation>
+    </message>
+    <message>
+      <source>Another web server answers at this address, no Orthanc with triage.</source>
+      <translation>このアドレスでは別のWebサーバーが応答しています。トリアージの入ったOrthancではありません。</translation>
+    </message>
+    <message>
+      <source>The connection is not encrypted: others in the network can read password and images.</source>
+      <translation>接続は暗号化されていません。ネットワーク上の第三者がパスワードと画像を読み取れます。</translation>
+    </message>
+    <message>
+      <source>The server asks for no password, so it takes no reviews.</source>
+      <translation>サーバーがパスワードを求めない設定のため、判定を受け付けません。</translation>
+    </message>
+    <message>
+      <source>The server does not know this user or password.</source>
+      <translation>ユーザー名またはパスワードが違います。</translation>
+    </message>
+    <message>
+      <source>The server does not allow this login to do that.</source>
+      <translation>このログインにはその操作が許可されていません。</translation>
+    </message>
+    <message>
+      <source>The server does not have this any more.</source>
+      <translation>サーバーにはもう存在しません。</translation>
+    </message>
+    <message>
+      <source>The server wants https:// before its name.</source>
+      <translation>このサーバーにはアドレスの先頭に https:// が必要です。</translation>
+    </message>
+    <message>
+      <source>Orthanc {version} answers, but triage is not installed in it.</source>
+      <translation>Orthanc {version} が応答しましたが、トリアージが導入されていません。</translation>
+    </message>
+    <message>
+      <source>Triage is stopped, no urgency is given. {why}</source>
+      <translation>トリアージは停止しており、緊急度は付きません。{why}</translation>
+    </message>
+    <message>
+      <source>The server cannot answer now (status {status}). {why}</source>
+      <translation>サーバーは現在応答できません（ステータス {status}）。{why}</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.connection</name>
+    <message>
+      <source>The login was ended.</source>
+      <translation>ログインは終了しました。</translation>
+    </message>
+    <message>
+      <source>The certificate file does not exist: {file}.</source>
+      <translation>証明書ファイルがありません：{file}</translation>
+    </message>
+    <message>
+      <source>The certificate file holds no certificate in PEM form: {file}.</source>
+      <translation>証明書ファイルにPEM形式の証明書がありません：{file}</translation>
+    </message>
+    <message>
+      <source>The certificate file cannot be read: {file}.</source>
+      <translation>証明書ファイルを読み取れません：{file}</translation>
+    </message>
+    <message>
+      <source>It was cancelled.</source>
+      <translation>中止しました。</translation>
+    </message>
+    <message>
+      <source>The server's answer is larger than any that is expected.</source>
+      <translation>サーバーの応答が想定より大きすぎます。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.download</name>
+    <message>
+      <source>{came} of {all} images came. {why}</source>
+      <translation>{all}枚中{came}枚を受信しました。{why}</translation>
+    </message>
+    <message>
+      <source>It was cancelled.</source>
+      <translation>中止しました。</translation>
+    </message>
+    <message>
+      <source>The images are compressed ({name}), and neither the server nor Slicer can decompress them. Orthanc can with its GDCM plugin.</source>
+      <translation>画像は圧縮されており（{name}）、サーバーでもSlicerでも展開できません。OrthancのGDCMプラグインがあれば展開できます。</translation>
+    </message>
+    <message>
+      <source>The series changed while it was loaded: an image is gone. Open it again.</source>
+      <translation>読み込み中にシリーズが変わりました（画像が削除されました）。もう一度開いてください。</translation>
+    </message>
+    <message>
+      <source>An image is damaged: it is no DICOM file.</source>
+      <translation>画像が破損しています：DICOMファイルではありません。</translation>
+    </message>
+    <message>
+      <source>An image is damaged: how its pixels are written is not known.</source>
+      <translation>画像が破損しています：画素の記録形式が不明です。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.failures</name>
+    <message>
+      <source>{where} took the question and did not answer in time.</source>
+      <translation>{where} は要求を受け付けましたが、時間内に応答しませんでした。</translation>
+    </message>
+    <message>
+      <source>The connection to {where} broke before the answer was complete.</source>
+      <translation>{where} との接続が応答の途中で切れました。</translation>
+    </message>
+    <message>
+      <source>No computer is known by the name {host}.</source>
+      <translation>{host} という名前のコンピューターは見つかりません。</translation>
+    </message>
+    <message>
+      <source>What answers at {where} is no web server, or it wants https:// before its name.</source>
+      <translation>{where} で応答しているのはWebサーバーではないか、名前の前に https:// が必要です。</translation>
+    </message>
+    <message>
+      <source>The connection to {where} broke before the answer was complete. If this is always so, the server may want https:// before its name.</source>
+      <translation>{where} との接続が応答の途中で切れました。毎回そうなる場合は、名前の前に https:// が必要かもしれません。</translation>
+    </message>
+    <message>
+      <source>The certificate of {host} has expired.</source>
+      <translation>{host} の証明書は有効期限が切れています。</translation>
+    </message>
+    <message>
+      <source>{where} does not encrypt: its address begins with http://, or the port is another.</source>
+      <translation>{where} は暗号化に対応していません。アドレスは http:// で始まるか、ポートが異なります。</translation>
+    </message>
+    <message>
+      <source>No encryption could be agreed on with {where}.</source>
+      <translation>{where} と暗号化方式が一致しませんでした。</translation>
+    </message>
+    <message>
+      <source>{where} refuses the connection: no server runs there, or the port is another.</source>
+      <translation>{where} は接続を拒否しました。サーバーが動作していないか、ポートが異なります。</translation>
+    </message>
+    <message>
+      <source>The certificate of {host} is not valid yet: look at the clock of this computer.</source>
+      <translation>{host} の証明書はまだ有効ではありません。このコンピューターの時計を確認してください。</translation>
+    </message>
+    <message>
+      <source>The network has no way to {host}.</source>
+      <translation>{host} へのネットワーク経路がありません。</translation>
+    </message>
+    <message>
+      <source>The certificate that was shown is not of {host} but of another computer.</source>
+      <translation>提示された証明書は {host} のものではなく、別のコンピューターのものです。</translation>
+    </message>
+    <message>
+      <source>The certificate of {host} is of an issuer that is not known here. If the hospital has an own one, choose its certificate file.</source>
+      <translation>{host} の証明書の発行元が不明です。院内認証局がある場合は、その証明書ファイルを選択してください。</translation>
+    </message>
+    <message>
+      <source>{where} does not answer: it is switched off, or a firewall stands between.</source>
+      <translation>{where} が応答しません。電源が切れているか、ファイアウォールに遮られています。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.outbox</name>
+    <message>
+      <source>The review could not be written to this computer's disk ({why}).</source>
+      <translation>判定をこのコンピューターのディスクに書き込めませんでした（{why}）。</translation>
+    </message>
+    <message>
+      <source>The case has changed since it was shown; look again.</source>
+      <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.server.reading</name>
+    <message>
+      <source>The server's answer is not what triage answers.</source>
+      <translation>サーバーの応答がトリアージのものではありません。</translation>
+    </message>
+    <message>
+      <source>The server's answer cannot be understood: {where}.</source>
+      <translation>サーバーの応答を解釈できません：{where}</translation>
     </message>
   </context>
   <context>
@@ -1218,41 +1253,6 @@
     <message>
       <source>“{text}”</source>
       <translation>「{text}」</translation>
-    </message>
-  </context>
-  <context>
-    <name>HeadCTTriageLib.worklist</name>
-    <message>
-      <source>Queue</source>
-      <translation>待ち行列</translation>
-    </message>
-    <message>
-      <source>Earlier studies</source>
-      <translation>過去の検査</translation>
-    </message>
-    <message>
-      <source>Not connected.</source>
-      <translation>接続されていません。</translation>
-    </message>
-    <message>
-      <source>Queue ({count})</source>
-      <translation>待ち行列（{count}）</translation>
-    </message>
-    <message>
-      <source>Earlier studies ({count})</source>
-      <translation>過去の検査（{count}）</translation>
-    </message>
-    <message>
-      <source>The list is as of {time}: {why}</source>
-      <translation>{time} 時点の一覧です：{why}</translation>
-    </message>
-    <message>
-      <source>{count} studies shown, as of {time}</source>
-      <translation>{count}件を表示（{time} 時点）</translation>
-    </message>
-    <message>
-      <source>Reading the worklist ...</source>
-      <translation>ワークリストを読み込み中…</translation>
     </message>
   </context>
 </TS>

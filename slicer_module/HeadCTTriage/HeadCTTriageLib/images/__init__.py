@@ -1,0 +1,1 @@
+"""DICOM images to sorted slices in Hounsfield units; no Slicer needed."""

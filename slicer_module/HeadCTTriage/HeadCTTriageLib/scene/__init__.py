@@ -1,0 +1,1 @@
+"""Images and regions as nodes of Slicer's scene."""
