@@ -15,36 +15,21 @@ from headct.reasons import ReasonCode
 from headct.terms.assessment import BundleIdentity
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import PatientNameView, Words
 from orthanc_plugin.cases import records, worklist
-from orthanc_plugin.cases.views import (
-    ConflictError,
-    DurationView,
-    IdentityView,
-    ImportView,
-    LabelsView,
-    MetricsView,
-    NotFoundError,
-    PatientNameView,
-    RefusedError,
-    ReviewAnswer,
-    ReviewRequest,
-    SeriesState,
-    SeriesView,
-    StatusView,
-    StudyView,
-    UnavailableError,
-    Window,
-    Words,
-    WorklistView,
-)
+from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
+from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
 from orthanc_plugin.kept import Kept
 from orthanc_plugin.labelling import ranking
 from orthanc_plugin.labelling.views import ReadingListView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.settings import PersonSettings, Role, Settings
+from orthanc_plugin.states import SeriesState, Window
 from orthanc_plugin.store import disk, imports, model_history, queue, reviews, shadow, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder

@@ -12,42 +12,30 @@ from watched import listed, watched
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import BundleView, ImportedStudyView, PatientNameView
+from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import (
     AssessmentView,
-    BundleView,
-    CaseState,
     CautionView,
-    DocumentKind,
     DocumentView,
-    DurationView,
     FindingView,
-    IdentityView,
-    ImportedStudyView,
     ImportView,
     KeySliceView,
-    LabelsView,
-    MetricsView,
-    NotFoundError,
-    PatientNameView,
     PreviewView,
     ReasonView,
-    RefusedError,
-    ReviewAnswer,
-    ReviewRequest,
-    SeriesState,
     SeriesSummary,
     SeriesView,
-    StatusView,
     StudyView,
-    UnavailableError,
-    Window,
     WorklistRow,
     WorklistView,
 )
 from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
+from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
 from orthanc_plugin.labelling.views import ReadingListView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.settings import Role
+from orthanc_plugin.states import CaseState, DocumentKind, SeriesState, Window
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 BUNDLE = BundleView(name="bleed25d", version="0.1.0", device_uid="2.25.1", digest="ab" * 32)

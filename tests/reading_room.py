@@ -19,9 +19,9 @@ from werkzeug.serving import make_server
 
 from headct.terms.assessment import Finding, KeySlice
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import Window
 from orthanc_plugin.intake.wsgi import login
 from orthanc_plugin.service import Triage
+from orthanc_plugin.states import Window
 from orthanc_plugin.store import outbox, queue
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.web import create_app

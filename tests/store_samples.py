@@ -9,8 +9,8 @@ from pathlib import Path
 
 from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import DocumentKind
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Claim, Description, Judgement, NewDocument, Seen
 

@@ -11,7 +11,7 @@ from headct.terms.assessment import Assessment, BundleIdentity
 from headct.terms.quantities import Quantity
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import ReviewView, SeriesState
+from orthanc_plugin.cases.review_views import ReviewView
 from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
 from orthanc_plugin.drift import alarm
 from orthanc_plugin.drift import words as drift_words
@@ -28,6 +28,7 @@ from orthanc_plugin.drift.views import (
 )
 from orthanc_plugin.labelling.ranking import reading_list
 from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.states import SeriesState
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
 WEEKS = 26

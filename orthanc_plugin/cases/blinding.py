@@ -7,17 +7,10 @@ import re
 from collections.abc import Iterable
 
 from headct.terms.review import Standing
-from orthanc_plugin.cases.views import (
-    CaseState,
-    SeriesState,
-    SeriesSummary,
-    SeriesView,
-    StudyView,
-    VerdictView,
-    WorklistRow,
-    WorklistView,
-)
+from orthanc_plugin.cases.review_views import VerdictView
+from orthanc_plugin.cases.views import SeriesSummary, SeriesView, StudyView, WorklistRow, WorklistView
 from orthanc_plugin.cases.worklist import PENDING
+from orthanc_plugin.states import CaseState, SeriesState
 
 
 def has_spoken(case: WorklistRow, login: str) -> bool:

@@ -8,16 +8,9 @@ from sqlalchemy.orm import Session, selectinload
 from headct.terms.assessment import Assessment
 from headct.terms.review import Review
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.views import (
-    AssessmentView,
-    DocumentView,
-    LabelView,
-    ReviewAnswer,
-    ReviewView,
-    SeriesState,
-    SeriesView,
-    VerdictView,
-)
+from orthanc_plugin.cases.review_views import LabelView, ReviewAnswer, ReviewView, VerdictView
+from orthanc_plugin.cases.views import AssessmentView, DocumentView, SeriesView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import queue, reviews, tables
 from orthanc_plugin.store.tables import Series, Study
 

@@ -1,120 +1,24 @@
-"""What triage answers: the objects behind the REST routes and the page, and the three ways to say no.
+"""What is said of cases: the worklist, a study, a series, as REST and page show them."""
 
-Times are UTC. Demographics and DICOM dates are shown as written in the images, never parsed.
-"""
+from typing import Self
 
-from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any, Self
+from pydantic import AwareDatetime, Field
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-)
-
-from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment, Finding, FindingKind, Location
-from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
-from headct.terms.urgency import Urgency
+from headct.terms.review import Standing
 from headct.wording import caution_words, finding_words
-from orthanc_plugin.settings import Role
-
-
-class NotFoundError(HeadCTError):
-    """No study, series or slice of that name."""
-
-
-class RefusedError(HeadCTError):
-    """The request is understood and not allowed; the message is shown to who asked."""
-
-
-class ConflictError(HeadCTError):
-    """As things stand now it cannot be done; the message is shown to who asked."""
-
-
-class UnavailableError(HeadCTError):
-    """Triage cannot answer now, for instance because its store cannot be read; the message says why."""
-
-
-class Window(StrEnum):
-    """Grey-scale windows in which slice previews exist."""
-
-    BRAIN = "brain"
-    SUBDURAL = "subdural"
-    STROKE = "stroke"
-    BONE = "bone"
-
-
-class SeriesState(StrEnum):
-    """Where one series stands."""
-
-    ARRIVING = "arriving"
-    """Images still come in."""
-    WAITING = "waiting"
-    """Looked at and not complete: waits for more images."""
-    JUDGING = "judging"
-    ASSESSED = "assessed"
-    NOT_ANALYSED = "not_analysed"
-    FAILED = "failed"
-    WITHDRAWN = "withdrawn"
-    """Deleted from Orthanc, or moved to another patient."""
-
-
-class CaseState(StrEnum):
-    """Where one study stands, from its series: the best that can be said of it."""
-
-    PENDING = "pending"
-    ASSESSED = "assessed"
-    NOT_ANALYSED = "not_analysed"
-    """No series of the study was assessed, and none is still to come."""
-    FAILED = "failed"
-
-
-class DocumentKind(StrEnum):
-    """Kinds of DICOM results."""
-
-    STRUCTURED_REPORT = "structured_report"
-    KEY_OBJECTS = "key_objects"
-    SEGMENTATION = "segmentation"
-    REVIEW = "review"
-
-
-UrgencyName = Annotated[
-    Urgency,
-    BeforeValidator(lambda u: Urgency[u] if isinstance(u, str) and u in Urgency.__members__ else u),
-    PlainSerializer(lambda u: u.name, return_type=str),
-    WithJsonSchema({"type": "string", "enum": [u.name for u in Urgency]}),
-]
-"""An urgency, written and read by its name."""
-
-
-class View(BaseModel):
-    """Base of all answers: frozen, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @classmethod
-    def model_json_schema(cls, *how: Any, **named: Any) -> dict[str, Any]:
-        """The schema, made once: the interface's description asks for the same ones at every route."""
-        return _schema(cls, *how, **named)
-
-
-@cache
-def _schema(view: "type[View]", *how: Any, **named: Any) -> dict[str, Any]:
-    return super(View, view).model_json_schema(*how, **named)
-
-
-class Words(View):
-    """One sentence in both languages."""
-
-    en: str
-    ja: str
+from orthanc_plugin.answer import (
+    BundleView,
+    ErrorView,
+    ImportedStudyView,
+    PatientNameView,
+    UrgencyName,
+    View,
+    Words,
+)
+from orthanc_plugin.cases.review_views import ReviewView, VerdictView
+from orthanc_plugin.states import CaseState, DocumentKind, SeriesState, Window
 
 
 class ReasonView(View):
@@ -173,120 +77,6 @@ class KeySliceView(View):
 
     number: int = Field(ge=0, description="0 at the feet")
     sop_instance_uid: str
-
-
-class BundleView(View):
-    """A model on this machine."""
-
-    name: str
-    version: str
-    device_uid: str
-    digest: str = Field(description="SHA-256 of bundle.json, hex")
-    in_service: bool = True
-
-
-class ReviewRequest(View):
-    """What a reader says of a series."""
-
-    action: Action
-    urgency: UrgencyName | None = Field(
-        default=None, description="the reader's; of a confirmation the machine's, and may be left out"
-    )
-    findings: dict[ReviewFinding, bool] = Field(
-        default_factory=dict, description="present or absent; what is left out was not looked for"
-    )
-    reason: Exclusion | None = Field(default=None, description="of an exclusion")
-    comment: str = ""
-    blind: bool = Field(default=False, description="given before the machine's answer was shown")
-    based_on: str = Field(description="as the series gave it when it was shown")
-    request_id: str = Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"\S",
-        description="new for each review; a repeat gets the first answer",
-    )
-
-
-class ReviewView(View):
-    """What a person said of a series."""
-
-    action: Action
-    urgency: UrgencyName | None
-    findings: dict[ReviewFinding, bool]
-    reason: Exclusion | None
-    comment: str
-    blind: bool
-    login: str = Field(description="as Orthanc knows the reader")
-    reader: str = Field(description="DICOM person name")
-    organisation: str
-    at: AwareDatetime
-    machine: UrgencyName | None = Field(default=None, description="what the machine said at that time")
-
-    @classmethod
-    def of(cls, review: Review, machine: Urgency | None = None) -> Self:
-        """From the domain's review, and what the machine said when it was given."""
-        return cls(
-            action=review.action,
-            urgency=review.urgency,
-            findings=dict(review.findings),
-            reason=review.reason,
-            comment=review.comment,
-            blind=review.blind,
-            login=review.by.login,
-            reader=review.by.name,
-            organisation=review.by.organisation,
-            at=review.at,
-            machine=machine,
-        )
-
-
-class VerdictView(View):
-    """What counts of all reviews of a series."""
-
-    standing: Standing
-    urgency: UrgencyName | None = Field(default=None, description="shown; the worse while two readers differ")
-    label: UrgencyName | None = Field(default=None, description="what may be learnt from")
-    excluded: bool = False
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> Self:
-        """From the domain's verdict."""
-        return cls(
-            standing=verdict.standing,
-            urgency=verdict.urgency,
-            label=verdict.label,
-            excluded=verdict.excluded,
-        )
-
-
-class ReviewAnswer(View):
-    """A review as recorded, and what counted after it."""
-
-    review: ReviewView
-    verdict: VerdictView
-
-
-class LabelView(View):
-    """What persons said of one series, as a row of the table of labels."""
-
-    series_id: str
-    study_id: str
-    series_instance_uid: str
-    study_instance_uid: str
-    verdict: VerdictView
-    findings: dict[ReviewFinding, bool] = Field(
-        description="of those whose urgency counts, without what they differ on"
-    )
-    unseen: bool = Field(default=False, description="images arrived after the review")
-    reason: Exclusion | None = Field(default=None, description="of an exclusion")
-    readers: int = Field(ge=1)
-    reviewed_at: AwareDatetime
-
-
-class LabelsView(View):
-    """All series that a person spoke of."""
-
-    labels: tuple[LabelView, ...]
 
 
 class AssessmentView(View):
@@ -390,30 +180,6 @@ class SeriesView(SeriesSummary):
     windows: tuple[Window, ...] = tuple(Window)
 
 
-class PatientNameView(View):
-    """The three component groups of a DICOM person name, as written (PS3.5 section 6.2.1)."""
-
-    alphabetic: str = ""
-    ideographic: str = ""
-    phonetic: str = ""
-
-    @classmethod
-    def of(cls, written: str) -> Self:
-        """From the value of the attribute, its groups divided by ``=``."""
-        groups = [*written.split("=", 2), "", ""]
-        return cls(alphabetic=groups[0], ideographic=groups[1], phonetic=groups[2])
-
-
-class IdentityView(View):
-    """Who a login is, as the setting People says."""
-
-    login: str = ""
-    name: PatientNameView = PatientNameView()
-    role: Role = Role.VIEWER
-    refusal: Words | None = Field(default=None, description="why this login may not review")
-    readers: tuple[PatientNameView, ...] = Field(default=(), description="who may")
-
-
 class PreviewView(View):
     """The slice that stands for a study."""
 
@@ -478,72 +244,10 @@ class StudyView(View):
     series: tuple[SeriesView, ...] = Field(description="the best first")
 
 
-class ImportedStudyView(View):
-    """A study announced as imported."""
-
-    study_instance_uid: str
-    known: bool = Field(description="was here already, and stays where it is unless declared new")
-    earlier: bool = Field(description="among the earlier studies: assessed, not queued")
-
-
 class ImportView(View):
     """Where the studies of an import will be found."""
 
     studies: tuple[ImportedStudyView, ...]
-
-
-class StatusView(View):
-    """Is the machine alive, and what is it doing?"""
-
-    now: AwareDatetime
-    version: str
-    orthanc_version: str = ""
-    running: bool
-    reason: Words | None = Field(default=None, description="why triage is stopped")
-    workers_alive: int = 0
-    workers_wanted: int = 1
-    judging: int = Field(default=0, description="series being judged at this moment")
-    last_judgement: AwareDatetime | None = None
-    series: dict[SeriesState, int] = Field(default_factory=dict, description="series in each state")
-    free_disk_bytes: int | None = None
-    bundle: BundleView | None = Field(default=None, description="the model in service")
-    model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
-    authentication: bool = Field(description="whether Orthanc asks for a user and a password")
-    ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
-
-
-class DurationView(View):
-    """How often and how long in all."""
-
-    count: int = 0
-    seconds: float = 0.0
-
-
-class MetricsView(View):
-    """Figures for monitoring; no patient data."""
-
-    series: dict[SeriesState, int] = Field(default_factory=dict)
-    assessments: dict[str, int] = Field(default_factory=dict, description="current ones by urgency name")
-    reasons: dict[ReasonCode, int] = Field(default_factory=dict, description="not analysed or failed")
-    oldest_pending_seconds: float = 0.0
-    judgement: DurationView = DurationView()
-    arrival_to_result: DurationView = DurationView()
-    workers_alive: int = 0
-    worker_restarts: int = 0
-    running: bool = True
-    free_disk_bytes: int | None = None
-    bundle: BundleView | None = Field(default=None, description="the model in service")
-    shadow_bundle: BundleView | None = Field(default=None, description="the model in shadow")
-    shadow_series: dict[str, int] = Field(
-        default_factory=dict, description="judged by the present shadow: agree, differ, failed"
-    )
-
-
-class ErrorView(View):
-    """Every error's body."""
-
-    code: str
-    message: str
 
 
 class ConflictView(ErrorView):

@@ -8,18 +8,17 @@ from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment
 from headct.terms.review import UNREVIEWED, Standing, Verdict
 from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import PatientNameView
+from orthanc_plugin.cases.review_views import ReviewView
 from orthanc_plugin.cases.views import (
-    CaseState,
     CautionView,
     FindingView,
-    PatientNameView,
     PreviewView,
     ReasonView,
-    ReviewView,
-    SeriesState,
     SeriesSummary,
     WorklistRow,
 )
+from orthanc_plugin.states import CaseState, SeriesState
 
 OVERDUE_SECONDS = 60.0
 """A case pending longer ranks with the failed ones."""

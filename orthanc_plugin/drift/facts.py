@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from headct.reasons import ReasonCode
 from headct.terms.quantities import Quantity
-from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
 
 _Columns = TypeVarTuple("_Columns")

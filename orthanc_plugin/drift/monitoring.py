@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from headct.network.reference import EDGES, Histogram, Reference
 from headct.terms.quantities import Quantity
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.drift import alarm, words
 from orthanc_plugin.drift.facts import Facts, facts_since, monday
 from orthanc_plugin.drift.views import (
@@ -29,6 +28,7 @@ from orthanc_plugin.drift.views import (
     WatchView,
     WeekView,
 )
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history
 from orthanc_plugin.store.tables import Bundle
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from headct.terms.quantities import Quantity
-from orthanc_plugin.cases.views import View, Words
+from orthanc_plugin.answer import View, Words
 
 
 class Rate(StrEnum):

@@ -1,7 +1,7 @@
 """Words of the watch, for page and REST alike."""
 
 from headct.terms.quantities import Quantity
-from orthanc_plugin.cases.views import Words
+from orthanc_plugin.answer import Words
 from orthanc_plugin.drift import alarm
 from orthanc_plugin.drift.views import Rate
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import disk, outbox, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen

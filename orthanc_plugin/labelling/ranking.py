@@ -25,10 +25,11 @@ from sqlalchemy.orm import Session
 from headct.network.reference import Reference
 from headct.terms.review import Standing
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import PatientNameView, SeriesState
+from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
 from orthanc_plugin.labelling.reasons import lessons
 from orthanc_plugin.labelling.views import Lesson, LessonView, ReadingListRow, ReadingListView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import ShadowAssessment
 

@@ -11,7 +11,7 @@ from headct.terms.assessment import Assessment
 from headct.terms.quantities import Quantity
 from headct.terms.review import Standing
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import Words
+from orthanc_plugin.answer import Words
 from orthanc_plugin.cases.worklist import SeriesRecord
 from orthanc_plugin.drift.words import QUANTITIES
 from orthanc_plugin.labelling.views import Lesson, LessonView

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from orthanc_plugin.cases.views import PatientNameView, View, Words
+from orthanc_plugin.answer import PatientNameView, View, Words
 
 
 class Lesson(StrEnum):

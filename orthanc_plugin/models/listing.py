@@ -9,17 +9,17 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from orthanc_plugin.cases.views import BundleView, Words
+from orthanc_plugin.answer import BundleView, Words
 from orthanc_plugin.models.folders import Offer
 from orthanc_plugin.models.views import (
     FigureKind,
     FigureView,
     ModelChangeView,
-    ModelEvent,
     ModelState,
     ModelsView,
     ModelView,
 )
+from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store import model_history, shadow
 from orthanc_plugin.store.model_history import Standing
 from orthanc_plugin.store.tables import Bundle, ModelChange, Worker

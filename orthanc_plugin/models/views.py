@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from orthanc_plugin.cases.views import BundleView, ErrorView, UrgencyName, View, Words
+from orthanc_plugin.answer import BundleView, ErrorView, UrgencyName, View, Words
+from orthanc_plugin.states import ModelEvent
 
 
 class ModelState(StrEnum):
@@ -19,19 +20,6 @@ class ModelState(StrEnum):
     """Its folder is here and cannot be used."""
     GONE = "gone"
     """Was chosen here once; no folder holds it any more."""
-
-
-class ModelEvent(StrEnum):
-    """What happened to the models in service."""
-
-    SHIPPED = "shipped"
-    """Chosen by the program, no person having chosen: the newest that ships, or the setting ``Bundle``."""
-    ACTIVATED = "activated"
-    ROLLED_BACK = "rolled_back"
-    GAVE_WAY = "gave_way"
-    """The model before could not be loaded; this one judges instead, until a person chooses."""
-    SHADOW_BEGAN = "shadow_began"
-    SHADOW_ENDED = "shadow_ended"
 
 
 class FigureKind(StrEnum):

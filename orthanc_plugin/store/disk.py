@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder

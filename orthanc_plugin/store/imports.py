@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from orthanc_plugin.cases.views import ImportedStudyView, SeriesState
+from orthanc_plugin.answer import ImportedStudyView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import AuditEntry, Import, Series, Study
 
 

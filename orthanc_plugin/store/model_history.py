@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from headct.terms.assessment import BundleIdentity
-from orthanc_plugin.cases.views import ConflictError
-from orthanc_plugin.models.views import ModelEvent
+from orthanc_plugin.errors import ConflictError
+from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store.tables import AuditEntry, Bundle, ModelChange, Worker
 
 E = ModelEvent

@@ -12,7 +12,7 @@ from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import Assessment, Document, Series
 
 PRELIMINARY_LABEL = "triage-preliminary"

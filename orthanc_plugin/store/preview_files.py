@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orthanc_plugin.cases.views import Window
+from orthanc_plugin.states import Window
 
 INDEX = "index.json"
 

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment
-from orthanc_plugin.cases.views import DocumentKind, SeriesState
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import imports, model_history, outbox, reviews, shadow, tables
 from orthanc_plugin.store.tables import AuditEntry, Document, Position, Series, Study, Worker
 

@@ -12,7 +12,7 @@ from headct.reasons import Language
 from headct.reports import review_report
 from headct.reports.review_report import Subject
 from headct.terms.review import Review
-from orthanc_plugin.cases.views import DocumentKind, SeriesState
+from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import outbox, tables
 from orthanc_plugin.store.tables import AuditEntry, Document, Series
 

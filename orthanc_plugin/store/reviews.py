@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from headct.terms.review import Action, Review, Verdict, verdict
-from orthanc_plugin.cases.views import ConflictError, NotFoundError, SeriesState
+from orthanc_plugin.errors import ConflictError, NotFoundError
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, tables
 from orthanc_plugin.store.tables import AuditEntry, Series
 

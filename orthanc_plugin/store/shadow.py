@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from headct.terms.assessment import Outcome
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.drift import alarm
 from orthanc_plugin.models.views import ComparisonView, DifferenceView, ShareView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import Bundle, Review, Series, ShadowAssessment
 

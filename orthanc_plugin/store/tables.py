@@ -23,8 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import DocumentKind, SeriesState
-from orthanc_plugin.models.views import ModelEvent
+from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
 
 
 class UtcDateTime(TypeDecorator[datetime]):

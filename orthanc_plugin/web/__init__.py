@@ -9,7 +9,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 import headct
-from orthanc_plugin.cases.views import ErrorView
+from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.web import api, guards, page
 from orthanc_plugin.web.contract import Triage
 

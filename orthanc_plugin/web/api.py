@@ -7,21 +7,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
+from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.cases.blinding import blinded_series
-from orthanc_plugin.cases.views import (
-    ConflictError,
-    ConflictView,
-    ErrorView,
-    ImportView,
-    LabelsView,
-    ReviewAnswer,
-    ReviewRequest,
-    SeriesView,
-    StatusView,
-    StudyView,
-    Window,
-    WorklistView,
-)
+from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, StudyView, WorklistView
+from orthanc_plugin.errors import ConflictError
+from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.states import Window
 from orthanc_plugin.web import metrics, models_api, watch_api
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import API, error_answer, json_answer

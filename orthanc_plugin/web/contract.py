@@ -3,22 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from orthanc_plugin.cases.views import (
-    IdentityView,
-    ImportView,
-    LabelsView,
-    MetricsView,
-    ReviewAnswer,
-    ReviewRequest,
-    SeriesView,
-    StatusView,
-    StudyView,
-    Window,
-    WorklistView,
-)
+from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.health.views import MetricsView, StatusView
 from orthanc_plugin.labelling.views import ReadingListView
 from orthanc_plugin.models.views import ModelRequest, ModelsView
+from orthanc_plugin.states import Window
 
 
 class Triage(Protocol):

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
 from headct.errors import HeadCTError, ReviewError
-from orthanc_plugin.cases.views import ErrorView, NotFoundError, RefusedError, UnavailableError, View
+from orthanc_plugin.answer import ErrorView, View
+from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.intake.wsgi import MAX_BODY
 
 API = "/triage/api/v1"

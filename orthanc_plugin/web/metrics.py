@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from orthanc_plugin.cases.views import MetricsView, SeriesState
 from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.health.views import MetricsView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.web import watch_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -8,7 +8,8 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from orthanc_plugin.cases.views import ConflictError, ErrorView
+from orthanc_plugin.answer import ErrorView
+from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import json_answer

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response
 
 from headct.reasons import Language
-from orthanc_plugin.cases.views import UnavailableError
+from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.models.views import FigureView, ModelsView, ShareView
 from orthanc_plugin.web import words
 from orthanc_plugin.web.contract import Triage

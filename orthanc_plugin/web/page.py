@@ -15,21 +15,12 @@ from headct.reasons import Language
 from headct.terms.assessment import FindingKind
 from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import PatientNameView, Words
 from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_spoken
-from orthanc_plugin.cases.views import (
-    CaseState,
-    FindingView,
-    PatientNameView,
-    SeriesState,
-    SeriesSummary,
-    SeriesView,
-    StatusView,
-    UnavailableError,
-    Window,
-    Words,
-    WorklistRow,
-    WorklistView,
-)
+from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow, WorklistView
+from orthanc_plugin.errors import UnavailableError
+from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.states import CaseState, SeriesState, Window
 from orthanc_plugin.web import models_page, reading, watch_page, words
 from orthanc_plugin.web.contract import Triage
 

@@ -8,16 +8,11 @@ from headct import wording
 from headct.reasons import Language
 from headct.terms.review import Action, ReviewFinding
 from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.blinding import has_spoken
-from orthanc_plugin.cases.views import (
-    AssessmentView,
-    CaseState,
-    PatientNameView,
-    ReviewView,
-    SeriesView,
-    WorklistRow,
-    WorklistView,
-)
+from orthanc_plugin.cases.review_views import ReviewView
+from orthanc_plugin.cases.views import AssessmentView, SeriesView, WorklistRow, WorklistView
+from orthanc_plugin.states import CaseState
 from orthanc_plugin.web import words
 
 FINDING_KEYS = {

@@ -6,9 +6,9 @@ from flask import Blueprint, Response, render_template
 from markupsafe import Markup
 
 from headct.reasons import Language
-from orthanc_plugin.cases.views import UnavailableError
 from orthanc_plugin.drift import words as drift_words
 from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.web import charts, words
 from orthanc_plugin.web.contract import Triage
 

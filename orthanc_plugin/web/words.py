@@ -10,7 +10,7 @@ from typing import Final, cast
 from flask import request
 
 from headct.reasons import Language
-from orthanc_plugin.cases.views import PatientNameView
+from orthanc_plugin.answer import PatientNameView
 
 LANGUAGES: Final[dict[Language, str]] = {"en": "English", "ja": "日本語"}
 COOKIE = "headct_language"

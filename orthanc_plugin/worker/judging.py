@@ -20,8 +20,8 @@ from headct.reasons import ReasonCode
 from headct.reports import key_objects, segmentation, structured_report
 from headct.reports.identity import case_identity, result_uid
 from headct.terms.assessment import Assessment, Outcome, State
-from orthanc_plugin.cases.views import DocumentKind
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store.queue import Description, Judgement, NewDocument
 
 log = logging.getLogger(__name__)

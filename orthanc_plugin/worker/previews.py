@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headct.images.series import CTSeries
-from orthanc_plugin.cases.views import Window
+from orthanc_plugin.states import Window
 from orthanc_plugin.store.preview_files import Folder
 
 SIZE = 320

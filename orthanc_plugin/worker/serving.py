@@ -7,8 +7,8 @@ from headct.errors import BundleError
 from headct.network.bundle import load_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
 from headct.terms.assessment import BundleIdentity
-from orthanc_plugin.cases.views import ConflictError
 from orthanc_plugin.drift import monitoring
+from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import folders
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import model_history, queue

@@ -11,7 +11,8 @@ from stack_process import PATIENCE, StackProcess, wait_until
 from headct.generator.kinds import trauma_study, write
 from headct.terms.urgency import Urgency
 from headct.wording import urgency_words
-from orthanc_plugin.cases.views import Window, WorklistRow
+from orthanc_plugin.cases.views import WorklistRow
+from orthanc_plugin.states import Window
 from orthanc_plugin.web import words
 from orthanc_plugin.web.page import telling, urgency_sign
 

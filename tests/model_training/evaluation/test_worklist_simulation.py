@@ -21,7 +21,7 @@ from model_training.evaluation.worklist_simulation import (
     waits,
 )
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.views import SeriesState
+from orthanc_plugin.states import SeriesState
 
 GREEN, YELLOW, RED = Urgency.GREEN, Urgency.YELLOW, Urgency.RED
 PERFECT = {true: np.array([float(true is said) for said in PUBLISHED]) for true in PUBLISHED}

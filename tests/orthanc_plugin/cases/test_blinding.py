@@ -17,18 +17,16 @@ from orthanc_plugin.cases.blinding import (
     blinded_worklist,
     has_spoken,
 )
+from orthanc_plugin.cases.review_views import ReviewView, VerdictView
 from orthanc_plugin.cases.views import (
     CautionView,
-    DocumentKind,
     DocumentView,
     FindingView,
-    ReviewView,
-    SeriesState,
     StudyView,
-    VerdictView,
     WorklistRow,
     WorklistView,
 )
+from orthanc_plugin.states import DocumentKind, SeriesState
 
 URGENCY = st.sampled_from(list(Urgency))
 FINDINGS = st.lists(st.sampled_from([DEEP, HUGE, MIDLINE]), max_size=3)

@@ -11,8 +11,8 @@ from headct.reasons import Reason, ReasonCode
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.views import CaseState, SeriesState
 from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.states import CaseState, SeriesState
 
 NOW = after(3600)
 

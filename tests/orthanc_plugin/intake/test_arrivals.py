@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 from store_samples import settings
 
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import imports, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series, Study

@@ -16,12 +16,12 @@ from headct.terms.assessment import BundleIdentity
 from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.cases.worklist import StudyRecord
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.labelling.ranking import reading_list, references, shadows
 from orthanc_plugin.labelling.reasons import RARE, UNDECIDED, entropy, further_out
 from orthanc_plugin.labelling.views import Lesson, ReadingListRow, ReadingListView
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, queue
 from orthanc_plugin.store.tables import Assessment, ShadowAssessment
 

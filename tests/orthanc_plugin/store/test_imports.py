@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 from store_samples import MEMORY, START, after, judgement, open_store, owner_of, seen, settings
 
-from orthanc_plugin.cases.views import ImportedStudyView, RefusedError, UnavailableError
+from orthanc_plugin.answer import ImportedStudyView
+from orthanc_plugin.errors import RefusedError, UnavailableError
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import imports, queue
 from orthanc_plugin.store.queue import Description, Seen

@@ -15,10 +15,11 @@ from store_samples import after, judgement, seen, settings
 from headct.network.bundle import Bundle, Cuts, default_bundle, load_bundle, write_bundle
 from headct.terms.assessment import BundleIdentity
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import ConflictError
+from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import folders, listing
-from orthanc_plugin.models.views import ModelEvent, ModelState, ModelsView
+from orthanc_plugin.models.views import ModelState, ModelsView
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store import model_history, queue
 from orthanc_plugin.store.tables import AuditEntry, Document, ModelChange, Series, Worker
 

@@ -8,8 +8,8 @@ from store_samples import after, judgement, seen
 
 from headct.reasons import Reason, ReasonCode
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import SeriesState
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, queue
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.tables import Assessment, AuditEntry, Document, Series, Study

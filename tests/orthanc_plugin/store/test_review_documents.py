@@ -16,8 +16,8 @@ from headct.reports import review_report, structured_report
 from headct.reports.identity import case_identity
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import DocumentKind
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store import outbox, queue, review_documents, reviews
 from orthanc_plugin.store.queue import Description, Judgement, NewDocument
 from orthanc_plugin.store.tables import AuditEntry, Document, Series

@@ -10,8 +10,9 @@ from store_samples import after, judgement, seen
 from headct.reasons import Reason, ReasonCode
 from headct.terms.review import Action, Exclusion, Person, Review, Standing
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import ConflictError, NotFoundError, SeriesState
+from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, queue, reviews, tables
 from orthanc_plugin.store.tables import AuditEntry, Series
 

@@ -15,7 +15,8 @@ from headct.reasons import Reason, ReasonCode
 from headct.reports import review_report
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import ConflictError, DocumentKind, NotFoundError, SeriesState
+from orthanc_plugin.errors import ConflictError, NotFoundError
+from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import outbox, queue, review_documents, reviews, tables
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.reviews import based_on

@@ -13,16 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from orthanc_plugin.cases.views import (
-    ErrorView,
-    RefusedError,
-    SeriesView,
-    StatusView,
-    StudyView,
-    View,
-    Window,
-    WorklistView,
-)
+from orthanc_plugin.answer import ErrorView, View
+from orthanc_plugin.cases.views import SeriesView, StudyView, WorklistView
+from orthanc_plugin.errors import RefusedError
+from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.states import Window
 from orthanc_plugin.web import create_app
 
 API = "/triage/api/v1"

@@ -13,7 +13,7 @@ from watched import WEEKS, listed, rate_view, watched
 
 from headct.network.reference import EDGES
 from headct.terms.quantities import Quantity
-from orthanc_plugin.cases.views import PatientNameView
+from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.drift.views import QuantityView, Rate, ShiftWeekView
 from orthanc_plugin.drift.words import QUANTITIES, RATES
 from orthanc_plugin.kept import Kept

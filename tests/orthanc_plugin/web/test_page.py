@@ -15,17 +15,11 @@ import orthanc_plugin.web
 from headct.reasons import Language
 from headct.terms.assessment import Finding
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import (
-    CaseState,
-    DocumentKind,
-    FindingView,
-    PatientNameView,
-    SeriesState,
-    UnavailableError,
-    Window,
-    Words,
-)
-from orthanc_plugin.models.views import FigureKind, ModelEvent, ModelState
+from orthanc_plugin.answer import PatientNameView, Words
+from orthanc_plugin.cases.views import FindingView
+from orthanc_plugin.errors import UnavailableError
+from orthanc_plugin.models.views import FigureKind, ModelState
+from orthanc_plugin.states import CaseState, DocumentKind, ModelEvent, SeriesState, Window
 from orthanc_plugin.web import create_app, words
 from orthanc_plugin.web.page import telling
 

@@ -7,7 +7,9 @@ from fake_triage import NOW, case, in_full, summary
 
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import CaseState, ReviewView, SeriesState, WorklistRow, WorklistView
+from orthanc_plugin.cases.review_views import ReviewView
+from orthanc_plugin.cases.views import WorklistRow, WorklistView
+from orthanc_plugin.states import CaseState, SeriesState
 from orthanc_plugin.web.reading import following, timeline
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from headct.images.series import CTSeries
-from orthanc_plugin.cases.views import Window
+from orthanc_plugin.states import Window
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.worker.previews import SIZE, png, render
 

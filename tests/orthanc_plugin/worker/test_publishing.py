@@ -13,8 +13,8 @@ from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, generate_uid
 from store_samples import judgement, seen
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import DocumentKind
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import NewDocument

@@ -16,7 +16,7 @@ from store_samples import MEMORY, after, open_store, settings
 
 from headct.errors import BundleError
 from headct.network.bundle import Bundle, default_bundle, load_bundle, write_bundle
-from orthanc_plugin.cases.views import ConflictError
+from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelState
 from orthanc_plugin.settings import Settings

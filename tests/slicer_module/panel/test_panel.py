@@ -23,7 +23,7 @@ from sqlalchemy import select
 from ward import PASSWORD, Ward, head
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import DocumentKind
+from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store import outbox, queue
 from orthanc_plugin.store.tables import Assessment, Document
 from orthanc_plugin.web import create_app
@@ -771,7 +771,7 @@ def test_a_dead_server_does_not_keep_the_panel_from_ending(reader: Reader) -> No
 
 def say(room: ReadingRoom, login: str, key: str, urgency: str = "YELLOW") -> None:
     """Another reader's word."""
-    from orthanc_plugin.cases.views import ReviewRequest
+    from orthanc_plugin.cases.review_views import ReviewRequest
 
     series = room.series(key)
     room.triage.review(

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from headct.terms.review import Person, Review
 from headct.terms.urgency import Urgency as ServersUrgency
-from orthanc_plugin.cases.views import ReviewRequest
+from orthanc_plugin.cases.review_views import ReviewRequest
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from headct import wording
 from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency as ServersUrgency
-from orthanc_plugin.cases.views import PatientNameView, WorklistView
+from orthanc_plugin.answer import PatientNameView
+from orthanc_plugin.cases.views import WorklistView
 from orthanc_plugin.web import page
 from orthanc_plugin.web import words as page_words
 from orthanc_plugin.web.reading import following
@@ -145,7 +146,8 @@ def test_few_findings_of_a_row_are_those_that_the_page_shows(kinds: list[str], o
         Finding(kind, both, offset_mm=offset, volume_ml=float(n)) for n, kind in enumerate(kinds)
     )
     from headct.terms.assessment import FindingKind
-    from orthanc_plugin.cases.views import FindingView, Words
+    from orthanc_plugin.answer import Words
+    from orthanc_plugin.cases.views import FindingView
 
     nothing = Words(en="", ja="")
     views = tuple(
@@ -181,7 +183,7 @@ def read_review(login: str) -> tuple[Any, Any]:
     """A review of a login, as the panel and as the server has it."""
     from HeadCTTriageLib.server.cases import GivenReview
 
-    from orthanc_plugin.cases.views import ReviewView
+    from orthanc_plugin.cases.review_views import ReviewView
 
     view = ReviewView(
         action="relabel",

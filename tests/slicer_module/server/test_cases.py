@@ -20,7 +20,9 @@ from pydantic import AwareDatetime, BaseModel
 
 from headct.terms.review import BLEED_TYPES, LONGEST_COMMENT, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import views
+from orthanc_plugin import answer
+from orthanc_plugin.cases import review_views, views
+from orthanc_plugin.health.views import StatusView
 
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -49,30 +51,30 @@ def whole(model: type[BaseModel]) -> st.SearchStrategy[Any]:
 
 
 for part in (
-    views.Words,
+    answer.Words,
     views.ReasonView,
     views.CautionView,
     views.FindingView,
     views.KeySliceView,
-    views.BundleView,
-    views.ReviewView,
-    views.VerdictView,
+    answer.BundleView,
+    review_views.ReviewView,
+    review_views.VerdictView,
     views.AssessmentView,
     views.DocumentView,
     views.SeriesSummary,
     views.SeriesView,
-    views.PatientNameView,
+    answer.PatientNameView,
     views.PreviewView,
     views.WorklistRow,
 ):
     st.register_type_strategy(part, whole(part))
 
 ANSWERS = {
-    views.StatusView: cases.Status,
+    StatusView: cases.Status,
     views.WorklistView: cases.Worklist,
     views.StudyView: cases.Study,
     views.SeriesView: cases.Series,
-    views.ReviewAnswer: cases.ReviewAnswer,
+    review_views.ReviewAnswer: cases.ReviewAnswer,
 }
 
 
@@ -226,7 +228,7 @@ def test_the_vocabulary_is_the_servers() -> None:
     )
 )
 def test_the_server_reads_a_review_as_it_was_given(review: cases.Review) -> None:
-    request = views.ReviewRequest.model_validate_json(json.dumps(to_json(review)))
+    request = review_views.ReviewRequest.model_validate_json(json.dumps(to_json(review)))
     assert request.urgency is not None
     assert (request.urgency.name, request.comment, request.request_id) == (
         review.urgency,

@@ -25,7 +25,8 @@ from HeadCTTriageLib.server.connection import Limit
 from slicer_servers import Asked, Authority, Reply, as_json, http_server, of_orthanc, socket_server
 from stack_process import free_ports
 
-from orthanc_plugin.cases.views import StatusView, Words
+from orthanc_plugin.answer import Words
+from orthanc_plugin.health.views import StatusView
 
 STATUS = "/triage/api/v1/status"
 PASSWORD = "pass wörd: 佐藤"

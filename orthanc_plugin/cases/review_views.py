@@ -1,0 +1,124 @@
+"""What persons say of cases: the reviews that are sent, and what is answered of them."""
+
+from typing import Self
+
+from pydantic import AwareDatetime, Field
+
+from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
+from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import PatientNameView, UrgencyName, View, Words
+from orthanc_plugin.settings import Role
+
+
+class ReviewRequest(View):
+    """What a reader says of a series."""
+
+    action: Action
+    urgency: UrgencyName | None = Field(
+        default=None, description="the reader's; of a confirmation the machine's, and may be left out"
+    )
+    findings: dict[ReviewFinding, bool] = Field(
+        default_factory=dict, description="present or absent; what is left out was not looked for"
+    )
+    reason: Exclusion | None = Field(default=None, description="of an exclusion")
+    comment: str = ""
+    blind: bool = Field(default=False, description="given before the machine's answer was shown")
+    based_on: str = Field(description="as the series gave it when it was shown")
+    request_id: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"\S",
+        description="new for each review; a repeat gets the first answer",
+    )
+
+
+class ReviewView(View):
+    """What a person said of a series."""
+
+    action: Action
+    urgency: UrgencyName | None
+    findings: dict[ReviewFinding, bool]
+    reason: Exclusion | None
+    comment: str
+    blind: bool
+    login: str = Field(description="as Orthanc knows the reader")
+    reader: str = Field(description="DICOM person name")
+    organisation: str
+    at: AwareDatetime
+    machine: UrgencyName | None = Field(default=None, description="what the machine said at that time")
+
+    @classmethod
+    def of(cls, review: Review, machine: Urgency | None = None) -> Self:
+        """From the domain's review, and what the machine said when it was given."""
+        return cls(
+            action=review.action,
+            urgency=review.urgency,
+            findings=dict(review.findings),
+            reason=review.reason,
+            comment=review.comment,
+            blind=review.blind,
+            login=review.by.login,
+            reader=review.by.name,
+            organisation=review.by.organisation,
+            at=review.at,
+            machine=machine,
+        )
+
+
+class VerdictView(View):
+    """What counts of all reviews of a series."""
+
+    standing: Standing
+    urgency: UrgencyName | None = Field(default=None, description="shown; the worse while two readers differ")
+    label: UrgencyName | None = Field(default=None, description="what may be learnt from")
+    excluded: bool = False
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """From the domain's verdict."""
+        return cls(
+            standing=verdict.standing,
+            urgency=verdict.urgency,
+            label=verdict.label,
+            excluded=verdict.excluded,
+        )
+
+
+class ReviewAnswer(View):
+    """A review as recorded, and what counted after it."""
+
+    review: ReviewView
+    verdict: VerdictView
+
+
+class LabelView(View):
+    """What persons said of one series, as a row of the table of labels."""
+
+    series_id: str
+    study_id: str
+    series_instance_uid: str
+    study_instance_uid: str
+    verdict: VerdictView
+    findings: dict[ReviewFinding, bool] = Field(
+        description="of those whose urgency counts, without what they differ on"
+    )
+    unseen: bool = Field(default=False, description="images arrived after the review")
+    reason: Exclusion | None = Field(default=None, description="of an exclusion")
+    readers: int = Field(ge=1)
+    reviewed_at: AwareDatetime
+
+
+class LabelsView(View):
+    """All series that a person spoke of."""
+
+    labels: tuple[LabelView, ...]
+
+
+class IdentityView(View):
+    """Who a login is, as the setting People says."""
+
+    login: str = ""
+    name: PatientNameView = PatientNameView()
+    role: Role = Role.VIEWER
+    refusal: Words | None = Field(default=None, description="why this login may not review")
+    readers: tuple[PatientNameView, ...] = Field(default=(), description="who may")

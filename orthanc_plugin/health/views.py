@@ -1,0 +1,54 @@
+"""Is the machine alive and well: the status, and the figures for monitoring. No patient data."""
+
+from pydantic import AwareDatetime, Field
+
+from headct.reasons import ReasonCode
+from orthanc_plugin.answer import BundleView, View, Words
+from orthanc_plugin.states import SeriesState
+
+
+class StatusView(View):
+    """Is the machine alive, and what is it doing?"""
+
+    now: AwareDatetime
+    version: str
+    orthanc_version: str = ""
+    running: bool
+    reason: Words | None = Field(default=None, description="why triage is stopped")
+    workers_alive: int = 0
+    workers_wanted: int = 1
+    judging: int = Field(default=0, description="series being judged at this moment")
+    last_judgement: AwareDatetime | None = None
+    series: dict[SeriesState, int] = Field(default_factory=dict, description="series in each state")
+    free_disk_bytes: int | None = None
+    bundle: BundleView | None = Field(default=None, description="the model in service")
+    model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
+    authentication: bool = Field(description="whether Orthanc asks for a user and a password")
+    ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
+
+
+class DurationView(View):
+    """How often and how long in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+class MetricsView(View):
+    """Figures for monitoring; no patient data."""
+
+    series: dict[SeriesState, int] = Field(default_factory=dict)
+    assessments: dict[str, int] = Field(default_factory=dict, description="current ones by urgency name")
+    reasons: dict[ReasonCode, int] = Field(default_factory=dict, description="not analysed or failed")
+    oldest_pending_seconds: float = 0.0
+    judgement: DurationView = DurationView()
+    arrival_to_result: DurationView = DurationView()
+    workers_alive: int = 0
+    worker_restarts: int = 0
+    running: bool = True
+    free_disk_bytes: int | None = None
+    bundle: BundleView | None = Field(default=None, description="the model in service")
+    shadow_bundle: BundleView | None = Field(default=None, description="the model in shadow")
+    shadow_series: dict[str, int] = Field(
+        default_factory=dict, description="judged by the present shadow: agree, differ, failed"
+    )

@@ -1,0 +1,59 @@
+"""Where things stand: the states that the store keeps and that every other part speaks of."""
+
+from enum import StrEnum
+
+
+class Window(StrEnum):
+    """Grey-scale windows in which slice previews exist."""
+
+    BRAIN = "brain"
+    SUBDURAL = "subdural"
+    STROKE = "stroke"
+    BONE = "bone"
+
+
+class SeriesState(StrEnum):
+    """Where one series stands."""
+
+    ARRIVING = "arriving"
+    """Images still come in."""
+    WAITING = "waiting"
+    """Looked at and not complete: waits for more images."""
+    JUDGING = "judging"
+    ASSESSED = "assessed"
+    NOT_ANALYSED = "not_analysed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """Deleted from Orthanc, or moved to another patient."""
+
+
+class CaseState(StrEnum):
+    """Where one study stands, from its series: the best that can be said of it."""
+
+    PENDING = "pending"
+    ASSESSED = "assessed"
+    NOT_ANALYSED = "not_analysed"
+    """No series of the study was assessed, and none is still to come."""
+    FAILED = "failed"
+
+
+class DocumentKind(StrEnum):
+    """Kinds of DICOM results."""
+
+    STRUCTURED_REPORT = "structured_report"
+    KEY_OBJECTS = "key_objects"
+    SEGMENTATION = "segmentation"
+    REVIEW = "review"
+
+
+class ModelEvent(StrEnum):
+    """What happened to the models in service."""
+
+    SHIPPED = "shipped"
+    """Chosen by the program, no person having chosen: the newest that ships, or the setting ``Bundle``."""
+    ACTIVATED = "activated"
+    ROLLED_BACK = "rolled_back"
+    GAVE_WAY = "gave_way"
+    """The model before could not be loaded; this one judges instead, until a person chooses."""
+    SHADOW_BEGAN = "shadow_began"
+    SHADOW_ENDED = "shadow_ended"
