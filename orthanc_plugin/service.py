@@ -29,7 +29,7 @@ from orthanc_plugin.labelling.views import ReadingListView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.settings import PersonSettings, Role, Settings
-from orthanc_plugin.states import SeriesState, Window
+from orthanc_plugin.states import PENDING, SeriesState, Window
 from orthanc_plugin.store import disk, imports, model_history, queue, reviews, shadow, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
@@ -318,9 +318,7 @@ class Triage:
                 .where(Series.reason_code.is_not(None))
                 .group_by(Series.reason_code)
             ).all()
-            oldest = session.scalar(
-                select(func.min(Series.first_arrival)).where(Series.state.in_(queue.PENDING))
-            )
+            oldest = session.scalar(select(func.min(Series.first_arrival)).where(Series.state.in_(PENDING)))
             judged = session.execute(
                 select(
                     func.count(),

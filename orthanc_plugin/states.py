@@ -26,6 +26,27 @@ class SeriesState(StrEnum):
     WITHDRAWN = "withdrawn"
     """Deleted from Orthanc, or moved to another patient."""
 
+    @property
+    def pending(self) -> bool:
+        """Whether a first or another judgement is still to come."""
+        return self in PENDING
+
+    @property
+    def final(self) -> bool:
+        """Whether it was looked at, and nothing is to come unless images do."""
+        return self in FINAL
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the series may show something of which nobody knows: still to come, or failed."""
+        return self.pending or self is SeriesState.FAILED
+
+
+UNCLAIMED = frozenset({SeriesState.ARRIVING, SeriesState.WAITING})
+"""Nobody has it in hand; a worker takes it up when its time has come."""
+PENDING = UNCLAIMED | {SeriesState.JUDGING}
+FINAL = frozenset({SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED})
+
 
 class CaseState(StrEnum):
     """Where one study stands, from its series: the best that can be said of it."""

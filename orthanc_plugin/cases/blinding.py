@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from headct.terms.review import Standing
 from orthanc_plugin.cases.review_views import VerdictView
 from orthanc_plugin.cases.views import SeriesSummary, SeriesView, StudyView, WorklistRow, WorklistView
-from orthanc_plugin.cases.worklist import PENDING
-from orthanc_plugin.states import CaseState, SeriesState
+from orthanc_plugin.states import PENDING, CaseState, SeriesState
 
 
 def has_spoken(case: WorklistRow, login: str) -> bool:
@@ -72,7 +71,7 @@ def blinded_series(series: SeriesView) -> SeriesView:
             "disagreement": False,
             "history": (),
             "documents": (),
-            "slices": 0 if series.state in PENDING else series.slices,
+            "slices": 0 if series.state.pending else series.slices,
         }
     )
 

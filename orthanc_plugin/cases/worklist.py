@@ -18,11 +18,10 @@ from orthanc_plugin.cases.views import (
     SeriesSummary,
     WorklistRow,
 )
-from orthanc_plugin.states import CaseState, SeriesState
+from orthanc_plugin.states import PENDING, CaseState, SeriesState
 
 OVERDUE_SECONDS = 60.0
 """A case pending longer ranks with the failed ones."""
-PENDING = frozenset({SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING})
 
 TELLING = (
     ReasonCode.INTERNAL_ERROR,
@@ -183,7 +182,7 @@ def _group(row: WorklistRow) -> int:
         return 2
     if urgency is Urgency.GREEN:
         # What is still unknown of a study may be worse than what is known.
-        unknown = any(s.state in PENDING or s.state is SeriesState.FAILED for s in row.series)
+        unknown = any(s.state.unknown for s in row.series)
         return 3 if unknown else 4
     if row.state is CaseState.PENDING and row.waiting_seconds <= OVERDUE_SECONDS:
         return 3
@@ -192,14 +191,13 @@ def _group(row: WorklistRow) -> int:
 
 def _open(series: SeriesRecord) -> bool:
     """Whether no reader spoke of it though it may show something."""
-    unknown = series.state in PENDING or series.state is SeriesState.FAILED
-    return series.reviewed_at is None and (unknown or series.assessment is not None)
+    return series.reviewed_at is None and (series.state.unknown or series.assessment is not None)
 
 
 def _reopens(series: SeriesRecord, given: Urgency | None) -> bool:
     """Whether what no reader saw may be worse than what readers said."""
     if series.urgency is None:
-        return series.state in PENDING or series.state is SeriesState.FAILED
+        return series.state.unknown
     return given is None or series.urgency > given
 
 
@@ -211,7 +209,7 @@ def _best_first(series: SeriesRecord) -> tuple[int, int, int, int, str]:
     """Worst urgency first, final before preliminary; then the pending, then by what the reason tells."""
     if series.urgency is not None:
         return 0, -series.urgency, series.preliminary, 0, series.id
-    if series.state in PENDING:
+    if series.state.pending:
         return 1, 0, 0, 0, series.id
     telling = TELLING.index(series.reason.code) if series.reason else len(TELLING)
     return 2, 0, 0, telling, series.id

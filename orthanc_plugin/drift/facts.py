@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 
 from headct.reasons import ReasonCode
 from headct.terms.quantities import Quantity
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
 
 _Columns = TypeVarTuple("_Columns")
-_OUTCOMES = (SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)
 
 
 @dataclass(slots=True)
@@ -39,7 +38,7 @@ def facts_since(session: Session, since: datetime) -> Facts:
         _queued(
             select(AuditEntry.at, AuditEntry.event, AuditEntry.detail, Series.id, Series.study_id)
             .join_from(AuditEntry, Series, AuditEntry.series_id == Series.id)
-            .where(AuditEntry.at >= since, AuditEntry.event.in_(_OUTCOMES), Series.superseded_by.is_(None))
+            .where(AuditEntry.at >= since, AuditEntry.event.in_(FINAL), Series.superseded_by.is_(None))
             .order_by(AuditEntry.id)
         )
     ):

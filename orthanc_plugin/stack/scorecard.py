@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from headct.generator.kinds import KINDS, Truth
-
-FINAL = frozenset({"assessed", "not_analysed", "failed", "withdrawn"})
+from orthanc_plugin.states import SeriesState
 
 
 class Verdict(StrEnum):
@@ -45,7 +44,7 @@ class Answer:
     @property
     def final(self) -> bool:
         """Nothing more is to come."""
-        return self.state in FINAL
+        return not SeriesState(self.state).pending
 
 
 def answers_by_series(worklist: Mapping[str, Any]) -> dict[str, Answer]:

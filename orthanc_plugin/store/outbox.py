@@ -12,7 +12,7 @@ from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store.tables import Assessment, Document, Series
 
 PRELIMINARY_LABEL = "triage-preliminary"
@@ -167,7 +167,7 @@ def want_checks(session: Session, older_than: datetime, now: datetime, limit: in
     rows = session.scalars(
         select(Series)
         .where(
-            Series.state.in_((SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED)),
+            Series.state.in_(FINAL),
             Series.publish_wanted == Series.publish_done,
             Series.checked_at < older_than,
         )

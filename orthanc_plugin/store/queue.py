@@ -16,7 +16,7 @@ from headct.errors import HeadCTError
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.states import DocumentKind, SeriesState
+from orthanc_plugin.states import UNCLAIMED, DocumentKind, SeriesState
 from orthanc_plugin.store import imports, model_history, outbox, reviews, shadow, tables
 from orthanc_plugin.store.tables import AuditEntry, Document, Position, Series, Study, Worker
 
@@ -31,8 +31,6 @@ TRANSITIONS: dict[SeriesState, frozenset[SeriesState]] = {
     S.FAILED: frozenset({S.ARRIVING, S.WITHDRAWN}),
     S.WITHDRAWN: frozenset({S.ARRIVING}),
 }
-PENDING = frozenset({S.ARRIVING, S.WAITING, S.JUDGING})
-FINAL = frozenset({S.ASSESSED, S.NOT_ANALYSED, S.FAILED})
 
 PRIORITY_NEW, PRIORITY_RERUN = 0, 1
 RETRY_SECONDS = (5, 30)
@@ -213,7 +211,7 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
     series = session.scalar(
         select(Series)
         .join(Study)
-        .where(Series.state.in_((S.ARRIVING, S.WAITING)), Series.not_before <= now)
+        .where(Series.state.in_(UNCLAIMED), Series.not_before <= now)
         # A whole CD of earlier studies never keeps the queue waiting.
         .order_by(Study.earlier, Series.priority, Series.modality != "CT", Series.first_arrival, Series.id)
         .limit(1)
@@ -382,7 +380,7 @@ def record_failure(session: Session, claim: Claim, reason: Reason, now: datetime
 def rerun(session: Session, series_id: str, actor: str, now: datetime) -> bool:
     """Judge a series again, as a person asked; its present result counts until the new one is there."""
     series = session.get(Series, series_id)
-    if series is None or series.state not in FINAL:
+    if series is None or not series.state.final:
         return False
     _requeue(series, now, now)
     series.priority = PRIORITY_RERUN
@@ -628,7 +626,7 @@ def _supersede_others(session: Session, series: Series, pixel_digest: str | None
             same = pixel_digest is None and other.instance_count == series.instance_count
         else:
             # Nobody knows yet whose the images are that are still to be judged.
-            same = other.state not in PENDING
+            same = not other.state.pending
         if not same or other.instance_count > series.instance_count:
             continue
         reviews.carry_over(session, other, series, now)

@@ -13,8 +13,6 @@ from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, tables
 from orthanc_plugin.store.tables import AuditEntry, Series
 
-_UNSETTLED = frozenset({SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING})
-
 
 def based_on(series: Series) -> str:
     """Changes with everything a reader goes by.
@@ -79,7 +77,7 @@ def record(
     if seen != based_on(series):
         raise ConflictError("The case has changed since it was shown; look again.")
     machine = series.current
-    if machine is None and series.state in _UNSETTLED:
+    if machine is None and series.state.pending:
         raise ConflictError("The series is still being received or judged.")
     if review.action is Action.CONFIRM and (machine is None or machine.urgency is not review.urgency):
         raise ConflictError("Only the machine's present urgency can be confirmed.")

@@ -17,7 +17,7 @@ from headct.terms.assessment import Outcome
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import alarm
 from orthanc_plugin.models.views import ComparisonView, DifferenceView, ShareView
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.states import PENDING, SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import Bundle, Review, Series, ShadowAssessment
 
@@ -25,7 +25,6 @@ LOST = "the judging process was lost"
 LOSSES = 3
 """Processes that may be lost over a shadow before it ends: they are needed for the model in service."""
 SHOWN_DIFFERENCES = 50
-_PENDING = (SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class _Row(NamedTuple):
 
 def _next(session: Session, began: tables.ModelChange) -> tables.Assessment | None:
     said = tables.Assessment
-    if session.scalar(select(Series.id).where(Series.state.in_(_PENDING)).limit(1)) is not None:
+    if session.scalar(select(Series.id).where(Series.state.in_(PENDING)).limit(1)) is not None:
         return None
     repeated = select(ShadowAssessment.id).where(
         ShadowAssessment.assessment_id == said.id, ShadowAssessment.bundle == began.digest

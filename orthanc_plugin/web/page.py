@@ -20,7 +20,7 @@ from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_s
 from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow, WorklistView
 from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.health.views import StatusView
-from orthanc_plugin.states import CaseState, SeriesState, Window
+from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
 from orthanc_plugin.web import models_page, reading, watch_page, words
 from orthanc_plugin.web.contract import Triage
 
@@ -35,12 +35,12 @@ PLACES = (
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""
 _ROW_FINDINGS = 3
-_PENDING = (SeriesState.ARRIVING, SeriesState.WAITING, SeriesState.JUDGING)
 _PENDING_WORDS = {
     SeriesState.ARRIVING: "arriving",
     SeriesState.WAITING: "waiting_more",
     SeriesState.JUDGING: "being_judged",
 }
+"""The furthest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ def is_given(row: WorklistRow) -> bool:
 
 def progress(row: WorklistRow, language: Language) -> str:
     """What a pending study waits for: its furthest series."""
-    for state in reversed(_PENDING):
+    for state, key in reversed(_PENDING_WORDS.items()):
         images = [s.images for s in row.series if s.state is state]
         if images:
-            return words.say(_PENDING_WORDS[state], language, count=sum(images))
+            return words.say(key, language, count=sum(images))
     return ""
 
 
@@ -106,7 +106,7 @@ def series_tally(row: WorklistRow, language: Language) -> str:
         ("series_assessed", (SeriesState.ASSESSED,)),
         ("series_not_analysed", (SeriesState.NOT_ANALYSED,)),
         ("series_failed", (SeriesState.FAILED,)),
-        ("series_pending", _PENDING),
+        ("series_pending", PENDING),
     )
     counts = ((key, sum(s.state in states for s in shown)) for key, states in groups)
     parts = [words.say(key, language, count=count) for key, count in counts if count]
@@ -187,7 +187,7 @@ def context() -> dict[str, Any]:
         "sign": lambda item: sign(item, language),
         "urgency_sign": lambda urgency: urgency_sign(urgency, language),
         "progress": lambda row: progress(row, language),
-        "has_pending": lambda row: any(s.state in _PENDING for s in row.series),
+        "has_pending": lambda row: any(s.state.pending for s in row.series),
         "has_failed": lambda row: any(s.state is SeriesState.FAILED for s in row.series),
         "telling": telling,
         "verdicts": lambda row: verdicts(row, language),

@@ -16,7 +16,7 @@ from headct.reports import review_report
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.errors import ConflictError, NotFoundError
-from orthanc_plugin.states import DocumentKind, SeriesState
+from orthanc_plugin.states import FINAL, DocumentKind, SeriesState
 from orthanc_plugin.store import outbox, queue, review_documents, reviews, tables
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.reviews import based_on
@@ -279,7 +279,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.publish(fails=False)
         with self.database.reading() as session:
             for row in session.scalars(select(Series)):
-                assert row.state in queue.FINAL | {SeriesState.WITHDRAWN}
+                assert row.state in FINAL | {SeriesState.WITHDRAWN}
                 assert row.publish_wanted == row.publish_done
                 for document in row.documents:
                     shown = document.sent_at is not None and document.removed_at is None
