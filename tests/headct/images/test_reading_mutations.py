@@ -5,12 +5,13 @@ import time
 
 import pytest
 from data import SHARED
-from dicom_stack import files, head
+from dicom_stack import file_bytes, files, head
 from mutation import mutants
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
 from headct.eligibility import cautions, check_headers, check_pixels
 from headct.errors import NotAnalysedError
+from headct.generator.kinds import generate
 from headct.images.anatomy import levels
 from headct.images.coverage import coverage
 from headct.images.reading import load_series, read_headers
@@ -70,8 +71,15 @@ def test_the_mutator_is_seeded_and_does_damage():
 
 
 def test_files_of_other_series_mixed_in():
+    """Heads of several patients and scanners, as a disc holds them side by side: no two share a geometry."""
     rng = random.Random(5)
-    pools = list(_series().values())
+    pools = [
+        files(head(slabs=12, size=48)),
+        files(head(slabs=16, size=64, seed=1), gaps_mm=2.5, series="2.25.78", syntax=JPEGLosslessSV1),
+        files(head(slabs=12, size=56, seed=2), tilt_deg=15.0, series="2.25.79", signed=True),
+        files(head(slabs=20, size=48, seed=3), gaps_mm=3.0, pixel_mm=(2.0, 2.0), series="2.25.80"),
+        [file_bytes(image) for image in generate("subdural", 1, matrix=96, thickness_mm=12.0).images()],
+    ]
     for _ in range(20):
         mixed = [rng.choice(rng.choice(pools)) for _ in range(rng.randrange(1, 30))]
         assert judge(mixed) in {"inconsistent_geometry", "too_few_slices", "not_a_head", "unreadable"}
