@@ -244,10 +244,12 @@ class TestZips:
 
     def test_no_name_in_it_leads_anywhere(self, tmp_path: Path) -> None:
         names = ["../../outside", "/absolute", "C:\\windows\\x", "a/../../b"]
-        path = zipped(tmp_path / "z", dict.fromkeys(names, images()[0]))
-        before = sorted(tmp_path.parent.rglob("*"))
+        folder = tmp_path / "one" / "two"  # so that ways out of it end in this test's own folder
+        folder.mkdir(parents=True)
+        path = zipped(folder / "z", dict.fromkeys(names, images()[0]))
+        before = sorted(tmp_path.rglob("*"))
         assert list(found(path).values()) == ["IMAGE"] * 4
-        assert sorted(tmp_path.parent.rglob("*")) == before
+        assert sorted(tmp_path.rglob("*")) == before
         assert not Path("/absolute").exists()
 
     def test_a_zip_inside_is_named_unless_it_is_a_program(self, tmp_path: Path) -> None:
