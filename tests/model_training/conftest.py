@@ -7,12 +7,33 @@ import pytest
 
 from headct.generator.kinds import generate
 from model_training.evaluation import worklist_simulation
-from model_training.shipping import judging_time
+from model_training.gate import gate
+from model_training.learning.conversion import Precision, convert
+from model_training.shipping import export, judging_time, precisions
 
 MONTHS = 4
 """Of each simulated worklist."""
-SLICE_MM = 12.0
-"""Of the head that is judged to measure time: 14 slices instead of 33."""
+SLICE_MM, MATRIX = 12.0, 192
+"""Of the head that is judged to measure time: 14 slices instead of 33, of 192 instead of 512 pixels."""
+
+
+class Clock:
+    """Stands still but for what a judgement takes; how fast this machine is tells nothing of the gate."""
+
+    def __init__(self):
+        self.now, self.each = 0.0, 0.01
+
+    def __call__(self):
+        self.now += self.each
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The gate's stop-watch: every judgement takes as long, whatever else this machine does."""
+    watch = Clock()
+    monkeypatch.setattr(gate, "perf_counter", watch)
+    return watch
 
 
 @pytest.fixture
@@ -20,4 +41,15 @@ def short_measurements(monkeypatch):
     """Few months of the worklist, and a short head to measure time with."""
     few = tuple(replace(scenario, months=MONTHS) for scenario in worklist_simulation.read_scenarios())
     monkeypatch.setattr(worklist_simulation, "read_scenarios", lambda: few)
-    monkeypatch.setattr(judging_time, "generate", partial(generate, thickness_mm=SLICE_MM))
+    monkeypatch.setattr(judging_time, "generate", partial(generate, thickness_mm=SLICE_MM, matrix=MATRIX))
+
+
+@pytest.fixture
+def one_precision(monkeypatch):
+    """Every precision is float32: converting is long, and what comes of it is a test of its own."""
+
+    def convert_all(network, representative):
+        return dict.fromkeys(Precision, convert(network, Precision.FLOAT32))
+
+    for module in (export, precisions):
+        monkeypatch.setattr(module, "convert_all", convert_all)

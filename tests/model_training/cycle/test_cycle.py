@@ -3,36 +3,32 @@
 import fcntl
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
 
-from headct.network.bundle import Cuts, TrainingData, load_bundle, write_bundle
+from headct.network.bundle import Cuts, TrainingData, load_bundle
 from model_training.cli import main
 from model_training.cycle import cycle as module
 from model_training.datasets.lineage import Known, Place
 from model_training.datasets.manifest import TEST, TRAIN, Manifest
-from model_training.datasets.sample import Sample
-from model_training.gate.gate import gate
-from model_training.gate.rules import Rules
 from model_training.learning.config import TrainingConfig
-from model_training.learning.conversion import Precision, convert
 from model_training.learning.fitting import read_log
-from model_training.learning.train import SETTINGS, run_folder, train, trained
+from model_training.learning.train import SETTINGS, WEIGHTS, run_folder, train
 from model_training.shipping import learned_urgency
+from tests.model_training.bright_network import bright_is_blood
 from tests.model_training.drawn_patients import drawn, written
 
 CUTS = Cuts(voxel=0.5, haemorrhage=-0.3)
 COLOURS = ("GREEN", "RED", "GREEN", "YELLOW", "GREEN", "RED")
-LEARNING = """
+GENTLE = """
 widths = [8, 8]
 epochs = 1
-steps = 300
+steps = 1
 batch = 4
 precision = "float32"
-learning_rate = 1e-2
+learning_rate = 1e-6
 [sampling]
 grafted = 0.0
 mimics = 0.0
@@ -40,7 +36,8 @@ mimics = 0.0
 window = [64, 64]
 """
 LONG_AGO = "e" * 64
-GENTLE = LEARNING.replace("steps = 300", "steps = 1").replace("1e-2", "1e-6")
+THRESHOLD_HU = 45
+"""What is brighter is blood to the network that cycles go on from; drawn brain has 35 HU, drawn blood 65."""
 
 
 @pytest.fixture(scope="module")
@@ -147,18 +144,20 @@ def test_a_candidate_that_is_stopped_leaves_the_models_folder_as_it_was(hospital
 
 @pytest.fixture(scope="module")
 def earlier(hospital):
-    """An earlier run with its data: a network that has learnt what blood looks like, for every fold.
+    """An earlier run with its data: a network with weights set by hand that sees blood, for every fold.
 
-    It saw all eight patients, which a fold's network must not; that costs these tests nothing.
+    What so few steps teach differs from processor to processor, and is not what these tests are about.
     """
     colours = ("GREEN", "RED", "GREEN", "YELLOW")
     base = [drawn(200 + n, colours[n % 4], source="ct_ich", masked=True, split=TRAIN) for n in range(8)]
     data, run = written(hospital / "base", base), hospital / "base-run"
     # Of a cycle before, whose data are not there any more.
     Known({LONG_AGO: Place("CT-0", "ct_ich", TRAIN, 0)}).write(data)
-    settings = hospital / "learning.toml"
-    settings.write_text(LEARNING)
-    final = train(data, run, TrainingConfig.read(settings), seed=1, fold=None)
+    settings = hospital / "gentle.toml"
+    settings.write_text(GENTLE)
+    config = TrainingConfig.read(settings)
+    final = train(data, run, config, seed=1, fold=None)
+    bright_is_blood(THRESHOLD_HU, config.widths).save_weights(final / WEIGHTS)
     for fold in Manifest.read(data).folds:
         shutil.copytree(final, run_folder(run, 1, fold))
     written(hospital / "few", [drawn(n, COLOURS[n % 6]) for n in range(20)])
@@ -202,7 +201,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written_to_the_models_fol
         refused("another process is at the cycle", data="few", run="a")
 
 
-@pytest.mark.usefixtures("short_measurements")
+@pytest.mark.usefixtures("short_measurements", "one_precision")
 def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path, monkeypatch):
     monkeypatch.setattr(learned_urgency, "FEWEST", 20)  # a day's patients instead of a month's
     monkeypatch.setattr(learned_urgency, "FEWEST_OF_A_COLOUR", 3)
@@ -221,26 +220,3 @@ def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path, mon
     assert set(judged) == {"P-000", "P-005", "P-010", "P-015"}
     assert "what the network in service flagged was learnt from" in ended.output
     assert len(read_log(run_folder(run, 1, None))) == 1
-
-
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_a_network_that_learnt_from_shuffled_labels_is_stopped(earlier, tmp_path, shuffled):
-    """Both go on from one network, as long; in one case each head has the label and marks of the next."""
-    colours = ("GREEN", "RED", "GREEN", "YELLOW")
-    made = [drawn(300 + n, colours[n % 4], masked=True) for n in range(20)]
-    if shuffled:
-        taught = [n for n, (p, _) in enumerate(made) if p.split == TRAIN]
-        labels = [(made[n][0].bleeding, made[n][1].mask) for n in taught]
-        for n, (bleeding, mask) in zip(taught, [*labels[1:], labels[0]], strict=True):
-            patient, sample = made[n]
-            made[n] = replace(patient, bleeding=bleeding), Sample(sample.volume, mask)
-    data = written(tmp_path / "data", made)
-    config = replace(TrainingConfig.read(earlier / "learning.toml"), steps=60)
-    folder = train(data, tmp_path / "run", config, seed=1, fold=None, start=earlier / "base-run")
-    network = convert(trained(folder, config), Precision.FLOAT32)
-    contents = replace(load_bundle(earlier / "in-service").contents, version="2.0")
-    candidate = write_bundle(tmp_path / "candidate", contents, network, "# Learnt")
-    verdict = gate(candidate.folder, earlier / "in-service", data, Rules.read())
-    assert verdict.passed is not shuffled, verdict.reasons
-    lost = [reason for reason in verdict.reasons if reason.startswith(("sensitivity", "specificity"))]
-    assert bool(lost) is shuffled

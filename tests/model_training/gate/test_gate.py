@@ -270,6 +270,45 @@ def test_a_candidate_whose_own_figures_show_nothing_learnt_is_stopped(
     assert verdict.passed is passes
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_network_that_learnt_from_shuffled_labels_is_stopped(
+    tmp_path, few, in_service, rules, monkeypatch, shuffled
+):
+    """Given answers: each head has its own marks, or those of another as it would if labels were shuffled."""
+    samples = [Sample.read(sample_path(few, p)) for p in Manifest.read(few).patients]
+    masks = [s.mask for s in samples]
+    if shuffled:
+        masks = [masks[n] for n in np.random.default_rng(0).permutation(len(masks))]
+    said = {s.volume.hu.tobytes(): mask.astype(np.float32) for s, mask in zip(samples, masks, strict=True)}
+
+    class Given(Classifier):
+        def predict(self, volume):
+            if self.bundle.contents.version == "learnt":
+                return said[volume.hu.tobytes()]
+            return super().predict(volume)
+
+    monkeypatch.setattr(module, "Classifier", Given)
+    verdict = gate(bundle(tmp_path / "learnt", version="learnt"), in_service, few, rules)
+    assert verdict.passed is not shuffled
+    lost = [reason for reason in verdict.reasons if reason.startswith(("sensitivity", "specificity"))]
+    assert bool(lost) is shuffled
+
+
+@pytest.mark.parametrize(("times", "passes"), [(1.0, True), (1.45, True), (3.0, False)])
+def test_a_slower_candidate_is_stopped(tmp_path, few, in_service, rules, monkeypatch, clock, times, passes):
+    """Given times: a second for the one in service, up to half as much again and a little is allowed."""
+
+    class Timed(Classifier):
+        def predict(self, volume):
+            clock.now += times if self.bundle.contents.version == "slow" else 1.0
+            return super().predict(volume)
+
+    monkeypatch.setattr(module, "Classifier", Timed)
+    verdict = gate(bundle(tmp_path / "slow", version="slow"), in_service, few, rules)
+    assert verdict.passed is passes
+    assert [c.name for c in verdict.checks if not c.passed] == ([] if passes else ["speed"])
+
+
 def test_a_network_that_fails_is_stopped(tmp_path, few, in_service, rules, monkeypatch):
     class Broken(Classifier):
         def __init__(self, bundle):

@@ -57,6 +57,22 @@ def test_labels_shuffled_in_training_are_stopped_even_by_few_patients(
     assert np.mean(stopped) >= 0.95
 
 
+@pytest.mark.parametrize(("bleeding", "clear", "external"), [(3, 4, 0), (3, 4, 40), (10, 20, 0)])
+def test_a_candidate_as_good_as_the_one_in_service_passes(bleeding, clear, external):
+    """It flags whom it should; its scores are its own and part the patients as well."""
+    random, rules = np.random.default_rng(7), Rules.read()
+    for seed in range(20):
+        cases = [
+            Case(
+                c.patient,
+                c.in_service,
+                answer(c.patient.bleeding, random.normal(6 if c.patient.bleeding else -6)),
+            )
+            for c in by_chance(seed, bleeding, clear, external, flags_external=False)
+        ]
+        assert not [e.name for e in endpoints(cases, rules, 1) if e.stops]
+
+
 def test_who_could_not_be_judged_is_judged_wrongly():
     cases = [Case(c.patient, c.in_service, Answer()) for c in by_chance(0, 10, 10, 0, False)]
     found = {e.name: e for e in endpoints(cases, Rules.read(), 1)}
