@@ -1,0 +1,102 @@
+"""A store of the last release opens, upgrades, and says what that release said (`last_release/make.py`)."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reading_room import PEOPLE, Nobody
+from sqlalchemy import select
+from store_samples import judgement, settings
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.drift import monitoring
+from orthanc_plugin.service import Triage
+from orthanc_plugin.store import outbox, queue
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.tables import Document, Series
+
+LAST = Path(__file__).parent / "last_release"
+CLOCK = {"generated_at", "waiting_seconds", "result_age_seconds"}
+"""What depends on when it is asked."""
+SENTENCES = {"en", "ja"}
+"""Words may become better from release to release; what they are said of stays."""
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What the last release said."""
+    found: dict[str, Any] = json.loads((LAST / "answers.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture
+def triage(tmp_path: Path) -> Iterator[Triage]:
+    """Today's program on that store."""
+    (tmp_path / "triage.sqlite").write_bytes(gzip.decompress((LAST / "store.sqlite.gz").read_bytes()))
+    options = settings(tmp_path, People=PEOPLE)
+    database = Database(options.database_url)
+    database.migrate()
+    yield Triage(database, options, Nobody(), Nobody(), "1.12.9", authentication=True)
+    database.close()
+
+
+def facts(said: Any) -> Any:
+    """Without the clock and the sentences."""
+    if isinstance(said, dict):
+        return {name: facts(value) for name, value in said.items() if name not in CLOCK | SENTENCES}
+    return [facts(value) for value in said] if isinstance(said, list) else said
+
+
+def test_the_worklist_is_the_same_in_the_same_order(triage: Triage, told: dict[str, Any]) -> None:
+    assert facts(triage.worklist().model_dump(mode="json")) == facts(told["worklist"])
+
+
+def test_every_series_with_its_reviews_history_and_documents_is_the_same(
+    triage: Triage, told: dict[str, Any]
+) -> None:
+    assert len(told["series"]) > 15
+    for series in told["series"]:
+        assert facts(triage.series(series["id"]).model_dump(mode="json")) == facts(series)
+
+
+def test_labels_and_models_are_the_same(triage: Triage, told: dict[str, Any]) -> None:
+    assert facts(triage.labels().model_dump(mode="json")) == facts(told["labels"])
+    models = triage.models().model_dump(mode="json")
+    assert {name: facts(models[name]) for name in told["models"]} == facts(told["models"])
+
+
+def test_the_weeks_of_drift_monitoring_are_the_same(triage: Triage, told: dict[str, Any]) -> None:
+    with triage.database.reading() as session:
+        watched = monitoring.watch(session, datetime.fromisoformat(told["now"]))
+    assert facts(watched.model_dump(mode="json")) == facts(told["drift"])
+
+
+def test_documents_are_kept_to_the_byte_and_labels_in_orthanc_stay(
+    triage: Triage, told: dict[str, Any]
+) -> None:
+    with triage.database.reading() as session:
+        kept = {d.sop_instance_uid: sha256(d.content).hexdigest() for d in session.scalars(select(Document))}
+        shown = {
+            s.id: list(outbox.publication(session, s.id).series_labels)
+            for s in session.scalars(select(Series))
+        }
+    assert kept == told["documents"]
+    assert shown == told["shown_in_orthanc"]
+
+
+def test_work_goes_on_where_it_was_left(triage: Triage) -> None:
+    """What was being judged when the program was updated is taken up again, as all that is pending."""
+    options, done = triage.settings, []
+    with triage.database.writing() as session:
+        queue.host_lost(session, "box", queue.utcnow())
+        while (claim := queue.claim(session, "w", queue.utcnow(), options)) is not None:
+            said = judgement(Urgency.GREEN, series=claim.series_id)
+            assert queue.record_assessed(session, claim, said, queue.utcnow(), options)
+            done.append(claim.series_id)
+    assert len(done) == 4
+    assert {row.state for row in triage.worklist().rows} == {"assessed", "not_analysed", "failed"}
