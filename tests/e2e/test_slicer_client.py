@@ -10,11 +10,12 @@ import dicom_stack
 import numpy as np
 import pydicom
 import pytest
-from HeadCTTriageLib.errors import ConflictError, RefusedError, UnreachableError, UnreadableError
+from HeadCTTriageLib.errors import RefusedError, UnreachableError, UnreadableError
 from HeadCTTriageLib.server.cases import PreviousSeries, Review, Urgency
-from HeadCTTriageLib.server.client import Server, TriageClient
+from HeadCTTriageLib.server.client import ConflictError, Server, TriageClient
 from HeadCTTriageLib.server.download import download
 from HeadCTTriageLib.server.outbox import Outbox, State
+from HeadCTTriageLib.server.previous import previous_series
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import Dataset
 from pydicom.pixels.decoders import base
@@ -162,7 +163,7 @@ def test_previous_series_are_of_the_same_person(orthanc: OrthancProcess) -> None
     client = as_login(orthanc, "mori")
 
     def before(series_id: str) -> list[PreviousSeries]:
-        return client.previous_series(client.orthanc(f"/series/{series_id}")["ParentStudy"])
+        return previous_series(client, client.orthanc(f"/series/{series_id}")["ParentStudy"])
 
     found = before(now)
     judged, *others = found

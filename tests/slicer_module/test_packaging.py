@@ -54,5 +54,48 @@ def test_imports_only_what_slicer_ships(script: Path) -> None:
             assert name.split(".")[0] in allowed, f"{script.name} imports {name}"
 
 
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "translation": set(),
+    "language": {"translation"},
+    "server": {"errors", "translation"},
+    "images": {"errors", "translation"},
+    "scene": {"errors", "translation", "images"},
+    "words": {"translation", "server"},
+    "panel": {"errors", "translation", "words", "server", "images", "scene"},
+}
+"""Each room of the library, and those below it."""
+
+
+def _imported(script: Path) -> set[str]:
+    """Modules of the library that a script names, also those for types alone."""
+    here = script.relative_to(MODULE).with_suffix("").parts
+    found = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            module = ".".join([*here[: -node.level], *([node.module] if node.module else [])])
+            # "from . import rows" names a module, "from .rows import TONES" a name in one.
+            found |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return found
+
+
+def test_arrows_between_the_rooms_point_one_way() -> None:
+    for script in (MODULE / "HeadCTTriageLib").rglob("*.py"):
+        room = script.relative_to(MODULE).with_suffix("").parts[1]
+        for module in _imported(script):
+            other = [*module.split("."), room][1]
+            known = other in MAY_IMPORT and other != room
+            assert not known or other in MAY_IMPORT[room], f"{script.relative_to(MODULE)} imports {module}"
+
+
+def test_no_circle_of_imports() -> None:
+    scripts = {".".join(s.relative_to(MODULE).with_suffix("").parts): s for s in SCRIPTS}
+    left = {name: _imported(script) & set(scripts) for name, script in scripts.items()}
+    while free := [name for name, needs in left.items() if not needs & set(left)]:
+        for name in free:
+            del left[name]
+    assert left == {}
+
+
 def test_there_are_scripts_to_look_at() -> None:
     assert MODULE / "HeadCTTriage.py" in SCRIPTS

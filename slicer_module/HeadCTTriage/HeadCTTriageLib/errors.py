@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .server.cases import Series
-
 
 class TriageError(Exception):
     """Something that the doctor is told."""
@@ -53,15 +48,6 @@ class RefusedError(TriageError):
 
     LOGIN = "login"
     GONE = "not_found"
-
-
-class ConflictError(TriageError):
-    """The case is no longer as the reader saw it."""
-
-    def __init__(self, message: str, current: Series) -> None:
-        """``current``: as it is now."""
-        super().__init__(message)
-        self.current = current
 
 
 class UnreadableError(TriageError):

@@ -13,14 +13,13 @@ import pytest
 from fake_triage import FakeTriage
 from HeadCTTriageLib.errors import (
     CancelledError,
-    ConflictError,
     RefusedError,
     TriageError,
     UnreachableError,
     UnreadableError,
 )
 from HeadCTTriageLib.server import cases, client, connection
-from HeadCTTriageLib.server.client import Server, TriageClient
+from HeadCTTriageLib.server.client import ConflictError, Server, TriageClient
 from HeadCTTriageLib.server.connection import Limit
 from slicer_servers import Asked, Authority, Reply, as_json, http_server, of_orthanc, socket_server
 from stack_process import free_ports

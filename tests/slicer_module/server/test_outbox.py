@@ -17,7 +17,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from data import ROOT
 from HeadCTTriageLib.errors import (
-    ConflictError,
     RefusedError,
     StorageError,
     TriageError,
@@ -36,7 +35,7 @@ from HeadCTTriageLib.server.cases import (
     Urgency,
     Verdict,
 )
-from HeadCTTriageLib.server.client import Server, TriageClient
+from HeadCTTriageLib.server.client import ConflictError, Server, TriageClient
 from HeadCTTriageLib.server.outbox import Kept, Outbox, State, as_seen
 from hypothesis import settings
 from hypothesis import strategies as st

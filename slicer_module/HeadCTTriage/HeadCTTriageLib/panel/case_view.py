@@ -17,6 +17,7 @@ from ..images.geometry import Stack, stack
 from ..server.cases import Case, KeySlice, PreviousSeries, Series, Study
 from ..server.client import TriageClient
 from ..server.download import download
+from ..server.previous import previous_series
 from ..translation import _
 from . import case_words
 from .background import Background, Task
@@ -316,7 +317,7 @@ class CaseSection:
             self._ui.previousWidget.visible = bool(found)
 
         # Without them the case can be read all the same.
-        self._background.run(lambda task: client.previous_series(case.id), came, lambda error: None)
+        self._background.run(lambda task: previous_series(client, case.id), came, lambda error: None)
 
     def _on_click(self, button: Any, action: Callable[[Any], None], value: Any) -> None:
         button.clicked.connect(lambda: action(value))

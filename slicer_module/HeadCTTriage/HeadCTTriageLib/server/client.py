@@ -7,20 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ConflictError, RefusedError, UnreachableError, UnreadableError
+from ..errors import RefusedError, TriageError, UnreachableError, UnreadableError
 from ..translation import _
 from .address import in_clear, server_url
-from .cases import PreviousSeries, Review, ReviewAnswer, Series, Status, Study, Worklist
+from .cases import Review, ReviewAnswer, Series, Status, Study, Worklist
 from .connection import Answer, Connection, Limit, Server
-from .previous import OrthancSeries, previous_series
+from .orthanc import OrthancSeries
 from .reading import parse, read, to_json
 
-__all__ = ["Check", "Server", "TriageClient"]
+__all__ = ["Check", "ConflictError", "Server", "TriageClient"]
 
 API = "/triage/api/v1"
 ANSWER = Limit(seconds=45.0, bytes=64 * 2**20)
 """A worklist of 2,000 studies has about 6 MB. A server that sends a little now and then is not waited for."""
 IMAGE = Limit(seconds=120.0, bytes=2**30)
+
+
+class ConflictError(TriageError):
+    """The case is no longer as the reader saw it."""
+
+    def __init__(self, message: str, current: Series) -> None:
+        """``current``: as it is now."""
+        super().__init__(message)
+        self.current = current
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,6 @@ class TriageClient:
             ConflictError: the series is no longer as the reader saw it.
         """
         return read(ReviewAnswer, self._json("POST", f"{API}/series/{series_id}/review", to_json(review)))
-
-    def previous_series(self, study_id: str) -> list[PreviousSeries]:
-        """CT series of the same patient's other studies, the newest study first."""
-        return previous_series(self, study_id)
 
     def orthanc(self, route: str) -> Any:
         """An answer of Orthanc's own REST interface, parsed."""

@@ -28,11 +28,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
 
-from ..errors import ConflictError, RefusedError, StorageError, UnreachableError, UnreadableError
+from ..errors import RefusedError, StorageError, UnreachableError, UnreadableError
 from ..translation import _
 from .address import server_url
 from .cases import Review, ReviewAnswer, Series, Study
-from .client import TriageClient
+from .client import ConflictError, TriageClient
 from .locking import locked
 from .reading import parse, read, to_json
 

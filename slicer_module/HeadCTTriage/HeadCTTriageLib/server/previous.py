@@ -5,36 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import Any, Optional, Protocol
 
 from ..errors import RefusedError
-from .cases import PreviousSeries, Urgency
+from .cases import PreviousSeries, Study, Urgency
+from .orthanc import OrthancSeries, OrthancStudy
 from .reading import read, read_all
-
-if TYPE_CHECKING:
-    from .client import TriageClient
 
 MOST_STUDIES = 20
 """The newest are looked at; of who has been scanned more often the rest is looked up in the archive."""
 _DATE = re.compile(r"\d{8}")
 
 
-@dataclass(frozen=True)
-class OrthancStudy:
-    """A study, as Orthanc describes it."""
+class Archive(Protocol):
+    """Where studies are looked up, such as :class:`client.TriageClient`."""
 
-    ID: str
-    ParentPatient: str
-    MainDicomTags: dict[str, str]
+    def orthanc(self, route: str) -> Any:
+        """An answer of Orthanc's own REST interface, parsed."""
 
-
-@dataclass(frozen=True)
-class OrthancSeries:
-    """A series, as Orthanc describes it."""
-
-    ID: str
-    Instances: tuple[str, ...]
-    MainDicomTags: dict[str, str]
+    def study(self, study_id: str) -> Study:
+        """One study in full, as triage knows it."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +51,26 @@ class Person:
         return bool(both) and all(a == b for a, b in both)
 
 
-def previous_series(client: TriageClient, study_id: str) -> list[PreviousSeries]:
+def previous_series(archive: Archive, study_id: str) -> list[PreviousSeries]:
     """The newest study first, in each the series by their numbers.
 
     Raises:
-        TriageError: as every call of the client.
+        TriageError: as every call of the archive.
     """
-    this = read(OrthancStudy, client.orthanc(f"/studies/{study_id}"))
-    here = _person(client, _ct_series(client, study_id))
+    this = read(OrthancStudy, archive.orthanc(f"/studies/{study_id}"))
+    here = _person(archive, _ct_series(archive, study_id))
     if here is None or not here.is_surely(here):
         return []
-    studies = read_all(OrthancStudy, client.orthanc(f"/patients/{this.ParentPatient}/studies"))
+    studies = read_all(OrthancStudy, archive.orthanc(f"/patients/{this.ParentPatient}/studies"))
     others = [one for one in studies if study_id != one.ID]
     others.sort(key=_when, reverse=True)
     found: list[PreviousSeries] = []
     for study in others[:MOST_STUDIES]:
         try:
-            images = _ct_series(client, study.ID)
-            person = _person(client, images)
+            images = _ct_series(archive, study.ID)
+            person = _person(archive, images)
             if person is not None and here.is_surely(person):
-                urgency = _urgency(client, study.ID)
+                urgency = _urgency(archive, study.ID)
                 found += [_described(one, study, urgency) for one in images]
         except RefusedError as error:
             if error.code != RefusedError.GONE:  # deleted meanwhile
@@ -88,23 +78,23 @@ def previous_series(client: TriageClient, study_id: str) -> list[PreviousSeries]
     return found
 
 
-def _ct_series(client: TriageClient, study_id: str) -> list[OrthancSeries]:
-    every = read_all(OrthancSeries, client.orthanc(f"/studies/{study_id}/series"))
+def _ct_series(archive: Archive, study_id: str) -> list[OrthancSeries]:
+    every = read_all(OrthancSeries, archive.orthanc(f"/studies/{study_id}/series"))
     images = [one for one in every if one.MainDicomTags.get("Modality") == "CT"]
     return sorted(images, key=lambda one: (one.MainDicomTags.get("SeriesNumber", "").zfill(12), one.ID))
 
 
-def _person(client: TriageClient, images: list[OrthancSeries]) -> Optional[Person]:
+def _person(archive: Archive, images: list[OrthancSeries]) -> Optional[Person]:
     """As an image says: Orthanc has one record of all studies under a number, that of the first image."""
     instances = [instance for one in images for instance in one.Instances]
     if not instances:
         return None
-    return read(Person, client.orthanc(f"/instances/{instances[0]}/simplified-tags"))
+    return read(Person, archive.orthanc(f"/instances/{instances[0]}/simplified-tags"))
 
 
-def _urgency(client: TriageClient, study_id: str) -> Optional[Urgency]:
+def _urgency(archive: Archive, study_id: str) -> Optional[Urgency]:
     try:
-        return client.study(study_id).case.urgency
+        return archive.study(study_id).case.urgency
     except RefusedError as error:
         if error.code != RefusedError.GONE:
             raise
