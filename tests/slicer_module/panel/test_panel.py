@@ -527,7 +527,7 @@ def test_relabelling_by_keys_with_findings_and_comment(reader: Reader) -> None:
     reader.press(Qt.Key.Key_3)
     assert reader.ui.redButton.isChecked() and reader.said("yellow") == []
     assert "Say below whether there is blood" in reader.status()
-    signs = reader.panel.review._signs
+    signs = reader.panel.review.entries.signs
     reader.click(signs["subdural"])
     assert signs["haemorrhage"].text() == "bleed within the skull: present"
     reader.click(signs["fracture"])
@@ -714,12 +714,12 @@ def test_conflict_that_turns_up_later_leads_back_to_the_case(reader: Reader) -> 
 def test_entries_are_there_again_when_the_reader_comes_back_to_the_case(reader: Reader) -> None:
     reader.connected().open("red")
     reader.press(Qt.Key.Key_2)
-    reader.click(reader.panel.review._signs["fracture"])
+    reader.click(reader.panel.review.entries.signs["fracture"])
     reader.open("yellow")
     assert not reader.ui.yellowButton.isChecked()
     reader.open("red")
     assert reader.ui.yellowButton.isChecked()
-    assert reader.panel.review._signs["fracture"].text() == "skull fracture: present"
+    assert reader.panel.review.entries.signs["fracture"].text() == "skull fracture: present"
 
 
 # --- never frozen --------------------------------------------------------------------------------------

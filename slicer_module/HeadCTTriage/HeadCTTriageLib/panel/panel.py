@@ -14,6 +14,7 @@ from .background import Background
 from .case_view import CaseSection
 from .login import Login
 from .review_section import ReviewSection
+from .unsent import UnsentBar
 from .worklist import WorklistSection
 
 NEXT_BY_ITSELF = "HeadCTTriage/NextByItself"
@@ -54,16 +55,16 @@ class Panel:
             shown=self._series_shown,
             closed=self._series_closed,
         )
-        self.review = ReviewSection(
+        self.unsent = UnsentBar(
             ui,
             self.background,
-            language,
             Path(settings.fileName()).parent / "HeadCTTriage",
-            go_on=self._sent,
-            renewed=self.case.renew,
-            unsent=self.worklist.set_unsent,
+            changed=self.worklist.set_unsent,
             ask=ask,
             open_study=self._open_study,
+        )
+        self.review = ReviewSection(
+            ui, self.background, language, self.unsent, go_on=self._sent, renewed=self.case.renew
         )
         self.login = Login(
             ui,
@@ -128,6 +129,7 @@ class Panel:
     def _connected(self, client: TriageClient) -> None:
         self.case.connect(client)
         self.review.connect(client)
+        self.unsent.connect(client)
         self.worklist.start(client)
         self._ui.nextButton.enabled = True
 
@@ -135,10 +137,11 @@ class Panel:
         self.worklist.stop()
         self.case.disconnect()
         self.review.disconnect()
+        self.unsent.disconnect()
         self._ui.nextButton.enabled = False
 
     def _list_came(self) -> None:
-        self.review.flush_if_any()
+        self.unsent.flush_if_any()
 
     def _series_shown(self, study: Study, series: Series) -> None:
         self.review.show(study, series)

@@ -633,19 +633,7 @@
     </message>
   </context>
   <context>
-    <name>HeadCTTriageLib.panel.review_section</name>
-    <message>
-      <source>The case has changed since it was shown; look again.</source>
-      <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
-    </message>
-    <message>
-      <source>Sending ...</source>
-      <translation>送信中…</translation>
-    </message>
-    <message>
-      <source>This case has changed since you opened it. Nothing was sent; your entries are kept.</source>
-      <translation>表示後に内容が変わりました。送信はされていません。入力は保持されています。</translation>
-    </message>
+    <name>HeadCTTriageLib.panel.review_entries</name>
     <message>
       <source>Confirm</source>
       <translation>同意</translation>
@@ -659,16 +647,31 @@
       <translation>理由は？</translation>
     </message>
     <message>
+      <source>Confirm: {what}</source>
+      <translation>同意：{what}</translation>
+    </message>
+    <message>
+      <source>Send {what}</source>
+      <translation>送信：{what}</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.panel.review_section</name>
+    <message>
+      <source>Sending ...</source>
+      <translation>送信中…</translation>
+    </message>
+    <message>
+      <source>This case has changed since you opened it. Nothing was sent; your entries are kept.</source>
+      <translation>表示後に内容が変わりました。送信はされていません。入力は保持されています。</translation>
+    </message>
+    <message>
       <source>Your review of this series is kept and not sent yet.</source>
       <translation>このシリーズの判定は保持されており、まだ送信されていません。</translation>
     </message>
     <message>
       <source>There is nothing to confirm: choose a colour.</source>
       <translation>同意できる判定がありません。色を選択してください。</translation>
-    </message>
-    <message>
-      <source>Discard this review? {case}: {message}</source>
-      <translation>この判定を破棄しますか？ {case}：{message}</translation>
     </message>
     <message>
       <source>Sent: {case}</source>
@@ -679,24 +682,8 @@
       <translation>未送信：サーバーが応答しません。判定は保持され、後で自動的に送信されます。</translation>
     </message>
     <message>
-      <source>Confirm: {what}</source>
-      <translation>同意：{what}</translation>
-    </message>
-    <message>
-      <source>Send {what}</source>
-      <translation>送信：{what}</translation>
-    </message>
-    <message>
-      <source>Needs you: {case}. {why}</source>
-      <translation>確認が必要：{case}。{why}</translation>
-    </message>
-    <message>
       <source>Not sent. {why}</source>
       <translation>未送信。{why}</translation>
-    </message>
-    <message>
-      <source>Not sent yet ({count}): {cases}</source>
-      <translation>未送信（{count}件）：{cases}</translation>
     </message>
     <message>
       <source>Refused. {why}</source>
@@ -788,6 +775,25 @@
     <message>
       <source>Failed: {why}</source>
       <translation>解析失敗：{why}</translation>
+    </message>
+  </context>
+  <context>
+    <name>HeadCTTriageLib.panel.unsent</name>
+    <message>
+      <source>The case has changed since it was shown; look again.</source>
+      <translation>表示後に症例の内容が変わりました。もう一度確認してください。</translation>
+    </message>
+    <message>
+      <source>Discard this review? {case}: {message}</source>
+      <translation>この判定を破棄しますか？ {case}：{message}</translation>
+    </message>
+    <message>
+      <source>Needs you: {case}. {why}</source>
+      <translation>確認が必要：{case}。{why}</translation>
+    </message>
+    <message>
+      <source>Not sent yet ({count}): {cases}</source>
+      <translation>未送信（{count}件）：{cases}</translation>
     </message>
   </context>
   <context>
