@@ -1,13 +1,12 @@
-import re
 import signal
 import subprocess
 import sys
 import tracemalloc
 
-import psutil
 import pytest
 from click.testing import CliRunner
 from layouts import copy, uid, write, write_labels
+from stack_process import PATIENCE, alive, wait_until
 
 from headct.errors import UnusableInputError
 from model_training.cli import main
@@ -15,6 +14,24 @@ from model_training.datasets.manifest import Manifest
 from model_training.datasets.preparation import prepare
 from model_training.datasets.sample import sample_path
 from model_training.datasets.selection import Selection
+
+DYING = """
+import os, signal
+import psutil
+from model_training.cli import main
+from model_training.datasets import preparation
+
+class Dying(preparation.tqdm):
+    def update(self, n=1):
+        super().update(n)
+        if self.n == 2:  # the progress bar counts patients whose result is recorded
+            print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+preparation.tqdm = Dying
+main()
+"""
+"""A program that ends like one that is killed when two patients are done."""
 
 
 def hospital(root, patients, **more):
@@ -47,19 +64,14 @@ def test_a_killed_run_goes_on_to_the_same_manifest(tmp_path):
     root = hospital(tmp_path / "in", 6)
     whole = prepare({"labelled": root}, tmp_path / "whole")
     out = tmp_path / "out"
-    run = "from model_training.cli import main; main()"
     arguments = ["dataset", "--labelled", str(root), "--out", str(out), "--workers", "2"]
-    process = subprocess.Popen([sys.executable, "-c", run, *arguments], stderr=subprocess.PIPE)
-    shown = b""
-    # The progress bar counts patients whose result is recorded.
-    while not re.search(rb"labelled: .*[1-5]/6", shown) and (more := process.stderr.read1()):
-        shown += more
-    workers = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (out / "manifest.json").exists()
-    psutil.wait_procs(workers, timeout=30)
-    assert not any(worker.is_running() for worker in workers)
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING, *arguments], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
+    workers = [int(word) for word in killed.stdout.split()]
+    assert workers and not (out / "manifest.json").exists()
+    wait_until(lambda: not any(alive(pid) for pid in workers), PATIENCE, lambda: "a worker lives on")
 
     made = samples(out)
     resumed = prepare({"labelled": root}, out)

@@ -3,9 +3,9 @@
 import fcntl
 import logging
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,8 @@ patience = 4
 window = [64, 64]
 """
 DETERMINED = ("epoch", "loss", "validation_loss", "learning_rate")
+ROUNDING = 1e-4
+"""What sums in another order may differ by; a step with a lost state of the optimizer is 50 times as long."""
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +71,20 @@ def small(monkeypatch, file):
 def test_a_killed_training_ends_as_one_that_was_not(data, file, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     config, folder = TrainingConfig.read(file), run_folder(cut, 1, 0)
-    # The second run of a process must not know of the first.
-    with subprocess.Popen([sys.executable, TRAINER, data, file, whole, cut], stderr=subprocess.PIPE) as first:
-        while not read_log(folder) and first.poll() is None:
-            time.sleep(0.01)
-        first.kill()
-    assert 1 <= len(read_log(folder)) < config.epochs and not (folder / WEIGHTS).exists()
+    killed = subprocess.run(
+        [sys.executable, TRAINER, data, file, whole, cut], stderr=subprocess.PIPE, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-3000:]
+    assert [r["epoch"] for r in read_log(folder)] == [1] and not (folder / WEIGHTS).exists()
     asked = {"seed": 1, "fold": 0, "final": False, "threads": 1}
     assert list(train_run(data, cut, file, **asked, jobs=2)) == [folder]
     expected, found = read_log(run_folder(whole, 1, 0)), read_log(folder)
     assert [r["epoch"] for r in found] == [1, 2, 3]
-    assert [[r[n] for n in DETERMINED] for r in found] == [[r[n] for n in DETERMINED] for r in expected]
+    for name in DETERMINED:
+        assert [r[name] for r in found] == pytest.approx([r[name] for r in expected], abs=ROUNDING)
     ends = (trained(run_folder(run, 1, 0), config).variables for run in (whole, cut))
     for a, b in zip(*ends, strict=True):
-        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=ROUNDING)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
