@@ -16,7 +16,11 @@ from scans import scan
 from stack_process import free_ports
 from werkzeug.serving import make_server
 
+from headct.terms.urgency import Urgency
+
 PASSWORD = "not-a-secret"
+STUDIES = {"red": Urgency.RED, "black": Urgency.BLACK, "yellow": Urgency.YELLOW, "green": Urgency.GREEN}
+"""Of the room, by the patients' first names, in the order in which they came."""
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
 

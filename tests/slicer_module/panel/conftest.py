@@ -1,0 +1,83 @@
+"""The panel in a real Qt window, before a real store behind a real port.
+
+What needs Qt is imported by the fixtures that use it: not every test of this folder needs it.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import reading_room
+from flask import Flask
+from reading_room import ReadingRoom
+from ward import STUDIES, Ward, head
+
+from orthanc_plugin.web import create_app
+
+if TYPE_CHECKING:
+    from qt_host import Host
+    from reader import Reader
+
+
+class Forwarded:
+    """Whichever triage is there now: making the application takes longer than most tests."""
+
+    now: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+@pytest.fixture(scope="module")
+def application() -> tuple[Forwarded, Flask]:
+    triage = Forwarded()
+    return triage, create_app(triage)
+
+
+@pytest.fixture
+def room(
+    tmp_path: Path, application: tuple[Forwarded, Flask], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ReadingRoom]:
+    def make_app(triage: Any) -> Flask:
+        application[0].now = triage
+        return application[1]
+
+    monkeypatch.setattr(reading_room, "create_app", make_app)
+    folder = tmp_path / "room"
+    folder.mkdir()
+    made = ReadingRoom(folder, STUDIES)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ward(room: ReadingRoom) -> Iterator[Ward]:
+    made = Ward(room.app)
+    for key in STUDIES:
+        made.images(room.series(key), head())
+    yield made
+    made.held.set()
+    made.away()
+
+
+@pytest.fixture
+def new_host(tmp_path: Path) -> "Iterator[Callable[..., Host]]":
+    from qt_host import Host
+
+    open_hosts: list[Host] = []
+
+    def make(language: str = "en", folder: Path = tmp_path) -> Host:
+        open_hosts.append(Host(folder, language))
+        return open_hosts[-1]
+
+    yield make
+    for host in open_hosts:
+        host.close()
+
+
+@pytest.fixture
+def reader(new_host: "Callable[..., Host]", room: ReadingRoom, ward: Ward) -> "Reader":
+    from reader import Reader
+
+    return Reader(new_host(), room, ward)
