@@ -137,17 +137,21 @@ def test_nothing_can_be_said_of_what_is_still_judged_but_of_a_preliminary_result
         assert not form.missing
 
 
-def test_confirming_a_bleed_says_that_there_is_one_unless_the_reader_said_otherwise() -> None:
+def test_confirming_sends_what_the_reader_said_and_tells_what_that_says_of_blood() -> None:
     form = ReviewForm(series(assessment(Urgency.RED)))
     form.confirm()
-    assert form.findings == {"haemorrhage": True}
-    form = ReviewForm(series(assessment(Urgency.RED)))
+    assert form.review().findings == {}, "what a confirmation says of a bleed is the server's to know"
+    assert "It says that there is blood, unless you deny it below." in form.hint
     form.findings["haemorrhage"] = False
     form.confirm()
-    assert form.findings == {"haemorrhage": False}
-    form = ReviewForm(series(assessment(Urgency.GREEN, bleeds=False)))
+    assert form.review().findings == {"haemorrhage": False}
+    assert form.hint == "RED: Alt+Return sends it."
+    form = ReviewForm(series(assessment(Urgency.BLACK)))
     form.confirm()
-    assert form.findings == {}
+    assert form.hint.startswith("Black means") and "It says that there is blood" in form.hint
+    form = ReviewForm(series(assessment(Urgency.RED, bleeds=False)))
+    form.confirm()
+    assert form.review().findings == {} and "Say below whether there is blood." in form.hint
 
 
 def test_news_name_all_that_is_new() -> None:

@@ -165,7 +165,11 @@ class Panel:
         """The keys, and the buttons whose tool tips tell them."""
         ui, review = self._ui, self.review
         told = [
-            (ui.confirmButton, "Alt+A", _("Agree with the machine and send; black is chosen only")),
+            (
+                ui.confirmButton,
+                "Alt+A",
+                _("Agree with the machine, also on blood, and send; black is chosen only"),
+            ),
             (ui.excludeButton, "Alt+X", _("Not to be learnt from, for a reason; Alt+1 to Alt+5 choose it")),
             (ui.commentTextEdit, "Alt+C", _("Write a comment")),
             (ui.sendButton, "Alt+Return", _("Send what is chosen")),

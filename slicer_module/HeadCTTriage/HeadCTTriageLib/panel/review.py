@@ -65,10 +65,6 @@ class ReviewForm:
         """
         if self.machine is None or self.refusal:
             return False
-        assessment = self.series.assessment
-        # Whoever confirms what was called a bleed says that there is one, unless he says otherwise.
-        if assessment and any(finding.kind == "haemorrhage" for finding in assessment.findings):
-            self.findings.setdefault("haemorrhage", True)
         self.choice = Choice("confirm", self.machine)
         return self.machine is not Urgency.BLACK
 
@@ -116,15 +112,26 @@ class ReviewForm:
         """What to know before sending."""
         if self.missing or self.choice is None:
             return self.missing if self.touched or self.refusal else ""
-        what = self.choice.shown
         if self.choice.urgency is Urgency.BLACK:
-            return _(
+            sends = _(
                 "Black means: so severe that treatment is not expected to change the outcome."
                 " Alt+Return sends it."
             )
-        if self.choice.urgency not in (None, Urgency.GREEN) and "haemorrhage" not in self.findings:
-            return _("{what}: Alt+Return sends it. Say below whether there is blood.").format(what=what)
-        return _("{what}: Alt+Return sends it.").format(what=what)
+        else:
+            sends = _("{what}: Alt+Return sends it.").format(what=self.choice.shown)
+        return " ".join(part for part in (sends, self._on_blood) if part)
+
+    @property
+    def _on_blood(self) -> str:
+        """What nobody said of a bleed: the server takes a confirmation of one as a word on it."""
+        choice, said = self.choice, self.series.assessment
+        if choice is None or "haemorrhage" in self.findings:
+            return ""
+        if choice.action == "confirm" and said and any(f.kind == "haemorrhage" for f in said.findings):
+            return _("It says that there is blood, unless you deny it below.")
+        if choice.urgency in (Urgency.YELLOW, Urgency.RED):
+            return _("Say below whether there is blood.")
+        return ""
 
     def review(self) -> Review:
         """What is sent, with a name of its own. :attr:`missing` must be empty."""

@@ -541,8 +541,8 @@
       <translation>この検査はサーバーの一覧にもうありません。</translation>
     </message>
     <message>
-      <source>Agree with the machine and send; black is chosen only</source>
-      <translation>プログラムの判定に同意して送信（黒は選択のみ）</translation>
+      <source>Agree with the machine, also on blood, and send; black is chosen only</source>
+      <translation>プログラムの判定に（出血の有無も含めて）同意して送信（黒は選択のみ）</translation>
     </message>
     <message>
       <source>Not to be learnt from, for a reason; Alt+1 to Alt+5 choose it</source>
@@ -596,16 +596,20 @@
       <translation>黒は「最重症・治療による転帰の改善が見込めない」を意味します。Alt+Returnで送信します。</translation>
     </message>
     <message>
+      <source>It says that there is blood, unless you deny it below.</source>
+      <translation>下の所見で否定しない限り、出血ありとして記録されます。</translation>
+    </message>
+    <message>
+      <source>Say below whether there is blood.</source>
+      <translation>出血の有無は下の所見で入力できます。</translation>
+    </message>
+    <message>
       <source>Its images or results are new, or another reader has spoken.</source>
       <translation>画像や判定が更新されたか、他の読影者が判定しました。</translation>
     </message>
     <message>
       <source>Excluded: {reason}</source>
       <translation>除外：{reason}</translation>
-    </message>
-    <message>
-      <source>{what}: Alt+Return sends it.</source>
-      <translation>{what}：Alt+Returnで送信します。</translation>
     </message>
     <message>
       <source>The machine's result was withdrawn.</source>
@@ -620,8 +624,8 @@
       <translation>コメントは最大{count}文字です。</translation>
     </message>
     <message>
-      <source>{what}: Alt+Return sends it. Say below whether there is blood.</source>
-      <translation>{what}：Alt+Returnで送信します。出血の有無は下の所見で入力できます。</translation>
+      <source>{what}: Alt+Return sends it.</source>
+      <translation>{what}：Alt+Returnで送信します。</translation>
     </message>
     <message>
       <source>There are {count} images now.</source>
