@@ -86,13 +86,13 @@ def http_server(
 
 @contextmanager
 def socket_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Whoever connects is talked to in a thread of his own; ``localhost:port``."""
+    """Whoever connects is talked to in a thread of their own; ``localhost:port``."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
 
         def one(accepted: socket.socket) -> None:
-            with accepted, suppress(OSError):  # he hung up
+            with accepted, suppress(OSError):  # they hung up
                 talk(accepted)
 
         def serve() -> None:

@@ -213,7 +213,7 @@ def test_from_the_test_button_to_reviews_of_a_bad_day(orthanc: OrthancProcess, t
             series.id, Review("relabel", conflict.value.current.based_on, Urgency.GREEN)
         )
 
-    # The server is away as the other reader speaks, twice; he is heard when it is back, once each.
+    # The server is away as the other reader speaks, twice; they are heard when it is back, once each.
     study = ito.study(row.id)
     outbox = Outbox(tmp_path, ito.server.url, "ito")
     orthanc.stop()

@@ -115,7 +115,7 @@ def finding_said(kind: str, present: bool | None) -> str:
 
 
 def exclusion(reason: str) -> str:
-    """Why a case is not to be learnt from."""
+    """Why a series is not to be learnt from."""
     known = {
         "post_operative": _("after an operation"),
         "repeat": _("repeat examination of the same patient"),

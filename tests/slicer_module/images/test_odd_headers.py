@@ -44,7 +44,7 @@ def test_only_what_fits_together_is_shown_and_the_rest_is_named() -> None:
         captured.SOPInstanceUID: "screen capture",
         moved.SOPInstanceUID: "in another frame of reference",
         repeat.SOPInstanceUID: "a second image at the same place",
-        report.SOPInstanceUID: "not a picture that can be placed",
+        report.SOPInstanceUID: "not an image that can be placed",
     }
     assert found.numbers[repeat.SOPInstanceUID] == 2, "a key slice may name either"
 
@@ -158,7 +158,7 @@ KEYWORDS = [
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.parametrize("keyword", KEYWORDS)
-def test_whatever_headers_say_there_are_pictures_or_an_error_in_words(keyword: str) -> None:
+def test_whatever_headers_say_there_are_images_or_an_error_in_words(keyword: str) -> None:
     for value in ODD:
         for changed in (1, 3):
             images = scans.scan([0, 5, 10], shape=(4, 4))

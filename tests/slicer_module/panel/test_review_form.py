@@ -41,7 +41,7 @@ def series(said: Assessment | None, state: str = "assessed", based_on: str = "1"
 
 
 class MadeReview(RuleBasedStateMachine):
-    """The reader presses whatever he likes while the case changes under him."""
+    """The reader presses whatever they like while the case changes under them."""
 
     @initialize(urgency=st.none() | st.sampled_from(Urgency), bleeds=st.booleans())
     def begin(self, urgency: Urgency | None, bleeds: bool) -> None:

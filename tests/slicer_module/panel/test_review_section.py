@@ -122,7 +122,7 @@ def test_conflict_says_who_said_what_and_the_doctor_decides(reader: Reader) -> N
         reader.ui.reviewCollapsibleButton.setProperty("collapsed", folded)
         reader.press(Qt.Key.Key_Return)
         turn(100)
-        assert reader.ward.count("POST", "/review") == 1, "not before he has looked"
+        assert reader.ward.count("POST", "/review") == 1, "not before they have looked"
     reader.ui.reviewCollapsibleButton.setProperty("collapsed", False)
     run_until(lambda: reader.panel.review._now is not None)
     reader.click(reader.ui.lookAgainButton)

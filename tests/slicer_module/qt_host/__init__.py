@@ -9,7 +9,7 @@ code and its ``.ui`` file. Stand-ins:
 - ``ctk`` and ``slicer.qMRMLWidget``: widgets of the same names with those properties and signals that the
   module's ``.ui`` file and code use. They do not look like CTK's.
 - ``slicer.app``: settings, translation, application logic and a layout of three slice views. A view is a real
-  ``vtkMRMLSliceLogic`` whose picture is painted as a pixmap: no mouse in it, no three-dimensional view, no
+  ``vtkMRMLSliceLogic`` whose image is painted as a pixmap: no mouse in it, no three-dimensional view, no
   overlay of segmentations, which the views' displayable managers draw.
 - Slicer's own Python parts: ``slicer_stand_ins``.
 

@@ -87,7 +87,7 @@ class App:
         self.questions: list[str] = []
         """What the doctor was asked, in dialogs that nobody would see here."""
         self.answers: list[bool] = []
-        """What he answers next."""
+        """What they answer next."""
 
     def ask(self, text: str) -> bool:
         """In the place of a dialog."""
@@ -125,7 +125,7 @@ class App:
 
 
 class SliceWidget(QLabel):
-    """A slice view: the picture that a real slice logic makes."""
+    """A slice view: the image that a real slice logic makes."""
 
     def __init__(self, slicer: Any, application_logic: Any, name: str, size: int, orientation: str) -> None:
         super().__init__()

@@ -67,7 +67,7 @@ def test_an_answer_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
 
 
 def waiting(one: TriageClient) -> tuple[threading.Thread, list[Any]]:
-    """Somebody in a thread who asks a silent server; what he gets in the end."""
+    """Somebody in a thread who asks a silent server; what they get in the end."""
     ended: list[Any] = []
 
     def ask() -> None:

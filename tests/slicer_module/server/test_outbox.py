@@ -79,7 +79,7 @@ def test_the_first_was_recorded_and_its_answer_lost(box: Outbox, server: ModelSe
     say(box, server, urgency=Urgency.RED)
     server.trouble = [("after", FAULTS[0])]
     assert sent(box, server) == [State.UNSENT]
-    say(box, server, urgency=Urgency.GREEN)  # he has seen that it is there
+    say(box, server, urgency=Urgency.GREEN)  # they have seen that it is there
     assert sent(box, server) == [State.SENT, State.SENT]
     assert [given.urgency for _, given in server.reviews["s1"]] == [Urgency.RED, Urgency.GREEN]
 

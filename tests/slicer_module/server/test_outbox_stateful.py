@@ -75,7 +75,7 @@ class Slicers(RuleBasedStateMachine):
             raise Crash
 
     def facts(self, study: Study, series_id: str) -> frozenset[object]:
-        """What somebody else than the reader's Slicer contributed to what he saw."""
+        """What somebody else than the reader's Slicer contributed to what they saw."""
         found: set[object] = {
             (one.id, one.assessment.judged_at) for one in study.series if one.assessment is not None
         }
@@ -128,7 +128,9 @@ class Slicers(RuleBasedStateMachine):
         for one, rows in self.server.reviews.items():
             for review, _ in rows:
                 if review.request_id in self.given and review.request_id not in before:
-                    assert self.given[review.request_id] == (one, state[one]), "spoke of what he had not seen"
+                    assert self.given[review.request_id] == (one, state[one]), (
+                        "spoke of what they had not seen"
+                    )
 
     def another_slicer(self) -> None:
         assert self.box().send_all(self.client) == [], "two send at once"

@@ -49,7 +49,7 @@ def test_what_differs_or_is_not_said_is_another(other: Person) -> None:
         Person("4711", "", "19510711"),
     ],
 )
-def test_who_cannot_be_told_is_not_even_himself(nobody: Person) -> None:
+def test_who_cannot_be_told_is_not_even_themselves(nobody: Person) -> None:
     assert not nobody.is_surely(nobody)
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a series, each with what its header says of its place: images, or frames of one image."""
+"""The slices of a series, each with what its header says of its place: images, or frames of one image."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _OF_THE_IMAGE = (
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One picture and its place, as far as the header says. Coordinates are RAS in mm."""
+    """One slice and its place, as far as the header says. Coordinates are RAS in mm."""
 
     image: Dataset
     """Holds the pixels."""
     frame: int
     header: Dataset
-    """What describes the picture; ``image`` itself unless it has several frames."""
+    """What describes the slice; ``image`` itself unless it has several frames."""
     shape: tuple[int, int]
     """Rows and columns."""
     spacing: tuple[float, float] | None
@@ -77,7 +77,7 @@ class Slice:
 
     @property
     def rank(self) -> tuple[float, float, str]:
-        """Which of several pictures of one place comes first."""
+        """Which of several slices of one place comes first."""
         return (
             number(self.header, "AcquisitionNumber") or 0.0,
             number(self.header, "InstanceNumber") or 0.0,
@@ -94,7 +94,7 @@ class Slice:
 
 
 def slices_of(dataset: Dataset) -> list[Slice]:
-    """The pictures of one DICOM object; none where it is no image."""
+    """The slices of one DICOM object; none where it is no image."""
     if size(dataset) is None or "PixelData" not in dataset:
         return []
     own = list(items(dataset, "PerFrameFunctionalGroupsSequence"))

@@ -55,7 +55,7 @@ class Stack:
     """Slice by SOP instance UID, of images left out as repeated too; of several frames the first."""
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
-    """What the doctor should know of these pictures; sentences."""
+    """What the doctor should know of these images; sentences."""
     series_instance_uid: str
     title: str
     """Date of the study and description of the series; no name of a patient."""
@@ -106,10 +106,10 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
     :raises UnreadableError: no image at all, or one that is damaged.
     :raises CancelledError: ``cancelled`` was set meanwhile.
     """
-    pictures = [(text(dataset, "SOPInstanceUID"), slices_of(dataset)) for dataset in datasets]
-    left_out = [LeftOut(uid, _("not a picture that can be placed")) for uid, slices in pictures if not slices]
+    images = [(text(dataset, "SOPInstanceUID"), slices_of(dataset)) for dataset in datasets]
+    left_out = [LeftOut(uid, _("not an image that can be placed")) for uid, slices in images if not slices]
     warnings: list[str] = []
-    members, others = members_of([one for _uid, slices in pictures for one in slices], warnings)
+    members, others = members_of([one for _uid, slices in images for one in slices], warnings)
     along, members = placed(members, warnings)
     places = places_of(members, along)
     kept, along = [members[place[0]] for place in places], along[[place[0] for place in places]]

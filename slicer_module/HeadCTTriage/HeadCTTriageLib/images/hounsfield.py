@@ -24,7 +24,7 @@ Pixels = NDArray[Any]
 
 
 def size(header: Dataset) -> tuple[int, int] | None:
-    """Rows and columns, ``None`` where there is no picture of one grey value a pixel."""
+    """Rows and columns, ``None`` where there is no image of one grey value a pixel."""
     rows, columns = number(header, "Rows"), number(header, "Columns")
     if rows is None or columns is None or not (2 <= rows <= MAX_SIDE and 2 <= columns <= MAX_SIDE):
         return None

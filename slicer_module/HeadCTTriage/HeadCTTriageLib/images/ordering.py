@@ -1,4 +1,4 @@
-"""Which pictures of a series make one stack, and in which order they lie from feet to head."""
+"""Which slices of a series make one stack, and in which order they lie from feet to head."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LeftOut:
 
 
 def members_of(found: list[Slice], warnings: list[str]) -> tuple[list[Slice], list[LeftOut]]:
-    """The largest set of parallel pictures of one size, and why the others are not in it."""
+    """The largest set of parallel slices of one size, and why the others are not in it."""
     if not found:
         raise UnreadableError(_("There is no image in this series that can be shown."))
     kind = "" if any(not one.stray for one in found) else found[0].stray
@@ -63,7 +63,7 @@ def members_of(found: list[Slice], warnings: list[str]) -> tuple[list[Slice], li
 
 
 def _difference(one: Slice, other: Slice, parted: bool) -> str:
-    """Why two pictures are not of one stack; empty if they are."""
+    """Why two slices are not of one stack; empty if they are."""
     assert one.axes is not None and other.axes is not None
     if (one.axes * other.axes).sum(axis=1).min() < _PARALLEL:
         return _("lies in another direction")
@@ -122,7 +122,7 @@ def normal_of(one: Slice) -> Vector:
 
 
 def places_of(members: list[Slice], along: Vector) -> list[list[int]]:
-    """Numbers of the pictures at each place from feet to head, that to be shown first."""
+    """Numbers of the slices at each place from feet to head, that to be shown first."""
     places: list[list[int]] = []
     for n in sorted(range(len(members)), key=lambda n: (along[n], members[n].sop_instance_uid)):
         if places and along[n] - along[places[-1][0]] <= SAME_POSITION_MM:

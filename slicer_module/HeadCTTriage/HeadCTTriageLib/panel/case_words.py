@@ -71,7 +71,7 @@ def findings(case: Case, series: Series, language: str) -> str:
 
 
 def images(warnings: tuple[str, ...], left_out: int) -> str:
-    """What the doctor should know of the pictures shown; plain text."""
+    """What the doctor should know of the images shown; plain text."""
     lines = list(warnings)
     if left_out:
         lines.append(_("{count} images of the series are not shown here.").format(count=left_out))

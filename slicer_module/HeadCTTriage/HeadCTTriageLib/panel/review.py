@@ -30,7 +30,7 @@ class Choice:
 
 
 class ReviewForm:
-    """One reader's entries on one series, as he saw it."""
+    """One reader's entries on one series, as they saw it."""
 
     def __init__(self, series: Series) -> None:
         self.series = series

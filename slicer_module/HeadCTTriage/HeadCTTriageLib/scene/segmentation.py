@@ -12,7 +12,7 @@ from ..translation import _
 from .volume import Shown, image
 
 FILL, OUTLINE = 0.35, 1.0
-"""Opacities: the picture shows through, the rim is clear."""
+"""Opacities: the image shows through, the rim is clear."""
 
 
 def add(scene: Any, drawn: Drawn, shown: Shown) -> list[Any]:

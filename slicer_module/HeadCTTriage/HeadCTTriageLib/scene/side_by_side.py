@@ -14,7 +14,7 @@ from .volume import show_slice, slice_of
 class SideBySide:
     """The second view shows the slice as far below the top of the head as the first does, at the same scale.
 
-    Two examinations have no coordinates in common, and pictures are wanted as they were taken. So the views
+    Two examinations have no coordinates in common, and slices are wanted as they were taken. So the views
     are linked by height and not by Slicer's own link, which moves views to the same coordinates.
     """
 

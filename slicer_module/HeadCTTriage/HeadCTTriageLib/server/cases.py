@@ -33,7 +33,7 @@ FINDINGS = (
 BLEED_TYPES = FINDINGS[1:6]
 """Each of them is a haemorrhage."""
 EXCLUSIONS = ("post_operative", "repeat", "poor_quality", "wrong_series", "other")
-"""Why a case is not to be learnt from; ``other`` is said in the comment."""
+"""Why a series is not to be learnt from; ``other`` is said in the comment."""
 
 
 class Urgency(str, enum.Enum):

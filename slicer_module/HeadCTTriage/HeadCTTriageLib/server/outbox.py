@@ -5,7 +5,7 @@ is sent later. Its ``request_id`` never changes, so the server records it once h
 
 Two words of one reader on one series, the second given while the first is unsent, are both sent, in order.
 Both were based on the same state of the case, which the first changes; the second would be refused for that
-alone. So after the first the study is asked for again: if it is as the reader saw it but for his own first
+alone. So after the first the study is asked for again: if it is as the reader saw it but for their own first
 word, the second is based on the new state; if anybody else spoke, or the machine did, it is a conflict like
 any other, because the reader did not see that.
 
@@ -44,7 +44,7 @@ class State(str, enum.Enum):
 
     UNSENT = "unsent"
     CONFLICT = "conflict"
-    """The case is no longer as the reader saw it: he has to look again."""
+    """The case is no longer as the reader saw it: they have to look again."""
     REFUSED = "refused"
     """The server said no, and will again."""
     SENT = "sent"
@@ -120,9 +120,9 @@ class Outbox:
 
         Args:
             study: as it was shown to the reader.
-            series_id: which of its series he speaks of.
+            series_id: which of its series they speak of.
             review: based on that.
-            case: words by which he recognises it.
+            case: words by which they recognise it.
 
         Raises:
             StorageError: it could not be written, and is not kept.
@@ -245,7 +245,7 @@ class Outbox:
         now = next((one for one in study.series if one.id == kept.series_id), None)
         if now is None:  # moved or deleted: the server has words for that
             return kept
-        # The first of his earlier words he may have seen recorded, when only the answer was lost.
+        # The first of their earlier words they may have seen recorded, when only the answer was lost.
         unseen = (kept.mine[first:] for first in range(len(kept.mine) + 1))
         if not any(as_seen(study, kept.series_id, without) == kept.seen for without in unseen):
             raise ConflictError(_("The case has changed since it was shown; look again."), now)

@@ -260,7 +260,7 @@
   <context>
     <name>HeadCTTriageLib.images.geometry</name>
     <message>
-      <source>not a picture that can be placed</source>
+      <source>not an image that can be placed</source>
       <translation>位置を決められない画像</translation>
     </message>
     <message>
