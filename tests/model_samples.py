@@ -14,7 +14,7 @@ from headct.terms.assessment import Outcome, State
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import model_history, outbox, queue, reviews, shadow
+from orthanc_plugin.store import model_history, outbox, queue, results, reviews, shadow
 from orthanc_plugin.store.tables import Series
 
 PEOPLE = {
@@ -56,7 +56,7 @@ def judge(
     assert claim is not None and claim.series_id == series
     said = judgement(urgency, series=series)
     said = replace(said, assessment=replace(said.assessment, bundle=bundle.identity))
-    assert queue.record_assessed(session, claim, said, after(at + 4), options)
+    assert results.record_assessed(session, claim, said, after(at + 4), options)
     publish(session, after(at + 5))
     return series
 

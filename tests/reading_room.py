@@ -22,7 +22,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.intake.wsgi import login
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
-from orthanc_plugin.store import outbox, queue
+from orthanc_plugin.store import outbox, queue, results
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.web import create_app
 
@@ -106,7 +106,7 @@ class ReadingRoom:
                 series_number=series_number,
                 series_description="HEAD 5.0 H31s",
             )
-            queue.record_assessed(
+            results.record_assessed(
                 session,
                 claim,
                 replace(made, assessment=said, description=patient, slices=SLICES),

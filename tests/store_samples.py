@@ -7,14 +7,22 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.states import DocumentKind
+from orthanc_plugin.states import DocumentKind, SeriesState
+from orthanc_plugin.store import queue, results
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.queue import Claim, Description, Judgement, NewDocument, Seen
+from orthanc_plugin.store.queue import Claim, Seen
+from orthanc_plugin.store.results import Description, Judgement, NewDocument
+from orthanc_plugin.store.tables import Series
 
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+
+NOT_COVERED = Reason(ReasonCode.HEAD_NOT_COVERED)
 
 
 def after(seconds: float) -> datetime:
@@ -103,3 +111,21 @@ def judgement(
 def owner_of(claim: Claim | None) -> str:
     assert claim is not None
     return claim.series_id
+
+
+def claimed(session: Session, options: Settings, at: float, owner: str = "w") -> Claim:
+    claim = queue.claim(session, owner, after(at), options)
+    assert claim is not None
+    return claim
+
+
+def state(session: Session, series: str = "s1") -> SeriesState:
+    return session.get_one(Series, series).state
+
+
+def arrive_and_judge(
+    session: Session, options: Settings, at: float = 0.0, urgency: Urgency = Urgency.RED, images: str = "all"
+) -> None:
+    queue.arrive(session, seen(), after(at), options)
+    claim = claimed(session, options, at + 3)
+    assert results.record_assessed(session, claim, judgement(urgency, images), after(at + 4), options)

@@ -11,7 +11,7 @@ from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.review_views import LabelView, ReviewAnswer, ReviewView, VerdictView
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, SeriesView
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import queue, reviews, tables
+from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.tables import Series, Study
 
 
@@ -88,7 +88,7 @@ def _series_record(
         description=series.description,
         modality=series.modality,
         images=series.instance_count,
-        reason=queue.reason_of(series),
+        reason=series.reason,
         assessment=Assessment.from_json(said.content) if said else None,
         preliminary=said.preliminary if said else False,
         judged_at=said.created_at if said else None,

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import disk, outbox, queue
+from orthanc_plugin.store import disk, outbox, positions, queue, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series
@@ -121,7 +121,7 @@ class Arrivals:
     def read_changes(self) -> bool:
         """Handle one batch of the log; true when there is more."""
         with self._database.reading() as session:
-            since = queue.position(session, CHANGES)
+            since = positions.position(session, CHANGES)
         answer = self._get(f"/changes?since={since}&limit={BATCH}")
         changes, last = answer["Changes"], int(answer["Last"])
         if not changes and since and (newest := int(self._get("/changes?last")["Last"])) < since:
@@ -144,7 +144,7 @@ class Arrivals:
                     select(Series.id).where(Series.id.in_(recoloured) | Series.study_id.in_(recoloured))
                 ).all()
                 outbox.want_publication(session, of_series, now)
-            queue.set_position(session, CHANGES, last)
+            positions.set_position(session, CHANGES, last)
         return bool(changes) and not answer["Done"]
 
     def sweep(self) -> None:
@@ -205,7 +205,7 @@ class Arrivals:
         for series_id in series_ids:
             if self._get(f"/series/{series_id}") is None:
                 with self._database.writing() as session:
-                    queue.withdraw(session, series_id, queue.utcnow())
+                    withdrawal.withdraw(session, series_id, queue.utcnow())
 
     def _touched_series(self, changes: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, datetime]]:
         """Series with new images, as Orthanc lists them now, and when their first image was stored."""

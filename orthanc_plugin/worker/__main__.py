@@ -30,7 +30,16 @@ from headct.images.series import CTSeries, DicomSource
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk, model_history, outbox, queue, review_documents, shadow
+from orthanc_plugin.store import (
+    disk,
+    model_history,
+    outbox,
+    queue,
+    results,
+    review_documents,
+    shadow,
+    withdrawal,
+)
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.queue import Claim
@@ -208,7 +217,7 @@ class Worker:
         self._last = (claim.series_id, claim.generation, found.series) if found.series is not None else None
         if found.completeness is Completeness.INCOMPLETE:
             with self._database.writing() as session:
-                queue.record_waiting(
+                results.record_waiting(
                     session, claim, description, now, settings, judged=outcome.assessment is not None
                 )
         elif outcome.assessment is not None and description is not None:
@@ -221,17 +230,19 @@ class Worker:
                 sent_at=datetime.now().astimezone(),
             )
             with self._database.writing() as session:
-                queue.record_assessed(session, claim, judgement, queue.utcnow(), settings)
+                results.record_assessed(session, claim, judgement, queue.utcnow(), settings)
         elif outcome.reason is not None:
             with self._database.writing() as session:
                 if outcome.state is State.FAILED:
                     queue.record_failure(session, claim, outcome.reason, now, settings)
                 else:
-                    queue.record_not_analysed(session, claim, outcome.reason, description, now, slices=slices)
+                    results.record_not_analysed(
+                        session, claim, outcome.reason, description, now, slices=slices
+                    )
 
     def _predecessor(self, series_id: str, uid: str) -> bytes | None:
         with self._database.reading() as session:
-            earlier = queue.last_structured_report(session, series_id, uid)
+            earlier = results.last_structured_report(session, series_id, uid)
             return session.get_one(Document, earlier).content if earlier is not None else None
 
     def _report_next_review(self) -> bool:
@@ -277,7 +288,7 @@ class Worker:
         instances = self._client.instances(claim.series_id)
         if not instances:
             with self._database.writing() as session:
-                queue.withdraw(session, claim.series_id, queue.utcnow())
+                withdrawal.withdraw(session, claim.series_id, queue.utcnow())
             return None
         if claim.modality not in {"", "CT"}:
             instances = instances[:1]  # says what it is; a thousand MR images need not be moved for that
@@ -285,7 +296,7 @@ class Worker:
         if fetched is None:
             detail = f"more than {self._settings.max_series_megabytes} MB"
             with self._database.writing() as session:
-                queue.record_not_analysed(
+                results.record_not_analysed(
                     session, claim, Reason(ReasonCode.UNREADABLE, detail), None, queue.utcnow()
                 )
         return fetched

@@ -22,7 +22,7 @@ from headct.reports.identity import case_identity, result_uid
 from headct.terms.assessment import Assessment, Outcome, State
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
-from orthanc_plugin.store.queue import Description, Judgement, NewDocument
+from orthanc_plugin.store.results import Description, Judgement, NewDocument
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from orthanc_plugin.store.tables import Base
+from orthanc_plugin.store.tables import Study
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=Study.metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():

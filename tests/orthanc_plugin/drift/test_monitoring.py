@@ -18,7 +18,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import QuantityView, Rate, RateView, WatchView
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import model_history, queue, reviews
+from orthanc_plugin.store import model_history, queue, results, reviews, withdrawal
 from orthanc_plugin.store.tables import Bundle, Series, Study
 from orthanc_plugin.worker.serving import Serving
 
@@ -59,14 +59,14 @@ class Hospital:
         claim, at = self._claim(weeks_ago, study, series)
         made = judgement(urgency, f"images {self.number}", bundle=bundle, preliminary=preliminary)
         said = replace(made.assessment, inputs={Quantity(name): value for name, value in inputs.items()})
-        assert queue.record_assessed(self.session, claim, replace(made, assessment=said), at, self.options)
+        assert results.record_assessed(self.session, claim, replace(made, assessment=said), at, self.options)
         return claim.series_id
 
     def not_analysed(
         self, weeks_ago: int = 1, study: str = "", code: ReasonCode = ReasonCode.BONE_KERNEL
     ) -> str:
         claim, at = self._claim(weeks_ago, study)
-        assert queue.record_not_analysed(self.session, claim, Reason(code), None, at)
+        assert results.record_not_analysed(self.session, claim, Reason(code), None, at)
         return claim.series_id
 
     def failed(self, weeks_ago: int = 1, study: str = "") -> str:
@@ -198,9 +198,9 @@ def test_what_stands_apart(session: Session, hospital: Hospital) -> None:
 def test_a_deleted_study_still_counts_and_a_corrected_patient_once(
     session: Session, hospital: Hospital
 ) -> None:
-    queue.withdraw(session, hospital.assessed(1, age_years=50), NOW)
+    withdrawal.withdraw(session, hospital.assessed(1, age_years=50), NOW)
     moved = hospital.assessed(1, age_years=50)
-    queue.withdraw(session, moved, NOW, superseded_by="elsewhere")
+    withdrawal.withdraw(session, moved, NOW, superseded_by="elsewhere")
     view = seen_now(session)
     assert view.weeks[-2].cases == 1
     assert sum(quantity(view, Quantity.AGE_YEARS).weeks[-2].counts) == 1

@@ -18,7 +18,7 @@ from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.service import Triage
-from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store import model_history, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app
 
@@ -60,7 +60,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
                 alert_probability=0.0,
                 inputs={Quantity.AGE_YEARS: age},
             )
-            queue.record_assessed(session, claim, replace(made, assessment=said), now, options)
+            results.record_assessed(session, claim, replace(made, assessment=said), now, options)
     yield found
     found.close()
 
@@ -152,5 +152,5 @@ def test_the_week_that_runs_by_rest_page_and_metrics(
 def test_what_was_worked_out_is_kept_for_a_minute(client: FlaskClient, database: Database) -> None:
     first = client.get(f"{API}/watch").get_json()
     with database.writing() as session:
-        queue.withdraw(session, orthanc_id("sure"), queue.utcnow())
+        withdrawal.withdraw(session, orthanc_id("sure"), queue.utcnow())
     assert client.get(f"{API}/watch").get_json() == first

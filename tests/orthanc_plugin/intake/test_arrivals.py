@@ -10,7 +10,7 @@ from store_samples import settings
 
 from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import imports, queue
+from orthanc_plugin.store import imports, positions, queue, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series, Study
 
@@ -101,7 +101,7 @@ def test_images_become_a_series(listing: Listing, database: Database, arrivals: 
     arrivals.step()
     assert known(database) == {"a": (SeriesState.ARRIVING, 5)}
     with database.reading() as session:
-        assert queue.position(session, CHANGES) == listing.changes[-1]["Seq"]
+        assert positions.position(session, CHANGES) == listing.changes[-1]["Seq"]
 
 
 def test_a_burst_costs_few_calls(listing: Listing, arrivals: Arrivals) -> None:
@@ -185,7 +185,7 @@ def test_a_deletion_is_not_forgotten_when_the_store_fails(
     listing.delete("a")
     arrivals.deleted("a")
     with monkeypatch.context() as broken:
-        broken.setattr(queue, "withdraw", lambda *_: 1 / 0)
+        broken.setattr(withdrawal, "withdraw", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             arrivals.step()
     arrivals.step()
@@ -281,7 +281,7 @@ def test_a_transaction_that_fails_leaves_the_position(
 ) -> None:
     listing.image("a", 0)
     with monkeypatch.context() as broken:
-        broken.setattr(queue, "set_position", lambda *_: 1 / 0)
+        broken.setattr(positions, "set_position", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             arrivals.step()
     assert known(database) == {}

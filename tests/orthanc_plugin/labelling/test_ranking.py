@@ -22,7 +22,7 @@ from orthanc_plugin.labelling.ranking import reading_list, references, shadows
 from orthanc_plugin.labelling.reasons import RARE, UNDECIDED, entropy, further_out
 from orthanc_plugin.labelling.views import Lesson, ReadingListRow, ReadingListView
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store import model_history, queue, results
 from orthanc_plugin.store.tables import Assessment, ShadowAssessment
 
 G, Y, R, B = Urgency
@@ -248,7 +248,7 @@ def test_shadows_and_references_come_from_the_store(tmp_path: Path) -> None:
             claim = queue.claim(session, "w", after(10), options)
             assert claim is not None
             made = judgement(G, name, bundle=served.digest, series=name)
-            queue.record_assessed(session, claim, made, after(11), options)
+            results.record_assessed(session, claim, made, after(11), options)
         assert references(session) == {served.digest: known}
         assert shadows(session) == {}
         for row in session.scalars(select(Assessment)).all():

@@ -14,9 +14,9 @@ from store_samples import after, open_store, seen, settings
 
 import orthanc_plugin.store.migrations
 from headct.terms.assessment import BundleIdentity
-from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store import model_history, positions, queue, tables
+from orthanc_plugin.store.base import Base
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.tables import Base
 
 MIGRATIONS = Path(orthanc_plugin.store.migrations.__file__).parent
 
@@ -35,11 +35,11 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
 def test_what_raises_in_a_transaction_leaves_nothing(tmp_path: Path) -> None:
     database = open_store(tmp_path)
     with pytest.raises(ZeroDivisionError), database.writing() as session:
-        queue.set_position(session, "changes", 5)
+        positions.set_position(session, "changes", 5)
         session.flush()
         raise ZeroDivisionError
     with database.reading() as session:
-        assert queue.position(session, "changes") == 0
+        assert positions.position(session, "changes") == 0
     database.close()
 
 
@@ -64,7 +64,7 @@ def test_many_writers_wait_and_none_fails(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     with database.reading() as session:
-        generations = [session.get_one(queue.Series, f"s{n}").generation for n in range(4)]
+        generations = [session.get_one(tables.Series, f"s{n}").generation for n in range(4)]
     assert generations == [10] * 4
     database.close()
 

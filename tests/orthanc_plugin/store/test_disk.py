@@ -6,7 +6,7 @@ from pathlib import Path
 from store_samples import judgement, open_store, seen, settings
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.store import disk, queue
+from orthanc_plugin.store import disk, queue, results, withdrawal
 
 
 def test_low_is_a_matter_of_the_option(tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ def test_previews_go_with_their_series_and_alerts_stay(tmp_path: Path) -> None:
             queue.arrive(session, seen(name), arrived, options)
             claim = queue.claim(session, "w", now + timedelta(minutes=1), options)
             assert claim is not None
-            queue.record_assessed(session, claim, judgement(urgency, series=name), now, options)
+            results.record_assessed(session, claim, judgement(urgency, series=name), now, options)
         (options.previews_folder / name).mkdir(parents=True)
     with database.writing() as session:
-        queue.withdraw(session, "gone", now)
+        withdrawal.withdraw(session, "gone", now)
     assert disk.remove_old_previews(database, options) == 2
     assert {p.name for p in options.previews_folder.iterdir()} == {"old-red", "new-green"}
     assert disk.remove_old_previews(database, settings(tmp_path)) == 0

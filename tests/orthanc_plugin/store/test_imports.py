@@ -15,8 +15,9 @@ from store_samples import MEMORY, START, after, judgement, open_store, owner_of,
 from orthanc_plugin.answer import ImportedStudyView
 from orthanc_plugin.errors import RefusedError, UnavailableError
 from orthanc_plugin.service import Triage
-from orthanc_plugin.store import imports, queue
-from orthanc_plugin.store.queue import Description, Seen
+from orthanc_plugin.store import imports, queue, results, withdrawal
+from orthanc_plugin.store.queue import Seen
+from orthanc_plugin.store.results import Description
 from orthanc_plugin.store.tables import AuditEntry, Import, Study
 
 UID = "1.3.st1"
@@ -41,7 +42,7 @@ def describe(session: Session, options: queue.Settings, *, by_date: bool) -> Non
     while claim := queue.claim(session, "h/1", after(100), options):
         said = judgement(series=claim.series_id)
         object.__setattr__(said, "description", Description(earlier=by_date))
-        assert queue.record_assessed(session, claim, said, after(101), options)
+        assert results.record_assessed(session, claim, said, after(101), options)
 
 
 @pytest.mark.parametrize("new", [False, True])
@@ -104,7 +105,7 @@ def test_declared_new_later_it_comes_into_the_queue_and_stays(
 
 def test_a_deleted_study_is_imported_anew(session: Session, options: queue.Settings) -> None:
     queue.arrive(session, seen(), after(1), options)
-    queue.withdraw(session, "s1", after(2))
+    withdrawal.withdraw(session, "s1", after(2))
     assert not announce(session).known
     queue.arrive(session, uploaded(), after(3), options)
     assert earlier(session)
@@ -181,11 +182,11 @@ def test_once_in_the_queue_a_study_leaves_it_only_when_it_is_deleted(events: lis
                         queue.arrive(session, seen(uploaded=event == "upload"), now, options)
                         there = True
                     case "delete":
-                        queue.withdraw(session, "s1", now)
+                        withdrawal.withdraw(session, "s1", now)
                         queued = there = False
                     case "judge":
                         if claim := queue.claim(session, "h/1", now + timedelta(seconds=30), options):
-                            queue.record_assessed(session, claim, judgement(), now, options)
+                            results.record_assessed(session, claim, judgement(), now, options)
                 if there:
                     is_earlier = earlier(session)
                     assert not (queued and is_earlier), f"moved out of the queue by {event}"

@@ -16,7 +16,7 @@ from store_samples import judgement, settings
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.service import Triage
-from orthanc_plugin.store import outbox, queue
+from orthanc_plugin.store import outbox, queue, results
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Document, Series
 
@@ -96,7 +96,7 @@ def test_work_goes_on_where_it_was_left(triage: Triage) -> None:
         queue.host_lost(session, "box", queue.utcnow())
         while (claim := queue.claim(session, "w", queue.utcnow(), options)) is not None:
             said = judgement(Urgency.GREEN, series=claim.series_id)
-            assert queue.record_assessed(session, claim, said, queue.utcnow(), options)
+            assert results.record_assessed(session, claim, said, queue.utcnow(), options)
             done.append(claim.series_id)
     assert len(done) == 4
     assert {row.state for row in triage.worklist().rows} == {"assessed", "not_analysed", "failed"}

@@ -18,8 +18,8 @@ from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
-from orthanc_plugin.store import outbox, queue, review_documents, reviews
-from orthanc_plugin.store.queue import Description, Judgement, NewDocument
+from orthanc_plugin.store import outbox, queue, results, review_documents, reviews, withdrawal
+from orthanc_plugin.store.results import Description, Judgement, NewDocument
 from orthanc_plugin.store.tables import AuditEntry, Document, Series
 
 SATO, ITO = (Person(login, f"{login.title()}^Hanako", "St. Elsewhere") for login in ("sato", "ito"))
@@ -47,7 +47,7 @@ def judged(session: Session, options: Settings, bundle: str = "") -> Series:
             ),
         ),
     )
-    assert queue.record_assessed(session, claim, judgement, after(31), options)
+    assert results.record_assessed(session, claim, judgement, after(31), options)
     return session.get_one(Series, "s1")
 
 
@@ -118,7 +118,7 @@ def test_a_series_that_was_not_analysed(session: Session, options: Settings) -> 
     claim = queue.claim(session, "w", after(3), options)
     assert claim is not None
     reason = Reason(ReasonCode.BONE_KERNEL)
-    queue.record_not_analysed(session, claim, reason, None, after(4))
+    results.record_not_analysed(session, claim, reason, None, after(4))
     say(session, Urgency.RED)
     due = review_documents.next_due(session)
     assert due is not None
@@ -132,7 +132,7 @@ def test_where_none_can_be_written_the_review_stands(session: Session, options: 
     queue.arrive(session, seen(), after(0), options)
     claim = queue.claim(session, "w", after(3), options)
     assert claim is not None
-    queue.record_not_analysed(session, claim, Reason(ReasonCode.UNREADABLE), None, after(4))
+    results.record_not_analysed(session, claim, Reason(ReasonCode.UNREADABLE), None, after(4))
     say(session, Urgency.RED)
     due = review_documents.next_due(session)
     assert due is not None
@@ -155,7 +155,7 @@ def test_a_deleted_series_takes_its_reviews_along_and_brings_them_back(
     review_documents.record(session, due, review_documents.write(due, no_headers, MADE_AT, "en"), after(50))
     (uid,) = (d.sop_instance_uid for d in session.get_one(Series, "s1").documents if d.kind == "review")
     outbox.document_sent(session, uid, "o1", after(51))
-    queue.withdraw(session, "s1", after(60))
+    withdrawal.withdraw(session, "s1", after(60))
     assert (uid, "o1") in outbox.publication(session, "s1").remove
     outbox.document_removed(session, uid, "o1", after(61))
     queue.arrive(session, seen(), after(70), options)

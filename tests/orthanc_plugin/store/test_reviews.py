@@ -13,7 +13,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import outbox, queue, reviews, tables
+from orthanc_plugin.store import outbox, queue, results, reviews, tables, withdrawal
 from orthanc_plugin.store.tables import AuditEntry, Series
 
 SATO, ITO, ABE = (Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito", "abe"))
@@ -29,7 +29,7 @@ def judged(
     claim = queue.claim(session, "w", after(at + 3), options)
     assert claim is not None
     said = judgement(urgency, series=series, bundle=f"{at:064.0f}", pixels="p")
-    assert queue.record_assessed(session, claim, said, after(at + 4), options)
+    assert results.record_assessed(session, claim, said, after(at + 4), options)
     return session.get_one(Series, series)
 
 
@@ -168,7 +168,7 @@ def test_what_a_person_said_outlives_new_images(session: Session, options: Setti
 def test_a_series_that_is_gone(session: Session, options: Settings) -> None:
     series = judged(session, options)
     say(session, series, word(Urgency.RED))
-    queue.withdraw(session, series.id, after(20))
+    withdrawal.withdraw(session, series.id, after(20))
     assert shown(session, series) == ()
     for series_id in (series.id, "nothing"):
         with pytest.raises(NotFoundError):
@@ -240,7 +240,7 @@ def test_a_word_on_part_of_the_images_does_not_cover_all_of_them_under_another_p
     queue.arrive(session, seen("s1", count=10), after(0), options)
     claim = queue.claim(session, "w", after(3), options)
     assert claim is not None
-    queue.record_not_analysed(session, claim, Reason(ReasonCode.HEAD_NOT_COVERED), None, after(4))
+    results.record_not_analysed(session, claim, Reason(ReasonCode.HEAD_NOT_COVERED), None, after(4))
     say(session, session.get_one(Series, "s1"), word(Urgency.GREEN))
     whole = corrected(session, options, 100, Urgency.RED)
     shown(session, whole)
@@ -262,7 +262,7 @@ def test_reviews_follow_images_that_were_deleted_before_the_corrected_ones_were_
     session: Session, options: Settings
 ) -> None:
     say(session, judged(session, options), word(Urgency.RED))
-    queue.withdraw(session, "s1", after(50))
+    withdrawal.withdraw(session, "s1", after(50))
     same = corrected(session, options, 100, Urgency.YELLOW)
     shown(session, same)
     assert same.verdict.urgency is Urgency.RED
@@ -298,5 +298,5 @@ def test_images_still_to_be_judged_are_not_taken_for_another_patients(
     claim = queue.claim(session, "w", after(110), options)
     assert claim is not None and claim.series_id == "s1"
     same = judgement(Urgency.GREEN, series="s1", pixels="p")
-    assert queue.record_assessed(session, claim, same, after(111), options)
+    assert results.record_assessed(session, claim, same, after(111), options)
     assert (waiting.state, waiting.superseded_by) == (SeriesState.WITHDRAWN, "s2")

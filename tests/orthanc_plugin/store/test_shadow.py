@@ -17,7 +17,7 @@ from orthanc_plugin.drift.alarm import wilson
 from orthanc_plugin.models import listing
 from orthanc_plugin.models.views import ComparisonView
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import model_history, outbox, queue, shadow
+from orthanc_plugin.store import model_history, outbox, queue, shadow, withdrawal
 from orthanc_plugin.store.tables import Document, Series, ShadowAssessment
 
 GREEN, YELLOW, RED, BLACK = Urgency
@@ -246,7 +246,7 @@ class TestComparison:
         judge(session, settings, 2, GREEN, pair[0], at=200)
         repeat(session, GREEN, pair[1])
         assert (only(session).cases, only(session).only_active) == (2, 1)
-        queue.withdraw(session, series, after(300))
+        withdrawal.withdraw(session, series, after(300))
         assert (only(session).cases, only(session).only_active) == (1, 0)
 
     def test_each_pair_stands_for_itself(

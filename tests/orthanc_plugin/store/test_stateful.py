@@ -17,7 +17,15 @@ from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import FINAL, DocumentKind, SeriesState
-from orthanc_plugin.store import outbox, queue, review_documents, reviews, tables
+from orthanc_plugin.store import (
+    outbox,
+    queue,
+    results,
+    review_documents,
+    reviews,
+    tables,
+    withdrawal,
+)
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.reviews import based_on
 from orthanc_plugin.store.tables import Assessment, Document, Series
@@ -92,7 +100,7 @@ class StoreMachine(RuleBasedStateMachine):
         images = str(claim.instance_count)
         said = judgement(urgency, images, preliminary=preliminary, series=claim.series_id, drawn=drawn)
         with self.database.writing() as session:
-            recorded = queue.record_assessed(session, claim, said, after(self.now), self.options)
+            recorded = results.record_assessed(session, claim, said, after(self.now), self.options)
         assert recorded == held
         if recorded:
             with self.database.reading() as session:
@@ -112,14 +120,14 @@ class StoreMachine(RuleBasedStateMachine):
         claim = self.claims.pop(0)
         held = self.still_held(claim)
         with self.database.writing() as session:
-            assert queue.record_not_analysed(session, claim, Reason(code), None, after(self.now)) == held
+            assert results.record_not_analysed(session, claim, Reason(code), None, after(self.now)) == held
 
     @precondition(lambda self: self.claims)
     @rule(judged=strategies.booleans())
     def finish_waiting(self, judged: bool) -> None:
         claim = self.claims.pop(0)
         with self.database.writing() as session:
-            queue.record_waiting(session, claim, None, after(self.now), self.options, judged=judged)
+            results.record_waiting(session, claim, None, after(self.now), self.options, judged=judged)
 
     @precondition(lambda self: self.claims)
     @rule()
@@ -147,7 +155,7 @@ class StoreMachine(RuleBasedStateMachine):
     def delete(self, series: str) -> None:
         self.images.pop(series, None)
         with self.database.writing() as session:
-            queue.withdraw(session, series, after(self.now))
+            withdrawal.withdraw(session, series, after(self.now))
 
     @rule(series=SERIES)
     def rerun(self, series: str) -> None:
@@ -273,7 +281,7 @@ class StoreMachine(RuleBasedStateMachine):
                 claim = queue.claim(session, "h/3", after(self.now), self.options)
                 if claim is not None:
                     said = judgement(Urgency.GREEN, str(claim.instance_count), series=claim.series_id)
-                    assert queue.record_assessed(session, claim, said, after(self.now), self.options)
+                    assert results.record_assessed(session, claim, said, after(self.now), self.options)
             self.now += 300
             self.report_review()
             self.publish(fails=False)

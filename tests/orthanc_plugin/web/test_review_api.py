@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
-from orthanc_plugin.store import queue, tables
+from orthanc_plugin.store import queue, results, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.web import create_app
@@ -46,7 +46,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         queue.arrive(session, seen(SERIES, STUDY), after(0), options)
         claim = queue.claim(session, "w", after(3), options)
         assert claim is not None
-        queue.record_assessed(session, claim, judgement(Urgency.YELLOW), after(4), options)
+        results.record_assessed(session, claim, judgement(Urgency.YELLOW), after(4), options)
     yield found
     found.close()
 

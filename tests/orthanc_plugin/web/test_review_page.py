@@ -12,7 +12,7 @@ from store_samples import seen
 from werkzeug.test import TestResponse
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.store import queue
+from orthanc_plugin.store import queue, withdrawal
 from orthanc_plugin.web.page import BLIND_COOKIE
 
 STUDIES = {
@@ -133,7 +133,7 @@ def test_a_series_still_coming_has_no_form_yet(client: FlaskClient, room: Readin
     page = get(client, f"studies/{orthanc_id('coming study')}?lang=en").text
     assert "it can be reviewed then" in page and '<form class="review"' not in page
     with room.database.writing() as session:
-        queue.withdraw(session, orthanc_id("coming"), queue.utcnow())
+        withdrawal.withdraw(session, orthanc_id("coming"), queue.utcnow())
 
 
 # --- how things stand ------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from headct.reasons import ReasonCode
 from headct.reports import key_objects, segmentation, structured_report
 from headct.terms.assessment import State
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store.queue import Judgement
+from orthanc_plugin.store.results import Judgement
 from orthanc_plugin.worker import judging
 from orthanc_plugin.worker.judging import Completeness
 

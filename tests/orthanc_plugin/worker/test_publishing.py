@@ -15,9 +15,9 @@ from store_samples import judgement, seen
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
-from orthanc_plugin.store import queue
+from orthanc_plugin.store import queue, results, withdrawal
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.queue import NewDocument
+from orthanc_plugin.store.results import NewDocument
 from orthanc_plugin.worker.orthanc_client import OrthancClient
 from orthanc_plugin.worker.publishing import Publisher
 
@@ -56,7 +56,7 @@ def assessed(database: Database, options: Settings, document: NewDocument) -> No
         claim = queue.claim(session, "w", now, options)
         assert claim is not None
         said = replace(judgement(Urgency.RED), documents=(document,))
-        assert queue.record_assessed(session, claim, said, now, options)
+        assert results.record_assessed(session, claim, said, now, options)
 
 
 def publish(client: OrthancClient, database: Database, options: Settings) -> None:
@@ -70,7 +70,7 @@ def test_a_document_whose_sending_nobody_lived_to_note_is_removed(
     assessed(database, options, document)
     client.store(document.content)  # and killed
     with database.writing() as session:
-        queue.withdraw(session, "s1", queue.utcnow())
+        withdrawal.withdraw(session, "s1", queue.utcnow())
     publish(client, database, options)
     assert client.instances_of(document.sop_instance_uid) == ()
     assert not Publisher(client, database, options).publish_next()
@@ -81,6 +81,6 @@ def test_a_document_never_sent_needs_no_removing(
 ) -> None:
     assessed(database, options, report())
     with database.writing() as session:
-        queue.withdraw(session, "s1", queue.utcnow())
+        withdrawal.withdraw(session, "s1", queue.utcnow())
     publish(client, database, options)
     assert not Publisher(client, database, options).publish_next()

@@ -1,0 +1,49 @@
+"""What all tables share: how times, states and JSON lie in columns."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Enum, LargeBinary
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in the program, UTC in the database, which SQLite keeps without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone: it would be shifted silently."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+def _values(enum: type[StrEnum]) -> list[str]:
+    return [member.value for member in enum]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 (the name is SQLAlchemy's)
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        bytes: LargeBinary,
+        SeriesState: Enum(SeriesState, native_enum=False, length=16, values_callable=_values),
+        DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
+        Urgency: Enum(Urgency, native_enum=False, length=8),
+        ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
+    }

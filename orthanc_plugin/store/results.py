@@ -1,0 +1,285 @@
+"""What is recorded of a series that was looked at: a judgement, a reason, or that it is not complete yet."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from headct.reasons import Reason, ReasonCode
+from headct.terms.assessment import Assessment
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import DocumentKind, SeriesState
+from orthanc_plugin.store import imports, outbox, tables
+from orthanc_plugin.store.corrected_patients import give_way, supersede_others
+from orthanc_plugin.store.queue import Claim, claimed
+from orthanc_plugin.store.tables import Document, Series
+from orthanc_plugin.store.transitions import audit, give_reason, move, wait
+from orthanc_plugin.store.withdrawal import send_again, withdraw_assessment, withdraw_regions
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Study and series as written in the images."""
+
+    patient_id: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    age: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    description: str = ""
+    series_number: str = ""
+    series_description: str = ""
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A finished DICOM file."""
+
+    sop_instance_uid: str
+    kind: DocumentKind
+    content: bytes
+    predecessor_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An assessment with the identity of what was judged and the documents written of it."""
+
+    assessment: Assessment
+    case_identity: str
+    pixel_digest: str
+    preliminary: bool
+    description: Description
+    documents: tuple[NewDocument, ...] = ()
+    slices: int = 0
+
+
+def record_assessed(
+    session: Session,
+    claim: Claim,
+    judgement: Judgement,
+    now: datetime,
+    settings: Settings,
+) -> bool:
+    """Record a judgement of the whole series or a part of it; false when the claim was lost meanwhile."""
+    series = claimed(session, claim)
+    if series is None:
+        return False
+    assessment = _make_current(session, series, judgement, now)
+    _describe(session, series, judgement.description)
+    if judgement.preliminary:
+        wait(series, now, settings)
+    else:
+        move(series, SeriesState.ASSESSED, now)
+        supersede_others(session, series, assessment.pixel_digest, now)
+    series.attempts = 0
+    series.preview_pending = True
+    series.preview_slices = judgement.slices
+    outbox.want(series, now)
+    audit(
+        session,
+        "preliminary" if judgement.preliminary else "assessed",
+        series.id,
+        now,
+        urgency=judgement.assessment.urgency.name,
+        bundle=judgement.assessment.bundle.digest,
+    )
+    if not judgement.preliminary:
+        give_way(session, series, assessment.pixel_digest, now)
+    return True
+
+
+def record_not_analysed(
+    session: Session,
+    claim: Claim,
+    reason: Reason,
+    description: Description | None,
+    now: datetime,
+    *,
+    slices: int = 0,
+) -> bool:
+    """Record why a series may not be judged.
+
+    Args:
+        session: of one transaction.
+        claim: the right to do so.
+        reason: why.
+        description: what the images say of the study, where one could be read.
+        now: when.
+        slices: their number, where they can at least be shown.
+
+    Returns:
+        False when the claim was lost meanwhile.
+    """
+    series = claimed(session, claim)
+    if series is None:
+        return False
+    move(series, SeriesState.NOT_ANALYSED, now)
+    give_reason(series, reason)
+    series.attempts = 0
+    series.preview_slices, series.preview_pending = slices, slices > 0
+    if description is not None:
+        _describe(session, series, description)
+    current = series.current
+    # An alert seen in the part that came stays an alert when the rest never comes.
+    if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
+        withdraw_assessment(series, now)
+    supersede_others(session, series, None, now)
+    outbox.want(series, now)
+    audit(session, "not_analysed", series.id, now, reason=reason.code.value)
+    return True
+
+
+def record_waiting(
+    session: Session,
+    claim: Claim,
+    description: Description | None,
+    now: datetime,
+    settings: Settings,
+    *,
+    judged: bool,
+) -> bool:
+    """Not complete yet: wait for more images, or for the long quiet time to pass.
+
+    Args:
+        session: of one transaction.
+        claim: the right to do so.
+        description: what the images say of the study, where one could be read.
+        now: when.
+        settings: how long is long.
+        judged: the part that came was judged and gives no alert.
+
+    Returns:
+        False when the claim was lost meanwhile.
+    """
+    series = claimed(session, claim)
+    if series is None:
+        return False
+    if description is not None:
+        _describe(session, series, description)
+    current = series.current
+    if current is not None and (judged or not current.preliminary):
+        withdraw_assessment(series, now)
+        outbox.want(series, now)
+    series.attempts = 0
+    wait(series, now, settings)
+    return True
+
+
+def last_structured_report(session: Session, series_id: str, but: str) -> str | None:
+    """SOP instance UID of the series' latest report, other than ``but``: the predecessor of the next."""
+    return session.scalar(
+        select(Document.sop_instance_uid)
+        .where(
+            Document.series_id == series_id,
+            Document.kind == DocumentKind.STRUCTURED_REPORT,
+            Document.withdrawn_at.is_(None),
+            Document.sop_instance_uid != but,
+        )
+        .order_by(Document.created_at.desc(), Document.assessment_id.desc())
+        .limit(1)
+    )
+
+
+# --- Inside ---------------------------------------------------------------------------------------
+
+
+def _make_current(session: Session, series: Series, judgement: Judgement, now: datetime) -> tables.Assessment:
+    """The row of a judgement, which counts from now on; the row of an earlier one that was the same."""
+    known = _same_before(session, series, judgement)
+    if series.current is not known or known is None:
+        withdraw_assessment(series, now)
+        session.flush()
+    if known is None:
+        known = _added(session, series, judgement, now)
+    else:
+        # The same images as once before, for instance after others were deleted: what was said
+        # in between was said of images that are gone.
+        known.withdrawn_at = None
+        for document in series.documents:
+            if document.assessment_id is not None and document.assessment_id > known.id:
+                document.withdrawn_at = document.withdrawn_at or now
+    _keep_documents(session, series, judgement, known.id, now)
+    return known
+
+
+def _same_before(session: Session, series: Series, judgement: Judgement) -> tables.Assessment | None:
+    return session.scalars(
+        select(tables.Assessment)
+        .where(
+            tables.Assessment.series_id == series.id,
+            tables.Assessment.case_identity == judgement.case_identity,
+            tables.Assessment.judged_by == judgement.assessment.judged_by,
+            tables.Assessment.preliminary == judgement.preliminary,
+        )
+        .order_by(tables.Assessment.id.desc())
+        .limit(1)
+    ).first()
+
+
+def _added(session: Session, series: Series, judgement: Judgement, now: datetime) -> tables.Assessment:
+    said = judgement.assessment
+    row = tables.Assessment(
+        series_id=series.id,
+        generation=series.generation,
+        case_identity=judgement.case_identity,
+        pixel_digest=judgement.pixel_digest,
+        judged_by=said.judged_by,
+        urgency=said.urgency,
+        content=said.to_json(),
+        preliminary=judgement.preliminary,
+        created_at=now,
+        seconds=said.timings.total,
+        arrival_to_result_seconds=(now - series.last_arrival).total_seconds(),
+    )
+    session.add(row)
+    session.flush()
+    session.expire(series, ["assessments"])
+    return row
+
+
+def _keep_documents(
+    session: Session, series: Series, judgement: Judgement, assessment_id: int, now: datetime
+) -> None:
+    for new in judgement.documents:
+        known = session.get(Document, new.sop_instance_uid)
+        if known is None:
+            session.add(
+                Document(
+                    sop_instance_uid=new.sop_instance_uid,
+                    series_id=series.id,
+                    assessment_id=assessment_id,
+                    kind=new.kind,
+                    content=new.content,
+                    predecessor_uid=new.predecessor_uid,
+                    created_at=now,
+                )
+            )
+        elif known.withdrawn_at is not None:
+            send_again(known)
+    # Judged again with the profile switched off since, the same result draws nothing.
+    withdraw_regions(series, now, {new.sop_instance_uid for new in judgement.documents})
+    session.flush()
+    session.expire(series, ["documents"])
+
+
+def _describe(session: Session, series: Series, words: Description) -> None:
+    study = series.study
+    study.described = True
+    study.patient_id = words.patient_id
+    study.patient_name = words.patient_name
+    study.birth_date = words.birth_date
+    study.sex = words.sex
+    study.age = words.age
+    study.accession_number = words.accession_number
+    study.study_date = words.study_date
+    study.study_time = words.study_time
+    study.description = words.description
+    study.earlier = imports.is_earlier(session, study, by_date=words.earlier)
+    series.number = words.series_number
+    series.description = words.series_description

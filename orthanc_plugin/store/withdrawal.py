@@ -1,0 +1,57 @@
+"""What no longer counts, and what counts again: results, documents, whole series."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from orthanc_plugin.states import DocumentKind, SeriesState
+from orthanc_plugin.store import outbox
+from orthanc_plugin.store.tables import Document, Series
+from orthanc_plugin.store.transitions import audit, move
+
+
+def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: str | None = None) -> bool:
+    """Orthanc no longer has the series, or has it under another patient: nothing of it counts any more."""
+    series = session.get(Series, series_id)
+    if series is None or series.state is SeriesState.WITHDRAWN:
+        return False
+    move(series, SeriesState.WITHDRAWN, now)
+    series.superseded_by = superseded_by
+    series.preview_pending = False
+    withdraw_assessment(series, now)
+    for document in series.documents:
+        document.withdrawn_at = document.withdrawn_at or now
+    outbox.want(series, now)
+    # Images under their first patient count again when those under the corrected one are deleted.
+    for other in session.scalars(select(Series).where(Series.superseded_by == series.id)):
+        other.superseded_by = None
+    audit(session, "withdrawn", series.id, now, superseded_by=superseded_by)
+    return True
+
+
+def withdraw_assessment(series: Series, now: datetime) -> None:
+    """What the machine says of the series now counts no longer; its reports stay."""
+    if series.current is not None:
+        series.current.withdrawn_at = now
+        withdraw_regions(series, now)
+
+
+def withdraw_regions(series: Series, now: datetime, keep: Collection[str] = ()) -> None:
+    """What is drawn is of the current result alone: two regions would lie over each other. Reports stay.
+
+    Args:
+        series: whose regions.
+        now: when.
+        keep: SOP instance UIDs of those that stay.
+    """
+    for document in series.documents:
+        if document.kind is DocumentKind.SEGMENTATION and document.sop_instance_uid not in keep:
+            document.withdrawn_at = document.withdrawn_at or now
+
+
+def send_again(document: Document) -> None:
+    """What was withdrawn counts again."""
+    document.withdrawn_at = document.removed_at = document.sent_at = document.forwarded_at = None
+    document.forward_jobs = {}
