@@ -166,7 +166,8 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     def load(self, stack: Stack) -> Any:
         """Show a series in place of the one that is open.
 
-        :returns: the vtkMRMLScalarVolumeNode.
+        Returns:
+            the vtkMRMLScalarVolumeNode.
         """
         self.closeCase()
         self._shown = volume.add(slicer.mrmlScene, stack, self.window)
@@ -221,7 +222,8 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     def openPrevious(self, stack: Stack) -> Any:
         """Show an earlier series beside the open one, in the same window and at the same height of the head.
 
-        :returns: its vtkMRMLScalarVolumeNode; ``None`` where no case is open.
+        Returns:
+            its vtkMRMLScalarVolumeNode; ``None`` where no case is open.
         """
         self.closePrevious()
         if self._shown is None or self.stack is None:
@@ -260,8 +262,11 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
     def loadSegmentation(self, drawn: Drawn) -> Any:
         """Lay what the server drew over the open series, half transparent.
 
-        :param drawn: of ``HeadCTTriageLib.images.drawn.read``.
-        :returns: the vtkMRMLSegmentationNode; ``None`` where no case is open.
+        Args:
+            drawn: of ``HeadCTTriageLib.images.drawn.read``.
+
+        Returns:
+            the vtkMRMLSegmentationNode; ``None`` where no case is open.
         """
         self.closeSegmentation()
         if self._shown is None or self.stack is None:

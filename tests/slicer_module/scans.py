@@ -34,9 +34,10 @@ def scan(
 ) -> list[Dataset]:
     """Slices at heights along their normal.
 
-    :param lean: shift along rows and columns for each mm of height, as a tilted gantry makes it.
-    :param decimals: to which positions are rounded.
-    :param attributes: of every image, ``None`` to leave one out.
+    Args:
+        lean: shift along rows and columns for each mm of height, as a tilted gantry makes it.
+        decimals: to which positions are rounded.
+        attributes: of every image, ``None`` to leave one out.
     """
     rng = np.random.default_rng(seed)
     normal = np.cross(axes[0], axes[1])

@@ -268,10 +268,8 @@ class Host:
     def close(self) -> None:
         """As when Slicer ends.
 
-        Raises
-        ------
-        AssertionError
-            The module gave a widget an attribute that is no property of it, as PythonQt allows none.
+        Raises:
+            AssertionError: the module gave a widget an attribute that is no property of it; PythonQt allows none.
         """
         made_up = _attributes_of_its_own(self.parent)
         assert not made_up, f"no properties of these widgets: {made_up}"

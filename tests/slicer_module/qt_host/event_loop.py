@@ -21,10 +21,8 @@ _holds_the_lock = False
 def run_until(so: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
     """Let events happen until a condition holds.
 
-    Raises
-    ------
-    AssertionError
-        It did not in time.
+    Raises:
+        AssertionError: it did not in time.
     """
     deadline = time.monotonic() + seconds
     while not so():

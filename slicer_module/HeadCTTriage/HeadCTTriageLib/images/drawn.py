@@ -46,8 +46,12 @@ class Drawn:
 def read(dataset: Dataset, stack: Stack) -> Drawn:
     """Read a binary segmentation that was drawn on the pixels of a series.
 
-    :param stack: that series.
-    :raises UnreadableError: no binary segmentation, damaged, or drawn on other images.
+    Args:
+        dataset: the segmentation.
+        stack: that series.
+
+    Raises:
+        UnreadableError: no binary segmentation, damaged, or drawn on other images.
     """
     if text(dataset, "Modality") != "SEG" or text(dataset, "SegmentationType") != "BINARY":
         raise UnreadableError(_("The drawing is no binary DICOM segmentation."))

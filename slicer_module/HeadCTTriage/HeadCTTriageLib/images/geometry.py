@@ -102,9 +102,13 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
     Of images that make no stack together the largest set that does is taken; the others are named in
     ``left_out``. An absent attribute alone refuses nothing: what is assumed instead is said in ``warnings``.
 
-    :param datasets: images of one series, not compressed, in any order; enhanced multi-frame images too.
-    :raises UnreadableError: no image at all, or one that is damaged.
-    :raises CancelledError: ``cancelled`` was set meanwhile.
+    Args:
+        datasets: images of one series, not compressed, in any order; enhanced multi-frame images too.
+        cancelled: set to end it.
+
+    Raises:
+        UnreadableError: no image at all, or one that is damaged.
+        CancelledError: it was.
     """
     images = [(text(dataset, "SOPInstanceUID"), slices_of(dataset)) for dataset in datasets]
     left_out = [LeftOut(uid, _("not an image that can be placed")) for uid, slices in images if not slices]

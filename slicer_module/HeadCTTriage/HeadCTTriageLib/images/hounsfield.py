@@ -39,10 +39,16 @@ def rescale_known(header: Dataset) -> bool:
 def hounsfield(image: Dataset, frame: int, header: Dataset) -> Pixels:
     """Hounsfield units of one frame, padding as air; whole numbers (int32) wherever they are whole.
 
-    :param image: holds ``PixelData``, not compressed.
-    :param header: what describes the frame; ``image`` itself for an image of one frame.
-    :returns: shape (rows, columns).
-    :raises UnreadableError: no pixels, cut short, compressed, or of an impossible bit depth.
+    Args:
+        image: holds ``PixelData``, not compressed.
+        frame: its number in the image, from 0 on.
+        header: what describes the frame; ``image`` itself for an image of one frame.
+
+    Returns:
+        shape (rows, columns).
+
+    Raises:
+        UnreadableError: no pixels, cut short, compressed, or of an impossible bit depth.
     """
     stored = _stored(image, frame)
     slope, intercept = number(header, "RescaleSlope") or 1.0, number(header, "RescaleIntercept")

@@ -52,14 +52,16 @@ class CaseSection:
         shown: Callable[[Study, Series], None],
         closed: Callable[[], None],
     ) -> None:
-        """Args:
-        ui: the panel's widgets.
-        background: for all that waits.
-        logic: the module's, which alone touches the scene.
-        language: ``en`` or ``ja``.
-        parameters: the parameter node, for the window.
-        shown: called when a series can be looked at, or that has failed: the doctor may speak of it.
-        closed: called when no series is shown any more.
+        """No case is open yet.
+
+        Args:
+            ui: the panel's widgets.
+            background: for all that waits.
+            logic: the module's, which alone touches the scene.
+            language: ``en`` or ``ja``.
+            parameters: the parameter node, for the window.
+            shown: called when a series can be looked at, or that has failed: the doctor may speak of it.
+            closed: called when no series is shown any more.
         """
         self._ui, self._background, self._logic, self._language = ui, background, logic, language
         self._parameters, self._shown, self._closed = parameters, shown, closed

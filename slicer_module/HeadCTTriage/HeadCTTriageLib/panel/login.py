@@ -44,13 +44,15 @@ class Login:
         connected: Callable[[TriageClient], None],
         disconnected: Callable[[], None],
     ) -> None:
-        """Args:
-        ui: the panel's widgets.
-        background: for asking the server.
-        settings: a ``QSettings``.
-        language: ``en`` or ``ja``.
-        connected: called with each new login once the server has accepted it.
-        disconnected: called when a login has ended.
+        """Nobody is logged in yet; what is remembered stands in the fields.
+
+        Args:
+            ui: the panel's widgets.
+            background: for asking the server.
+            settings: a ``QSettings``.
+            language: ``en`` or ``ja``.
+            connected: called with each new login once the server has accepted it.
+            disconnected: called when a login has ended.
         """
         self._ui, self._background, self._settings, self._language = ui, background, settings, language
         self._connected, self._disconnected = connected, disconnected

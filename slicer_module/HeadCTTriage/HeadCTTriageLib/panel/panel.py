@@ -34,14 +34,16 @@ class Panel:
         ask: Callable[[str], bool],
         window: Any,
     ) -> None:
-        """Args:
-        ui: the widgets of the ``.ui`` file.
-        logic: the module's.
-        parameters: gives the present scene's parameter node.
-        settings: the application's ``QSettings``; reviews not sent yet are kept beside its file.
-        language: ``en`` or ``ja``.
-        ask: a question to the doctor, yes or no.
-        window: the application's, in all of which the keys work while the module is entered.
+        """Made once, when the module is opened the first time.
+
+        Args:
+            ui: the widgets of the ``.ui`` file.
+            logic: the module's.
+            parameters: gives the present scene's parameter node.
+            settings: the application's ``QSettings``; reviews not sent yet are kept beside its file.
+            language: ``en`` or ``ja``.
+            ask: a question to the doctor, yes or no.
+            window: the application's, in all of which the keys work while the module is entered.
         """
         self._ui, self._logic, self._parameters, self._settings = ui, logic, parameters, settings
         self.background = Background()

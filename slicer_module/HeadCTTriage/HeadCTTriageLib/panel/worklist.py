@@ -34,12 +34,14 @@ class WorklistSection:
         opened: Callable[[Case], None],
         came: Callable[[], None],
     ) -> None:
-        """Args:
-        ui: the panel's widgets.
-        background: for asking the server.
-        language: ``en`` or ``ja``.
-        opened: called with the case that the doctor wants to see.
-        came: called after each answer of the server.
+        """Nothing is shown before a login.
+
+        Args:
+            ui: the panel's widgets.
+            background: for asking the server.
+            language: ``en`` or ``ja``.
+            opened: called with the case that the doctor wants to see.
+            came: called after each answer of the server.
         """
         self._ui, self._background, self._language = ui, background, language
         self._opened, self._came = opened, came

@@ -18,7 +18,8 @@ FILL, OUTLINE = 0.35, 1.0
 def add(scene: Any, drawn: Drawn, shown: Shown) -> list[Any]:
     """Lay regions over a series. They lie under the same transform as its volume, so they tilt with it.
 
-    :returns: the vtkMRMLSegmentationNode and its display node.
+    Returns:
+        the vtkMRMLSegmentationNode and its display node.
     """
     display = slicer.vtkMRMLSegmentationDisplayNode()
     display.SetOpacity2DFill(FILL)

@@ -19,7 +19,7 @@ class SideBySide:
     """
 
     def __init__(self, view: Any, stack: Stack, other_view: Any, other: Stack) -> None:
-        """:param view: slice node of the open series; ``other_view`` that of the earlier one."""
+        """``view``: slice node of the open series; ``other_view``: that of the earlier one."""
         self._view, self._stack, self._heights = view, stack, stack.heights_mm()
         self._other_view, self._other, self._other_heights = other_view, other, other.heights_mm()
         self._observer = view.AddObserver(vtk.vtkCommand.ModifiedEvent, self.follow)

@@ -51,7 +51,10 @@ def add(scene: Any, stack: Stack, window: str) -> Shown:
 
     Each node is whole when it comes into the scene, so that the scene's observers are called once for each.
 
-    :param window: one of :data:`WINDOWS`.
+    Args:
+        scene: Slicer's.
+        stack: the series.
+        window: one of :data:`WINDOWS`.
     """
     transform = _transform(scene, stack)
     display = slicer.vtkMRMLScalarVolumeDisplayNode()

@@ -85,8 +85,10 @@ def broken(url: str) -> UnreachableError:
 
 
 def lost_on_the_way(error: Exception) -> bool:
-    """Whether the server closed the connection as the request was on its way, as Orthanc does after a second
-    of silence: then it has not answered and may be asked again."""
+    """Whether the server closed the connection as the request was on its way: then it may be asked again.
+
+    Orthanc does so after a second of silence, and has not answered.
+    """
     return any(
         isinstance(cause, (RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionAbortedError))
         for cause in _causes(error)
