@@ -269,7 +269,7 @@ class Host:
         """As when Slicer ends.
 
         Raises:
-            AssertionError: the module gave a widget an attribute that is no property of it; PythonQt allows none.
+            AssertionError: the module gave a widget an attribute that is no property of it.
         """
         made_up = _attributes_of_its_own(self.parent)
         assert not made_up, f"no properties of these widgets: {made_up}"

@@ -10,7 +10,7 @@ from fake_triage import FakeTriage
 from HeadCTTriageLib.errors import RefusedError, TriageError, UnreachableError, UnreadableError
 from HeadCTTriageLib.server import cases
 from HeadCTTriageLib.server.client import ConflictError, Server, TriageClient
-from slicer_servers import Reply, as_json, http_server
+from slicer_servers import Asked, Reply, as_json, http_server
 from stack_process import free_ports
 
 
@@ -19,6 +19,21 @@ def test_who_asks_and_how() -> None:
         at(url).status()
     assert base64.b64decode(asked[0].headers["authorization"].split()[1]).decode() == f"sato:{PASSWORD}"
     assert asked[0].headers["x-triage"] == "slicer"
+    assert asked[0].headers["accept-language"] == "en"
+
+
+def test_the_server_refuses_in_the_language_of_slicer() -> None:
+    said = {"en": "You may only look.", "ja": "閲覧のみ可能です。", "ja-JP": "閲覧のみ可能です。"}
+
+    def refuse(asked: Asked) -> Reply:
+        return as_json(403, {"code": "refused", "message": said[asked.headers["accept-language"]]})
+
+    with http_server(refuse) as (url, _):
+        for language in ("en", "ja", "ja_JP"):
+            one = TriageClient(Server(url, "mori", PASSWORD), language)
+            with pytest.raises(RefusedError) as caught:
+                one.review("s1", review())
+            assert str(caught.value) == said[language.replace("_", "-")]
 
 
 def test_neither_proxy_nor_password_file_of_the_environment(

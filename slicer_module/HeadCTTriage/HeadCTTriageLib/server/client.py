@@ -50,10 +50,13 @@ class TriageClient:
     """
 
     def __init__(self, server: Server, language: str = "en") -> None:
-        """Nothing is asked yet; what is wrong with the address is said by the first call."""
+        """Nothing is asked yet; what is wrong with the address is said by the first call.
+
+        ``language``: of the server's own words, refusals too.
+        """
         self.server = server
         self.language = language
-        self._connection = Connection(server)
+        self._connection = Connection(server, language)
 
     def close(self) -> None:
         """End this login: calls under way fail at once, later ones too."""

@@ -70,9 +70,13 @@ class Answer:
 class Connection:
     """To one server as one login; may be shared by threads."""
 
-    def __init__(self, server: Server) -> None:
-        """Nothing is looked at yet, no file either: all that takes time is done when asking."""
+    def __init__(self, server: Server, language: str) -> None:
+        """Nothing is looked at yet, no file either: all that takes time is done when asking.
+
+        ``language``: in which the server is to answer, where it has words; such as ``ja`` or ``ja_JP``.
+        """
         self.server = server
+        self.language = language
         self._calls = Calls()
         self._closed = threading.Event()
         self._making = threading.Lock()
@@ -164,7 +168,13 @@ class Connection:
         # No proxy, no password file, no other certificates by environment: nothing leaves the building.
         session.trust_env = False
         session.auth = HTTPBasicAuth(self.server.user.encode(), self.server.password.encode())
-        session.headers.update({"X-Triage": "slicer", "User-Agent": "HeadCTTriage"})
+        session.headers.update(
+            {
+                "X-Triage": "slicer",
+                "User-Agent": "HeadCTTriage",
+                "Accept-Language": self.language.replace("_", "-"),
+            }
+        )
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if self.server.ca_file:
             session.verify = _usable(self.server.ca_file)
