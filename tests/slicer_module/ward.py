@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
@@ -31,8 +30,9 @@ class Ward:
         self._app = app
         (self._port,) = free_ports(1)
         self.url = f"http://localhost:{self._port}"
-        self.sleep = 0.0
-        """Seconds before each answer."""
+        self.awake = threading.Event()
+        """Cleared, nothing is answered."""
+        self.awake.set()
         self.asked: list[tuple[str, str]] = []
         """Method and path of every question."""
         self.held = threading.Event()
@@ -74,7 +74,7 @@ class Ward:
     def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         self.asked.append((environ["REQUEST_METHOD"], path))
-        time.sleep(self.sleep)
+        self.awake.wait()
         kind, _, secret = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         user, _, password = b64decode(secret).decode().partition(":") if kind == "Basic" else ("", "", "")
         if password != PASSWORD:

@@ -1,6 +1,7 @@
 """Grouping, sorting, orientation, gaps, duplicates, strays and slabs, on a synthetic head."""
 
 import os
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -246,9 +247,10 @@ def test_a_file_that_is_not_dicom(junk):
     refused([*files(HEAD), junk], ReasonCode.UNREADABLE, "damaged file 15 of 15")
 
 
-@pytest.mark.timeout(60)
 def test_a_disc_image_full_of_zeros_is_not_parsed():
+    began = time.process_time()
     refused([*files(HEAD), bytes(10**8)], ReasonCode.UNREADABLE, "damaged file")
+    assert time.process_time() - began < 30  # parsed, it takes minutes
 
 
 def test_no_image():

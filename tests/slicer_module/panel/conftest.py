@@ -58,6 +58,7 @@ def ward(room: ReadingRoom) -> Iterator[Ward]:
         made.images(room.series(key), head())
     yield made
     made.held.set()
+    made.awake.set()
     made.away()
 
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
-from qt_host import hold_the_lock, run_until, start, turn
+from qt_host import hold_the_lock, rounds, run_until, start, turn
 
 PATIENT = "Yamada^Hanako"
 
@@ -41,15 +42,19 @@ def test_python_threads_advance_though_the_event_loop_holds_the_lock(background:
             steps += 1
             time.sleep(0.0001)
 
+    advanced: list[int] = []
     with hold_the_lock():
         background.run(work, fail, fail)
         if not timer:
             background._timer.stop()
-        before = steps
-        turn(400)
-        advanced = steps - before
+        for _ in range(10):  # of which a busy machine may spoil some
+            before = steps
+            turn(400)
+            advanced.append(steps - before)
+            if advanced[-1] > 200 if timer else advanced[-1] <= 5:
+                break
     background.stop()
-    assert advanced > 200 if timer else advanced <= 5
+    assert max(advanced) > 200 if timer else min(advanced) <= 5
 
 
 def test_answers_and_reports_come_on_the_qt_thread_in_order(background: Any) -> None:
@@ -139,31 +144,33 @@ def test_nothing_is_handed_back_after_the_end_and_nobody_waits_for_it(background
         return "late"
 
     background.run(work, seen.append, seen.append)
-    started = time.monotonic()
+    threads = [thread for thread in threading.enumerate() if thread.name == "HeadCTTriage"]
+    assert threads and all(thread.daemon for thread in threads)
     background.stop()
-    assert time.monotonic() - started < 0.1
+    assert not may_end.is_set(), "over, though the work is not"
     may_end.set()
-    until = time.monotonic() + 0.2
-    run_until(lambda: time.monotonic() > until)
+    run_until(lambda: not any(thread.is_alive() for thread in threads))
+    turn(50)
     assert seen == []
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "HeadCTTriage")
 
 
 def test_many_answers_at_once_leave_the_event_loop_its_turn(background: Any) -> None:
-    from qt_host import longest_gap
-
+    """40 answers of a hundredth of a second each are handed over a few at a time."""
     seen: list[int] = []
-
-    def slow(number: int) -> None:
-        time.sleep(0.01)
-        seen.append(number)
+    at: Counter[int] = Counter()
 
     def work(task: Any) -> None:
         for number in range(40):
             task.report(slow, number)
 
-    with longest_gap() as longest:
+    with rounds() as gone_round:
+
+        def slow(number: int) -> None:
+            time.sleep(0.01)
+            seen.append(number)
+            at[gone_round()] += 1
+
         background.run(work, lambda answer: None, fail)
         run_until(lambda: not background.busy)
-        assert longest() < 0.1
     assert seen == list(range(40))
+    assert max(at.values()) <= 10

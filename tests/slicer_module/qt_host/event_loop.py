@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import PySide6
 from PySide6.QtCore import QCoreApplication, QTimer
+from stack_process import PATIENCE
 
 # Calls through PyDLL keep Python's global lock; PySide6's own let it go while the loop waits.
 _turn_holding = ctypes.PyDLL(str(Path(PySide6.__file__).parent / "Qt" / "lib" / "libQt6Core.so.6"))[
@@ -18,7 +18,7 @@ _turn_holding = ctypes.PyDLL(str(Path(PySide6.__file__).parent / "Qt" / "lib" / 
 _holds_the_lock = False
 
 
-def run_until(so: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+def run_until(so: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> None:
     """Let events happen until a condition holds.
 
     Raises:
@@ -52,31 +52,50 @@ def hold_the_lock() -> Iterator[None]:
         _holds_the_lock = False
 
 
-def felt() -> float:
-    """A clock in seconds that stands still while this thread waits for a processor (Linux's schedstat)."""
-    waited = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]
-    return time.monotonic() - int(waited) / 1e9
+def noticed() -> float:
+    """Processor seconds of one turn from which on a user notices it: a tenth, or more on a slow processor."""
+    began = time.thread_time()
+    for _ in range(1_000_000):
+        pass
+    return max(0.1, 4 * (time.thread_time() - began))
 
 
 @contextmanager
-def longest_gap(clock: Callable[[], float] = felt) -> Iterator[Callable[[], float]]:
-    """The longest time in seconds in which the event loop did not turn.
+def rounds() -> Iterator[Callable[[], int]]:
+    """How often the event loop has gone round, at a given moment."""
+    gone = 0
 
-    Args:
-        clock: as a user would feel it on an idle machine; or ``time.thread_time``, which counts only what
-            this thread itself works, and not that it waits for Python's lock while a test's server has it.
+    def beat() -> None:
+        nonlocal gone
+        gone += 1
+
+    timer = QTimer()
+    timer.setInterval(0)
+    timer.timeout.connect(beat)
+    timer.start()
+    try:
+        yield lambda: gone
+    finally:
+        timer.stop()
+
+
+@contextmanager
+def longest_gap() -> Iterator[Callable[[], float]]:
+    """The most processor seconds that this thread took between two rounds of the event loop.
+
+    What it waits for, a processor or Python's lock while a test's server has it, does not count.
     """
     gaps = [0.0]
     # What all the tests before left in this process is not the panel's to search for garbage.
     gc.collect()
     gc.freeze()
-    last = clock()
+    last = time.thread_time()
     timer = QTimer()
     timer.setInterval(0)
 
     def beat() -> None:
         nonlocal last
-        now = clock()
+        now = time.thread_time()
         gaps.append(now - last)
         last = now
 

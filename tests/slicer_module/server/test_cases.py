@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args, get_origin
 
@@ -263,15 +263,15 @@ def quick_turns() -> Iterator[None]:
 def test_other_threads_have_their_turn_while_a_long_worklist_is_parsed() -> None:
     view = FakeTriage().worklist()
     text = view.model_copy(update={"rows": view.rows * 150}).model_dump_json().encode()
-    done = threading.Event()
+    assert any(turns_while(lambda: parse(text)) >= 5 for _ in range(10)), "parsed in one go"
+
+
+def turns_while(work: Callable[[], object]) -> int:
+    """How often this thread has its turn while another one works; a busy machine may give it few."""
+    thread = threading.Thread(target=work)
+    thread.start()
     turns = 0
-
-    def parse_all() -> None:
-        parse(text)
-        done.set()
-
-    threading.Thread(target=parse_all).start()
-    while not done.is_set():
+    while thread.is_alive():
         time.sleep(0.001)
         turns += 1
-    assert turns >= 5, "parsed in one go"
+    return turns
