@@ -57,13 +57,13 @@ def test_connect_list_open_relabel_next(orthanc: OrthancProcess, tmp_path: Path)
         QTest.keyClicks(field, text)
     QTest.mouseClick(ui.connectButton, Qt.MouseButton.LeftButton)
     table = ui.worklistTable
-    run_until(lambda: table.model().rowCount() == 2, 60, "the worklist")
+    run_until(lambda: table.model().rowCount() == 2, what="the worklist")
     assert table.model().index(0, 0).data().startswith("RED")
     assert table.model().index(1, 0).data() == "Nothing flagged"
     place = table.visualRect(table.model().index(0, 1)).center()
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
     QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    run_until(lambda: ui.reviewWidget.isEnabled(), 60, "the images")
+    run_until(lambda: ui.reviewWidget.isEnabled(), what="the images")
     first = panel.case.study
     key = first.series[0].assessment.key_slices[0]
     assert logic.currentSlice() == key.number
@@ -79,13 +79,13 @@ def test_connect_list_open_relabel_next(orthanc: OrthancProcess, tmp_path: Path)
     QTest.keyClick(host.window, Qt.Key.Key_C, Qt.KeyboardModifier.AltModifier)
     QTest.keyClicks(ui.commentTextEdit, "thin, seen with the neurosurgeon")
     QTest.keyClick(host.window, Qt.Key.Key_Return, Qt.KeyboardModifier.AltModifier)
-    run_until(lambda: panel.case.study is not None and panel.case.study.case.id != first.case.id, 60, "next")
-    run_until(lambda: ui.reviewWidget.isEnabled(), 60, "its images")
+    run_until(lambda: panel.case.study is not None and panel.case.study.case.id != first.case.id, what="next")
+    run_until(lambda: ui.reviewWidget.isEnabled(), what="its images")
     assert "Nothing flagged" in ui.caseLabel.text() and ui.reviewStatusLabel.text().startswith("Sent: YELLOW")
     assert not ui.segmentationCheckBox.isVisible()
     series = orthanc.get(f"series/{first.series[0].id}")
     assert [(r["action"], r["urgency"], r["comment"], r["login"]) for r in series["reviews"]] == [
         ("relabel", "YELLOW", "thin, seen with the neurosurgeon", "sato")
     ]
-    run_until(lambda: table.model().index(1, 3).data().startswith("YELLOW, Sato Hanako"), 60, "the list")
+    run_until(lambda: table.model().index(1, 3).data().startswith("YELLOW, Sato Hanako"), what="the list")
     host.close()

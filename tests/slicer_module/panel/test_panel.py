@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
+from processor_time import noticed
 from PySide6.QtCore import Qt
-from qt_host import hold_the_lock, longest_gap, noticed, rounds, run_until
+from qt_host import hold_the_lock, longest_gap, rounds, run_until
 from reader import Reader
 from ward import STUDIES
 

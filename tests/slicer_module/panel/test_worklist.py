@@ -10,9 +10,10 @@ pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone"
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
 from fake_triage import FakeTriage, orthanc_id
 from flask import Flask
+from processor_time import noticed
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from qt_host import Host, longest_gap, noticed, run_until
+from qt_host import Host, longest_gap, run_until
 from reader import Reader, say
 from ward import STUDIES, Ward
 

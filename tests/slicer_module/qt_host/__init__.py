@@ -18,6 +18,6 @@ The event loop is Qt's own. It lets Python's threads run while it waits, which S
 """
 
 from qt_host.application import Host, start
-from qt_host.event_loop import hold_the_lock, longest_gap, noticed, rounds, run_until, turn
+from qt_host.event_loop import hold_the_lock, longest_gap, rounds, run_until, turn
 
-__all__ = ["Host", "hold_the_lock", "longest_gap", "noticed", "rounds", "run_until", "start", "turn"]
+__all__ = ["Host", "hold_the_lock", "longest_gap", "rounds", "run_until", "start", "turn"]

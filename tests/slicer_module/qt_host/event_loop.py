@@ -52,14 +52,6 @@ def hold_the_lock() -> Iterator[None]:
         _holds_the_lock = False
 
 
-def noticed() -> float:
-    """Processor seconds of one turn from which on a user notices it: a tenth, or more on a slow processor."""
-    began = time.thread_time()
-    for _ in range(1_000_000):
-        pass
-    return max(0.1, 4 * (time.thread_time() - began))
-
-
 @contextmanager
 def rounds() -> Iterator[Callable[[], int]]:
     """How often the event loop has gone round, at a given moment."""

@@ -12,6 +12,7 @@ import scans
 from data import SHARED, needs_shared_data
 from HeadCTTriageLib.images.geometry import Stack, stack
 from numpy.typing import NDArray
+from processor_time import noticed
 
 from orthanc_plugin.worker.previews import LEVELS
 
@@ -317,7 +318,7 @@ def test_voxels_outlive_the_stack_they_came_from(logic: Any) -> None:
     assert len(trash) == 8
 
 
-def test_300_slices_hold_up_the_main_thread_for_less_than_a_tenth_of_a_second(logic: Any) -> None:
+def test_300_slices_hold_up_the_main_thread_for_less_than_a_user_notices(logic: Any) -> None:
     images = scans.scan([0.0, 0.5], shape=(512, 512), lean=(0.0, 0.3))
     found = stack(images)
     large = np.repeat(found.hu, 150, axis=0)
@@ -329,7 +330,7 @@ def test_300_slices_hold_up_the_main_thread_for_less_than_a_tenth_of_a_second(lo
     loading = time.thread_time() - began
     began = time.thread_time()
     logic.showSlice(200)
-    assert loading < 0.1 and time.thread_time() - began < 0.1
+    assert max(loading, time.thread_time() - began) < noticed()
 
 
 def test_the_logic_needs_no_qt() -> None:
