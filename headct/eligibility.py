@@ -1,5 +1,7 @@
 """May this series be judged, and if not, why. Headers first, then pixels, because headers are often wrong.
 
+:func:`admit` is the one gate: what is judged and what is trained on have both come through it.
+
 An absent attribute alone never refuses a series, nor does ImageType: axial reformats are often the only brain
 series. What a header says plainly (MR, contrast agent, bone kernel) is believed; what it leaves out is
 measured.
@@ -8,7 +10,9 @@ measured.
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +20,12 @@ from pydicom.dataset import Dataset
 
 from headct.errors import NotAnalysedError
 from headct.images.anatomy import Levels, levels
+from headct.images.coverage import Coverage, coverage
 from headct.images.geometry import is_localizer, orientation
 from headct.images.headers import number, text
 from headct.images.noise import fine_noise
-from headct.images.series import CTSeries
+from headct.images.reading import load_series, read_headers
+from headct.images.series import CTSeries, Sources
 from headct.reasons import Reason, ReasonCode
 
 MIN_IMAGES = 8
@@ -79,10 +85,53 @@ _BONE_NOISE_HU, _BONE_CORRELATION = 12.0, 0.25
 0.78; the bone kernel of the same patient: 39 and -0.02."""
 
 
+@dataclass(slots=True)
+class Admission:
+    """How far a series came at the gate; known to the caller, too, when a later step refuses it."""
+
+    series_instance_uid: str = ""
+    """In the first header, when that could be read."""
+    series: CTSeries | None = None
+    """The stack, when it could be read."""
+    coverage: Coverage | None = None
+    """How far the head is covered, when that could be judged."""
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+def admit(sources: Sources, admission: Admission | None = None, *, allow_partial: bool = False) -> CTSeries:
+    """The series in memory, if it may be judged.
+
+    Args:
+        sources: the images of one series, in any order.
+        admission: filled on the way.
+        allow_partial: admit a head that is not fully covered.
+
+    Raises:
+        NotAnalysedError: unreadable, or refused by its headers, its pixels or what of the head it covers.
+    """
+    known = Admission() if admission is None else admission
+    start = perf_counter()
+    headers = read_headers(sources)
+    known.series_instance_uid = text(headers[0], "SeriesInstanceUID")
+    check_headers(headers)
+    read = perf_counter()
+    known.read_seconds = read - start
+    series = known.series = load_series(sources, headers)
+    known.decode_seconds = perf_counter() - read
+    measured = levels(series)
+    known.coverage = coverage(series, measured)
+    check_pixels(series, measured)
+    if not known.coverage.complete and not allow_partial:
+        raise _refused(ReasonCode.HEAD_NOT_COVERED)
+    return series
+
+
 def check_headers(headers: Sequence[Dataset]) -> None:
     """Refuse what the headers say plainly.
 
-    :raises NotAnalysedError: not CT, localizer, not axial, bone kernel, contrast, phantom, too few images.
+    Raises:
+        NotAnalysedError: not CT, localizer, not axial, bone kernel, contrast, phantom, too few images.
     """
     modalities = {text(h, "Modality") for h in headers} - {""}
     classes = {text(h, "SOPClassUID") for h in headers} - {""}
@@ -103,9 +152,10 @@ def check_headers(headers: Sequence[Dataset]) -> None:
 
 
 def check_pixels(series: CTSeries, measured: Levels | None = None) -> None:
-    """Refuse what the pictures show; ``measured`` saves measuring the same series twice.
+    """Refuse what the images show; ``measured`` saves measuring the same series twice.
 
-    :raises NotAnalysedError: too few slices, phantom, not a head, bone kernel.
+    Raises:
+        NotAnalysedError: too few slices, phantom, not a head, bone kernel.
     """
     at = levels(series) if measured is None else measured
     if len(series.hu) < MIN_IMAGES:

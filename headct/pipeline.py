@@ -14,10 +14,7 @@ from headct.errors import NotAnalysedError
 from headct.findings.conclusion import conclude
 from headct.findings.measurement import measured
 from headct.findings.region import Region
-from headct.images.anatomy import levels
-from headct.images.coverage import Coverage, coverage
-from headct.images.headers import text
-from headct.images.reading import load_series, read_headers
+from headct.images.coverage import Coverage
 from headct.images.series import CTSeries, Sources
 from headct.network.acquisition import input_quantities
 from headct.network.classifier import Classifier
@@ -67,11 +64,12 @@ def assess(
             while images still arrive. Otherwise such a series is not analysed.
         series_instance_uid: what the outcome is filed under, else the UID in the first readable header.
     """
-    known = _Known()
+    admission = eligibility.Admission()
     assessment: Assessment | None = None
+    region: Region | None = None
     reason: Reason | None = None
     try:
-        assessment = _judge(known, sources, classifier, rubric or default_rubric(), allow_partial)
+        assessment, region = _judge(sources, admission, classifier, rubric or default_rubric(), allow_partial)
         state = State.ASSESSED
     except NotAnalysedError as error:
         state, reason = State.NOT_ANALYSED, error.reason
@@ -80,49 +78,33 @@ def assess(
         kind = type(error).__name__
         _log.error("assessment failed: %s at %s", kind, _own_frames(error))
         state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, kind)
-    outcome = Outcome(series_instance_uid or known.uid, state, assessment, reason)
-    return Result(outcome, known.series, known.coverage, known.region)
-
-
-@dataclass(slots=True)
-class _Known:
-    """What is known of a series so far, kept when a later step fails."""
-
-    uid: str = ""
-    series: CTSeries | None = None
-    coverage: Coverage | None = None
-    region: Region | None = None
+    uid = series_instance_uid or admission.series_instance_uid
+    outcome = Outcome(uid, state, assessment, reason)
+    return Result(outcome, admission.series, admission.coverage, region)
 
 
 def _judge(
-    known: _Known, sources: Sources, classifier: Classifier, rubric: Rubric, allow_partial: bool
-) -> Assessment:
+    sources: Sources,
+    admission: eligibility.Admission,
+    classifier: Classifier,
+    rubric: Rubric,
+    allow_partial: bool,
+) -> tuple[Assessment, Region | None]:
     clock = _Clock()
-    headers = read_headers(sources)
-    known.uid = text(headers[0], "SeriesInstanceUID")
-    eligibility.check_headers(headers)
-    read = clock.lap()
-
-    series = known.series = load_series(sources, headers)
-    decode = clock.lap()
-
-    measured = levels(series)
-    known.coverage = coverage(series, measured)
-    eligibility.check_pixels(series, measured)
-    if not known.coverage.complete and not allow_partial:
-        raise NotAnalysedError(Reason(ReasonCode.HEAD_NOT_COVERED))
+    series = eligibility.admit(sources, admission, allow_partial=allow_partial)
     volume = head_volume(series)
-    prepare = clock.lap()
+    prepare = clock.lap() - admission.read_seconds - admission.decode_seconds
 
     probabilities = classifier.predict(volume)
     infer = clock.lap()
 
     found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
-    known.region = _region(volume, found.bleeding.mask, rubric)
+    region = _region(volume, found.bleeding.mask, rubric)
     inputs = _inputs(series, volume)
-    partial = () if known.coverage.complete else ("partial",)
+    whole = admission.coverage is not None and admission.coverage.complete
+    partial = () if whole else ("partial",)
     learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
-    return Assessment(
+    assessment = Assessment(
         urgency=found.urgency,
         alert_probability=found.alert_probability,
         haemorrhage_probability=found.haemorrhage_probability,
@@ -132,9 +114,10 @@ def _judge(
         rubric_version=rubric.version,
         rules=found.by_rubric.rules,
         cautions=partial + learned + eligibility.cautions(series),
-        timings=Timings(read, decode, prepare, infer, clock.lap()),
+        timings=Timings(admission.read_seconds, admission.decode_seconds, prepare, infer, clock.lap()),
         inputs=inputs,
     )
+    return assessment, region
 
 
 def _region(volume: HeadVolume, mask: NDArray[np.bool_], rubric: Rubric) -> Region | None:

@@ -22,10 +22,8 @@ from tqdm import tqdm
 
 from headct import eligibility
 from headct.errors import NotAnalysedError, UnusableInputError
-from headct.images.anatomy import levels
-from headct.images.coverage import coverage
 from headct.images.headers import text
-from headct.images.reading import load_series, read_headers
+from headct.images.reading import read_headers
 from headct.images.series import CTSeries
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, resample
 from headct.reasons import Reason, ReasonCode
@@ -279,7 +277,7 @@ def _study_left_out(
 def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth) -> Patient | str:
     """Write the sample of one series; its entry, or in words why it cannot be used."""
     try:
-        loaded = _eligible(series)
+        loaded = eligibility.admit(series.files)
         volume = head_volume(loaded)
         share = truth.masks(loaded) if truth.masks else None
     except NotAnalysedError as error:
@@ -304,22 +302,6 @@ def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth
     made = replace(made, urgency=colour, urgency_by=by, doubtful="; ".join(doubts))
     sample.write(sample_path(folder, made))
     return made
-
-
-def _eligible(series: FoundSeries) -> CTSeries:
-    """The series in memory, judged as the program judges every series.
-
-    Raises:
-        NotAnalysedError: it may not be judged.
-    """
-    headers = read_headers(series.files)
-    eligibility.check_headers(headers)
-    loaded = load_series(series.files, headers)
-    measured = levels(loaded)
-    eligibility.check_pixels(loaded, measured)
-    if not coverage(loaded, measured).complete:
-        raise NotAnalysedError(Reason(ReasonCode.HEAD_NOT_COVERED))
-    return loaded
 
 
 def _refused_by_headers(series: FoundSeries) -> str:

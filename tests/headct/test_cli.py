@@ -80,16 +80,16 @@ def test_without_json_it_is_in_words(run, tmp_path):
 def test_a_failed_series_gives_status_1_and_the_others_their_result(run, tmp_path, monkeypatch):
     write_series(tmp_path / "a", head(1), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     write_series(tmp_path / "b", head(3))
-    import headct.pipeline
+    import headct.eligibility
 
-    reader = headct.pipeline.read_headers
+    reader = headct.eligibility.read_headers
 
     def failing(sources):
         if len(sources) > 1:
             raise RuntimeError("Yamada^Taro")
         return reader(sources)
 
-    monkeypatch.setattr(headct.pipeline, "read_headers", failing)
+    monkeypatch.setattr(headct.eligibility, "read_headers", failing)
     result = run(tmp_path, "--json")
     assert result.exit_code == 1
     assert sorted(entry["state"] for entry in json.loads(result.stdout)) == ["failed", "not_analysed"]

@@ -4,12 +4,12 @@ from datetime import date
 
 import numpy as np
 import pytest
-from dicom_stack import file_bytes, head, write
+from dicom_stack import file_bytes, files, head, write
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from headct.eligibility import age_years, cautions, check_headers, check_pixels
+from headct.eligibility import Admission, admit, age_years, cautions, check_headers, check_pixels
 from headct.errors import NotAnalysedError
 from headct.images.reading import load_series
 from headct.reasons import ReasonCode
@@ -45,6 +45,31 @@ def pixels_refused(volume, code: ReasonCode, **how) -> None:
 def test_a_head_is_eligible():
     check_headers(headers())
     check_pixels(load_series([file_bytes(ds) for ds in headers()]))
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "loaded"),
+    [
+        (headers(Modality="MR"), ReasonCode.NOT_CT, False),
+        (write(np.full_like(HEAD, 0)), ReasonCode.PHANTOM, True),
+        (write(HEAD[14:]), ReasonCode.HEAD_NOT_COVERED, True),
+    ],
+    ids=["headers", "pixels", "coverage"],
+)
+def test_a_refused_series_leaves_what_was_known_of_it(found, code, loaded):
+    sources, admission = [file_bytes(ds) for ds in found], Admission()
+    with pytest.raises(NotAnalysedError) as error:
+        admit(sources, admission)
+    assert error.value.reason.code is code
+    assert admission.series_instance_uid
+    assert (admission.series is not None) is (admission.coverage is not None) is loaded
+
+
+def test_a_part_of_a_head_is_admitted_when_allowed():
+    admission = Admission()
+    series = admit(files(HEAD[14:]), admission, allow_partial=True)
+    assert admission.series is series
+    assert not admission.coverage.complete
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 from data import SHARED, needs_shared_data
 
-from headct.eligibility import check_headers, check_pixels
+from headct.eligibility import admit, check_headers, check_pixels
 from headct.errors import NotAnalysedError
 from headct.images.anatomy import Levels, levels
 from headct.images.coverage import coverage
@@ -46,12 +46,8 @@ def _part(series: CTSeries, measured: Levels, where: slice) -> bool:
 @pytest.mark.parametrize("folder", _folders())
 def test_heads_are_eligible_and_covered_and_their_halves_are_not(folder):
     sources = sorted((SHARED / folder).iterdir())
-    headers = read_headers(sources)
-    check_headers(headers)
-    series = load_series(sources, headers)
+    series = admit(sources)
     measured = levels(series)
-    check_pixels(series, measured)
-    assert coverage(series, measured).complete
     assert len(series.hu) == len(sources)
     assert series.assumed == series.dropped == ()
     count = len(series.hu)

@@ -11,16 +11,14 @@ from click.testing import CliRunner
 from data import SHARED, needs_shared_data
 from pydicom import dcmread
 
-from headct.eligibility import check_headers, check_pixels
+from headct.eligibility import admit
 from headct.errors import NotAnalysedError
 from headct.generator.cli import command
 from headct.generator.encoding import TransferSyntax
 from headct.generator.kinds import KINDS, GeneratedSeries, Order, generate, trauma_study, write
 from headct.generator.patient import CharacterSet
 from headct.generator.statistics import Statistics, measured
-from headct.images.anatomy import levels
-from headct.images.coverage import coverage
-from headct.images.reading import load_series, read_headers
+from headct.images.reading import load_series
 from headct.reasons import ReasonCode
 
 ONE_HEAD = [
@@ -31,14 +29,10 @@ ONE_HEAD = [
 
 def verdict(paths: list[Path]) -> ReasonCode | None:
     try:
-        headers = read_headers(paths)
-        check_headers(headers)
-        series = load_series(paths, headers)
-        at = levels(series)
-        check_pixels(series, at)
+        admit(paths)
     except NotAnalysedError as error:
         return error.reason.code
-    return None if coverage(series, at).complete else ReasonCode.HEAD_NOT_COVERED
+    return None
 
 
 @pytest.mark.parametrize(

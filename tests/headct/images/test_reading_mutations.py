@@ -9,12 +9,9 @@ from dicom_stack import file_bytes, files, head
 from mutation import mutants
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
-from headct.eligibility import cautions, check_headers, check_pixels
+from headct.eligibility import admit, cautions
 from headct.errors import NotAnalysedError
 from headct.generator.kinds import generate
-from headct.images.anatomy import levels
-from headct.images.coverage import coverage
-from headct.images.reading import load_series, read_headers
 
 SECONDS = 10.0
 """Of the processor, far more than any takes; a hang takes for ever."""
@@ -23,16 +20,11 @@ SYNTAXES = (ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless, DeflatedExplic
 
 def judge(sources: list[bytes]) -> str:
     try:
-        headers = read_headers(sources)
-        check_headers(headers)
-        series = load_series(sources, headers)
-        measured = levels(series)
-        check_pixels(series, measured)
-        cautions(series)
-        return f"covered {coverage(series, measured).complete}"
+        cautions(admit(sources))
     except NotAnalysedError as error:
         assert error.reason.sentence("ja") and error.reason.sentence("en")
         return error.reason.code.value
+    return "admitted"
 
 
 REAL = ("ct_ich/series/CTICH-085", "real_studies/siemens_stroke_0226308/ct")
