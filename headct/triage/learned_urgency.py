@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
-from headct.triage.rubric import Judgement
-from headct.wording import MIDLINE_NOISE_MM
+from headct.triage.rubric import MIDLINE_NOISE_MM, Judgement
 
 FEATURES = (
     "any_bleed",

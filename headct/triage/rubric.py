@@ -14,6 +14,9 @@ from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
 
 FORMAT = 1
+MIDLINE_NOISE_MM = 4.0
+"""Offsets below are noise of the measure: 95th percentile 3.0 mm in 37 bleed-free patients of ``ct_ich``,
+3.8 mm in an earlier and larger sample of the same hospital."""
 
 
 class Rule(StrEnum):

@@ -15,6 +15,7 @@ from headct.reasons import Language
 from headct.terms.assessment import FindingKind
 from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
+from headct.triage.rubric import MIDLINE_NOISE_MM
 from orthanc_plugin.answer import PatientNameView, Words
 from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_spoken
 from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow, WorklistView
@@ -129,7 +130,7 @@ def telling(findings: tuple[FindingView, ...]) -> tuple[tuple[FindingView, ...],
 
 
 def _is_shift(finding: FindingView) -> bool:
-    return finding.offset_mm is not None and abs(finding.offset_mm) >= wording.MIDLINE_NOISE_MM
+    return finding.offset_mm is not None and abs(finding.offset_mm) >= MIDLINE_NOISE_MM
 
 
 def verdicts(row: WorklistRow, language: Language) -> str:
