@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from headct.errors import BundleError
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
+from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS
 from headct.network.reference import Reference
 from headct.terms.assessment import BundleIdentity
 from headct.triage.learned_urgency import UrgencyHead
@@ -43,7 +43,7 @@ class InputContract:
     """Which preprocessing makes the input: :func:`headct.network.preprocessing.head_volume`."""
     rows: int = CROP_ROWS
     columns: int = CROP_COLUMNS
-    context: int = 1
+    context: int = CONTEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from headct.errors import BundleError, InferenceError
 from headct.network.bundle import Bundle
-from headct.network.preprocessing import HeadVolume
+from headct.network.preprocessing import HeadVolume, stacked
 
 THREADS = 2
 """The small boxes this is made for have two to four cores, and Orthanc needs one."""
@@ -89,13 +89,10 @@ class Classifier:
         """
         slabs = len(volume.hu)
         context, batch = self.bundle.contents.input.context, self._runtime.batch
-        neighbours = np.arange(-context, context + 1)
         probabilities = np.empty(volume.hu.shape, np.float32)
         for start in range(0, slabs, batch):
             # The last batch is filled up with the top slab; what it gives for that is dropped.
-            wanted = np.arange(start, start + batch)
-            index = np.clip(wanted[:, None] + neighbours, 0, slabs - 1)
-            stack = np.ascontiguousarray(np.moveaxis(volume.hu[index], 1, -1), np.float32)
+            stack = stacked(volume.hu, np.arange(start, start + batch), context)
             probabilities[start : start + batch] = self._runtime(stack)[: slabs - start, :, :, 0]
         # NaN fails this comparison too. Fast sigmoids overshoot by a rounding error, which is clipped.
         if not (probabilities.min() >= -_ROUNDING and probabilities.max() <= 1 + _ROUNDING):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from headct.images.series import CTSeries
@@ -11,6 +11,9 @@ from headct.images.series import CTSeries
 CROP_ROWS = 192
 CROP_COLUMNS = 160
 """Crop of the main network: heads are about 1.2 times as long as wide, so a square would waste a fifth."""
+
+CONTEXT = 1
+"""Neighbours the main network sees on each side of a slab."""
 
 HU_RANGE = (-20, 160)
 """The network sees nothing outside: air and bone values are signatures of scanner and export."""
@@ -70,6 +73,33 @@ def head_volume(series: CTSeries) -> HeadVolume:
         slabs=series.slabs,
         to_source=transform,
     )
+
+
+def neighbours(slabs: ArrayLike, count: int, context: int = CONTEXT) -> NDArray[np.intp]:
+    """Numbers of slabs with those below and above, one more axis; the end slabs repeat themselves.
+
+    Args:
+        slabs: numbers of slabs; beyond the ``count`` there are, they are the end slabs.
+        count: of slabs in the head.
+        context: neighbours on each side.
+    """
+    around = np.asarray(slabs, np.intp)[..., None] + np.arange(-context, context + 1)
+    return np.asarray(np.clip(around, 0, count - 1), np.intp)
+
+
+def stacked(
+    hu: NDArray[np.int16], slabs: ArrayLike | None = None, context: int = CONTEXT
+) -> NDArray[np.float32]:
+    """Slabs with their neighbours as the networks read them, shape (slabs, rows, columns, 2 * context + 1).
+
+    Args:
+        hu: Hounsfield units of a head, shape (slabs, rows, columns).
+        slabs: numbers of those wanted; every one when not given.
+        context: neighbours on each side.
+    """
+    wanted = np.arange(len(hu)) if slabs is None else slabs
+    stack = hu[neighbours(wanted, len(hu), context)]
+    return np.ascontiguousarray(np.moveaxis(stack, 1, -1), np.float32)
 
 
 def eight_slices(series: CTSeries) -> NDArray[np.uint8]:

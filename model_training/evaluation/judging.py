@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from headct.errors import UnusableInputError
 from headct.network.classifier import LiteRTRuntime
+from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample, sample_path
 
@@ -101,13 +102,14 @@ class Judges:
 
     def _infer(self, network: str, hu: NDArray[np.int16], slabs: NDArray[np.bool_]) -> NDArray[np.float16]:
         from model_training.learning.conversion import in_batches
-        from model_training.learning.input_pipeline import stacked
 
         if not slabs.any():
             return np.zeros((0, *hu.shape[1:]), np.float16)
         if network not in self._loaded:
             self._loaded[network] = litert(self.run / network, self.config)
-        return in_batches(self._loaded[network], stacked(hu)[slabs])[..., 0].astype(np.float16)
+        return in_batches(self._loaded[network], stacked(hu, np.flatnonzero(slabs)))[..., 0].astype(
+            np.float16
+        )
 
 
 def litert(folder: Path, config: "TrainingConfig") -> LiteRTRuntime:

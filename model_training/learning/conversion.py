@@ -12,8 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from headct.network.classifier import THREADS, LiteRTRuntime
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
-from model_training.learning.networks.bleed import CONTEXT
+from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS, HU_RANGE
 
 BATCH = 1
 """Slabs one call takes; a slab's layers then stay in the caches, and no batch is padded."""

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from headct.network.preprocessing import CONTEXT, stacked
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
 from model_training.learning.augmentation import augment
 from model_training.learning.config import TrainingConfig
 from model_training.learning.fitting import Batches
-from model_training.learning.networks.bleed import CONTEXT
 from model_training.learning.sampling import BLOOD_MAX_HU, Draws
 
 Slabs = Iterator[tuple[NDArray[np.float32], ...]]
@@ -76,13 +76,6 @@ def validation_batches(samples: Sequence[Sample], config: TrainingConfig) -> Bat
         )
 
     return Batches(of_epoch, -(-sum(len(s.mask) for s in samples) // config.batch))
-
-
-def stacked(hu: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Every slab with its neighbours, shape (slabs, rows, columns, 3); the end slabs repeat themselves."""
-    index = np.arange(len(hu))[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
-    stack: NDArray[np.float32] = np.moveaxis(hu[np.clip(index, 0, len(hu) - 1)], 1, -1).astype(np.float32)
-    return stack
 
 
 def _dataset(endless: Callable[[], Slabs], samples: Sequence[Sample], shares: Any) -> Any:

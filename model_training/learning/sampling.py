@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from headct.network.preprocessing import CONTEXT, neighbours
 from model_training.datasets.manifest import Patient
 from model_training.datasets.sample import Sample
 from model_training.learning.grafts import BLEEDS, MIMICS, Head, draw, inner_depth, one_of
-from model_training.learning.networks.bleed import CONTEXT
 
 BLOOD_MAX_HU = 100
 """Mask voxels denser than this lie in bone, where the marking is not to be trusted: they get no weight."""
@@ -115,7 +115,7 @@ class Draws:
         return _finished(hu, mask)
 
     def _neighbours(self, slab: int, count: int, random: np.random.Generator) -> NDArray[np.intp]:
-        index = np.clip(np.arange(slab - CONTEXT, slab + CONTEXT + 1), 0, count - 1)
+        index = neighbours(slab, count)
         if random.random() < self._how.ends:
             half = slice(None, CONTEXT) if random.random() < 0.5 else slice(CONTEXT + 1, None)
             index[half] = slab

@@ -27,7 +27,6 @@ from model_training.evaluation.evaluate import EVALUATION
 from model_training.evaluation.statistics import Figure
 from model_training.learning.config import TrainingConfig
 from model_training.learning.conversion import Precision, convert_all
-from model_training.learning.networks.bleed import CONTEXT
 from model_training.learning.train import run_folder, trained
 from model_training.shipping import precisions
 from model_training.shipping.judging_time import REPEATS, judging_time
@@ -152,7 +151,7 @@ def _contents(
             tuple(sorted({p.pixel_digest for p in learnt_from if p.pixel_digest} | Known.read(data).taught)),
         ),
         licence=_licence(manifest, learnt_from),
-        input=InputContract(context=CONTEXT),
+        input=InputContract(),
         urgency_head=load_urgency_head(run),
         reference=training_reference(data, learnt_from, evaluation),
     )

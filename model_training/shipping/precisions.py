@@ -18,6 +18,7 @@ from tqdm import tqdm
 from headct.errors import ExportError
 from headct.findings.scoring import score
 from headct.network.bundle import Cuts
+from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Manifest, Patient
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.decisions import dice
@@ -25,7 +26,6 @@ from model_training.evaluation.judging import Judged
 from model_training.evaluation.statistics import Figure, Statistic, auc, interval, mean, resampled
 from model_training.learning.config import TrainingConfig
 from model_training.learning.conversion import Precision, convert_all, in_batches, runtime
-from model_training.learning.input_pipeline import stacked
 from model_training.learning.train import run_folder, trained
 
 MASK_AGREEMENT = 0.95
@@ -72,7 +72,7 @@ def representative(data: Path, patients: Sequence[Patient]) -> NDArray[np.float3
         levels = set(np.linspace(0, len(blood) - 1, of_each + 2).round().astype(int)[1:-1].tolist())
         if blood.any():
             levels.add(int(blood.argmax()))
-        chosen.append(stacked(sample.volume.hu)[sorted(levels)])
+        chosen.append(stacked(sample.volume.hu, sorted(levels)))
     return np.concatenate(chosen)
 
 

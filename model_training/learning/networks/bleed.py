@@ -8,10 +8,8 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HU_RANGE
+from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS, HU_RANGE
 
-CONTEXT = 1
-"""Neighbours seen on each side."""
 BLOOD_RANGE = (0, 80)
 """Window in which clotted blood (50 to 80 HU) stands out from brain (20 to 40 HU)."""
 GROUPS = 8

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from headct.images.series import CTSeries
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, eight_slices, head_volume, resample
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, eight_slices, head_volume, resample, stacked
 
 SLABS, ROWS, COLUMNS, SPACING = 24, 256, 256, 0.9
 
@@ -108,3 +108,12 @@ def test_resampling_to_a_coarser_grid_averages_and_stays_centred(factor):
     expected = np.arange(60 // factor) * factor + (factor - 1) / 2
     assert out.mean(axis=(0, 1)) == pytest.approx(expected, abs=0.5)
     assert (out - expected).std() < 1.2 / factor
+
+
+def test_slabs_come_with_their_neighbours_and_the_end_slabs_repeat_themselves():
+    hu = np.arange(4, dtype=np.int16)[:, None, None] * np.ones((4, 2, 3), np.int16)
+    stack = stacked(hu)
+    assert stack.shape == (4, 2, 3, 3)
+    assert stack.dtype == np.float32
+    assert stack[:, 0, 0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    assert stacked(hu, [1, 9], context=2)[:, 1, 2].tolist() == [[0, 0, 1, 2, 3], [3, 3, 3, 3, 3]]

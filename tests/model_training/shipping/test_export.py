@@ -7,11 +7,11 @@ from bundles import contents
 
 from headct.errors import ExportError, UnusableInputError
 from headct.network.bundle import Cuts
+from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.learning.config import TrainingConfig
 from model_training.learning.conversion import Precision, convert_all, in_batches, runtime
-from model_training.learning.input_pipeline import stacked
 from model_training.shipping import precisions
 from model_training.shipping.export import export
 from model_training.shipping.judging_time import judging_time
