@@ -24,6 +24,7 @@ from headct.images.coverage import Coverage, coverage
 from headct.images.geometry import is_localizer, orientation
 from headct.images.headers import number, text
 from headct.images.noise import fine_noise
+from headct.images.quiet import quiet
 from headct.images.reading import load_series, read_headers
 from headct.images.series import CTSeries, Sources
 from headct.reasons import Reason, ReasonCode
@@ -99,6 +100,7 @@ class Admission:
     decode_seconds: float = 0.0
 
 
+@quiet()
 def admit(sources: Sources, admission: Admission | None = None, *, allow_partial: bool = False) -> CTSeries:
     """The series in memory, if it may be judged.
 
@@ -127,6 +129,7 @@ def admit(sources: Sources, admission: Admission | None = None, *, allow_partial
     return series
 
 
+@quiet()
 def check_headers(headers: Sequence[Dataset]) -> None:
     """Refuse what the headers say plainly.
 

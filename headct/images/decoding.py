@@ -21,6 +21,7 @@ from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from headct.errors import NotAnalysedError
 from headct.images.headers import number
+from headct.images.quiet import quiet
 from headct.images.series import DicomSource
 from headct.reasons import Reason, ReasonCode
 
@@ -118,6 +119,7 @@ def _padding(header: Dataset, slope: float, intercept: float) -> tuple[int, int]
     return None
 
 
+@quiet()
 def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
     """Stored values of one image, shape (rows, columns).
 

@@ -1,20 +1,15 @@
 """Header values as they are found: absent, empty, malformed or right. Nothing here raises."""
 
-import logging
 import math
-import warnings
 from typing import Any
 
-from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
-# Damaged values are met on purpose here, and pydicom's remarks about them quote them: patient data.
-config.settings.reading_validation_mode = config.IGNORE
-warnings.filterwarnings("ignore", module=r"pydicom\b")
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+from headct.images.quiet import quiet
 
 
+@quiet()
 def text(header: Dataset, keyword: str) -> str:
     """A value as text, several joined by a backslash; empty when absent or unreadable."""
     value = _value(header, keyword)
@@ -25,6 +20,7 @@ def text(header: Dataset, keyword: str) -> str:
     return "\\".join(str(v).strip() for v in value)
 
 
+@quiet()
 def numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """Exactly ``count`` finite numbers, else ``None``."""
     value = _value(header, keyword)

@@ -18,6 +18,7 @@ from headct.images.coverage import coverage
 from headct.images.decoding import PixelFormat, decode, digest, hounsfield
 from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries, DicomSource, Sources
 from headct.reasons import Reason, ReasonCode
 
@@ -30,6 +31,7 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """How a file without preamble starts. Others are not parsed: a disc image full of zeros would take hours."""
 
 
+@quiet()
 def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """DICOM files under files and folders, by SeriesInstanceUID.
 
@@ -48,6 +50,7 @@ def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
     return groups
 
 
+@quiet()
 def read_headers(sources: Sources) -> list[Dataset]:
     """All attributes before the pixel data, one dataset a source, in the order given.
 
@@ -67,6 +70,7 @@ def read_headers(sources: Sources) -> list[Dataset]:
     return headers
 
 
+@quiet()
 def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> CTSeries:
     """Decode a series into memory.
 

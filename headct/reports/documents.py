@@ -16,6 +16,7 @@ from pydicom.valuerep import DT
 import headct
 from headct.errors import ReportError
 from headct.images import headers
+from headct.images.quiet import quiet
 from headct.reports import codes
 from headct.reports.evidence import CHARACTER_SET
 from headct.terms.assessment import BundleIdentity
@@ -92,7 +93,8 @@ def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
 def refusing(why: str) -> Iterator[None]:
     """Turn whatever damaged bytes raise into a :class:`ReportError`; pydicom's errors have no common root."""
     try:
-        yield
+        with quiet():
+            yield
     except ReportError:
         raise
     except Exception as error:

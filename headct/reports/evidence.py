@@ -14,6 +14,7 @@ from pydicom.valuerep import DA, TM, PersonName, validate_value
 
 from headct.errors import ReportError
 from headct.images import headers
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.terms.assessment import Assessment
 
@@ -52,6 +53,7 @@ _TYPE_2 = (
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+@quiet()
 def evidence(series: CTSeries) -> list[Dataset]:
     """One small dataset a slice, in slice order: its references, and patient and study on the first.
 
@@ -66,6 +68,7 @@ def evidence(series: CTSeries) -> list[Dataset]:
     return items
 
 
+@quiet()
 def evidence_of_images(images: Sequence[Dataset]) -> list[Dataset]:
     """The same for images that make no readable series, of whatever kind, in the order given.
 
@@ -78,6 +81,7 @@ def evidence_of_images(images: Sequence[Dataset]) -> list[Dataset]:
     return _references(list(by_uid.values()), list(by_uid))
 
 
+@quiet()
 def evidence_of_document(document: Dataset, header: Dataset) -> list[Dataset]:
     """The same as a document tells it that refers to images of one series.
 

@@ -7,6 +7,7 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from headct.errors import ReportError
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.reasons import Language
 from headct.reports import codes, documents
@@ -35,6 +36,7 @@ class KeyObjects:
     device_uid: str
 
 
+@quiet()
 def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, language: Language = "en") -> bytes:
     """The key slices as a DICOM file. The same arguments give the same bytes.
 

@@ -9,6 +9,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from headct.errors import UnusableInputError
+from headct.images.quiet import quiet
 from headct.reports import review_report
 from headct.reports.review_report import ReviewContent
 from headct.terms.review import Verdict, verdict
@@ -67,6 +68,7 @@ def find_reports(folder: Path) -> tuple[ReviewContent, ...]:
     )
 
 
+@quiet()
 def _is_review(file: Path) -> bool:
     try:
         return review_report.is_review(dcmread(file, stop_before_pixels=True))

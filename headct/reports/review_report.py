@@ -19,6 +19,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from headct.errors import ReportError
 from headct.images import headers
+from headct.images.quiet import quiet
 from headct.reasons import Language
 from headct.reports import codes, documents, structured_report
 from headct.reports.documents import children, coded, concept, escaped, key, only, plain, refusing
@@ -119,6 +120,7 @@ class ReviewContent:
     """The review in words, line by line."""
 
 
+@quiet()
 def write(
     review: Review,
     subject: Subject,
@@ -181,6 +183,7 @@ def read(document: bytes) -> ReviewContent:
         return _content(report)
 
 
+@quiet()
 def is_review(document: Dataset) -> bool:
     """Whether a dataset is a review of this program, by its SOP class and title."""
     try:

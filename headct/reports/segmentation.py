@@ -27,6 +27,7 @@ from headct.errors import ReportError
 from headct.findings.region import Region
 from headct.images.geometry import Vector, as_stored, orientation
 from headct.images.headers import number, numbers, text
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.reasons import Language
 from headct.reports import codes, documents
@@ -77,6 +78,7 @@ class Segment:
     bundle: BundleIdentity
 
 
+@quiet()
 def write(
     series: CTSeries,
     assessment: Assessment,

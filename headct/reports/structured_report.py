@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage
 
 from headct.errors import ReportError
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.reasons import Language
 from headct.reports import codes, documents
@@ -55,6 +56,7 @@ class ReportContent:
     """SOP instance UID of the report this one replaces."""
 
 
+@quiet()
 def write(
     series: CTSeries,
     assessment: Assessment,

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from headct.errors import NotAnalysedError, UnusableInputError
 from headct.images.headers import number, text
+from headct.images.quiet import quiet
 from headct.images.reading import read_headers
 from model_training.datasets.parallel import in_processes
 from model_training.datasets.source import FoundSeries, Source
@@ -164,6 +165,7 @@ def _read_batch(
     return [(name, size, changed, _header(root / name)) for name, size, changed in files], seen
 
 
+@quiet()
 def _header(file: Path) -> _Header:
     try:
         (header,) = read_headers([file])

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from headct.errors import UnusableInputError
 from headct.images.geometry import stack
 from headct.images.headers import text
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 
 
@@ -61,11 +62,12 @@ class SegMasks:
         from highdicom.seg import segread  # takes a second, which other sources need not wait
 
         try:
-            planes = segread(self.file).get_pixels_by_source_instance(
-                list(series.sop_instance_uids),
-                ignore_spatial_locations=True,
-                assert_missing_frames_are_empty=True,
-            )
+            with quiet():
+                planes = segread(self.file).get_pixels_by_source_instance(
+                    list(series.sop_instance_uids),
+                    ignore_spatial_locations=True,
+                    assert_missing_frames_are_empty=True,
+                )
         except Exception as error:  # highdicom's errors about damaged or foreign files have no common root
             raise UnusableInputError(f"mask {self.file.name} does not fit its series") from error
         return on_slabs(series, {k: plane.any(axis=-1) for k, plane in enumerate(planes) if plane.any()})

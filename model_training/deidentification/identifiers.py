@@ -23,6 +23,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from headct.errors import DeidentificationError
+from headct.images.quiet import quiet
 
 
 class Kind(Enum):
@@ -57,10 +58,11 @@ class Identifiers:
         found = _Collector()
         for place, file in enumerate(files, start=1):
             try:
-                with BytesIO(file) if isinstance(file, bytes) else file.open("rb") as source:
-                    dataset = dcmread(source, force=True)
-                found.take(dataset.file_meta)
-                found.take(dataset)
+                with quiet():
+                    with BytesIO(file) if isinstance(file, bytes) else file.open("rb") as source:
+                        dataset = dcmread(source, force=True)
+                    found.take(dataset.file_meta)
+                    found.take(dataset)
             except (
                 Exception
             ):  # arbitrary bytes; an error of the parser may quote a value and is not passed on

@@ -38,6 +38,7 @@ from headct.eligibility import age_years
 from headct.errors import DeidentificationError, NotAnalysedError
 from headct.images.decoding import PixelFormat, decode, hounsfield
 from headct.images.headers import text
+from headct.images.quiet import quiet
 from headct.images.reading import read_headers
 from headct.images.series import DicomSource, Sources
 from model_training.deidentification.pseudonyms import Key
@@ -103,6 +104,7 @@ class Image:
     data: bytes = field(repr=False)
 
 
+@quiet()
 def deidentify(files: Sources, key: Key) -> Iterator[Image]:
     """The images of one series, de-identified, in the order given, made while they are taken.
 
@@ -168,18 +170,18 @@ def _images(files: Sources, headers: Sequence[Dataset], key: Key, patient_id: st
     actions, shift = _actions(key), key.shift(patient_id)
     for place, (source, header) in enumerate(zip(files, headers, strict=True), start=1):
         try:
-            form = PixelFormat.of(header)
-            image = _copied(header)
-            image.PatientName = image.PatientID = key.pseudonym(patient_id)
-            image.PatientSex = (
-                text(header, "PatientSex") if text(header, "PatientSex") in {"M", "F", "O"} else ""
-            )
-            image.PatientAge = coarse_age(header)
-            image.StudyDate, image.StudyTime = _shifted(header, shift)
-            anonymize_dataset(image, base_rules_gen=actions.copy)
-            _set_pixels(image, source, form)
-            image.update(_statement())
-            made = Image(f"{image.SOPInstanceUID}.dcm", _file(image))
+            with quiet():
+                form = PixelFormat.of(header)
+                image = _copied(header)
+                image.PatientName = image.PatientID = key.pseudonym(patient_id)
+                sex = text(header, "PatientSex")
+                image.PatientSex = sex if sex in {"M", "F", "O"} else ""
+                image.PatientAge = coarse_age(header)
+                image.StudyDate, image.StudyTime = _shifted(header, shift)
+                anonymize_dataset(image, base_rules_gen=actions.copy)
+                _set_pixels(image, source, form)
+                image.update(_statement())
+                made = Image(f"{image.SOPInstanceUID}.dcm", _file(image))
         except NotAnalysedError as error:
             raise DeidentificationError(f"image {place} of {len(headers)}: {error}") from None
         except (OSError, OverflowError, TypeError, ValueError):  # quotes the value that cannot be written

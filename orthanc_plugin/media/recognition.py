@@ -15,6 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectorySto
 
 from headct.errors import HeadCTError
 from headct.images.headers import text
+from headct.images.quiet import quiet
 
 MAX_IMAGE_BYTES = 2**30
 """A larger DICOM file is refused; a head CT of 1,000 slices in one enhanced file has half of it."""
@@ -133,6 +134,7 @@ def _image(data: bytes, header: Dataset) -> Content:
     )
 
 
+@quiet()
 def _header(data: bytes) -> Dataset | None:
     """The few elements wanted; nothing when these bytes are no DICOM."""
     elements = 0
@@ -164,6 +166,7 @@ def _inflated(data: bytes) -> bytes:
         return b""
 
 
+@quiet()
 def _listed(data: bytes) -> frozenset[str]:
     """SOP instance UIDs in a DICOMDIR (0004,1511); none of a damaged one: it only tells what is missing."""
     try:

@@ -14,6 +14,7 @@ from headct import pipeline
 from headct.errors import ReportError
 from headct.findings.region import Region
 from headct.images.headers import number, text
+from headct.images.quiet import quiet
 from headct.images.series import CTSeries, DicomSource
 from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
@@ -96,6 +97,7 @@ def announced(sources: Sequence[DicomSource]) -> int | None:
     return None
 
 
+@quiet()
 def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
     """Header of the first image that can be read."""
     for source in sources:
@@ -107,6 +109,7 @@ def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
     return None
 
 
+@quiet()
 def describe(sources: Sequence[DicomSource], settings: Settings, now: datetime) -> Description | None:
     """Study and series as written in the first readable image; from the bytes, for the character sets."""
     header = first_header(sources)
