@@ -118,11 +118,10 @@ def labels(path: Path, as_json: bool) -> None:
         click.echo(json.dumps([label.to_json() for label in found], ensure_ascii=False, indent=2))
         return
     for label in found:
-        counted = label.verdict
-        shown = counted.label.name if counted.label is not None else "-"
+        shown = label.label.name if label.label is not None else "-"
         readers = f"{label.readers} reader" + ("s" if label.readers > 1 else "")
-        excluded = f", excluded: {counted.by.reason.value}" if counted.by and counted.by.reason else ""
-        click.echo(f"{shown:8}{label.series_instance_uid}  {counted.standing.value}, {readers}{excluded}")
+        excluded = f", excluded: {label.reason.value}" if label.reason else ""
+        click.echo(f"{shown:8}{label.series_instance_uid}  {label.standing.value}, {readers}{excluded}")
 
 
 def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcome]:

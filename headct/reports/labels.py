@@ -1,9 +1,7 @@
 """The table of labels, rebuilt from the verified reports of reviews alone: what survives a lost store."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -12,36 +10,8 @@ from headct.errors import UnusableInputError
 from headct.images.quiet import quiet
 from headct.reports import review_report
 from headct.reports.review_report import ReviewContent
-from headct.terms.review import Verdict, verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What persons said of one series."""
-
-    study_instance_uid: str
-    series_instance_uid: str
-    verdict: Verdict
-    readers: int
-
-    def to_json(self) -> dict[str, Any]:
-        """A row of the table, named as in the REST interface."""
-        counted, by = self.verdict, self.verdict.by
-        assert by is not None  # a person spoke of it
-        return {
-            "series_instance_uid": self.series_instance_uid,
-            "study_instance_uid": self.study_instance_uid,
-            "verdict": {
-                "standing": counted.standing.value,
-                "urgency": counted.urgency.name if counted.urgency is not None else None,
-                "label": counted.label.name if counted.label is not None else None,
-                "excluded": counted.excluded,
-            },
-            "findings": {finding.value: present for finding, present in counted.findings.items()},
-            "reason": by.reason.value if by.reason else None,
-            "readers": self.readers,
-            "reviewed_at": by.at.isoformat(),
-        }
+from headct.terms.label import Label
+from headct.terms.review import verdict
 
 
 def rebuild(reports: Iterable[ReviewContent]) -> tuple[Label, ...]:
@@ -79,9 +49,9 @@ def _is_review(file: Path) -> bool:
 def _label(reports: list[ReviewContent]) -> Label:
     in_order = sorted(reports, key=lambda report: (report.review.at, report.sop_instance_uid))
     reviews = [report.review for report in in_order]
-    return Label(
-        study_instance_uid=in_order[0].study_instance_uid,
-        series_instance_uid=in_order[0].series_instance_uid,
-        verdict=verdict(reviews),
+    return Label.of(
+        verdict(reviews),
         readers=len({review.by.login for review in reviews}),
+        series_instance_uid=in_order[0].series_instance_uid,
+        study_instance_uid=in_order[0].study_instance_uid,
     )

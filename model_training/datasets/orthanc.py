@@ -3,19 +3,18 @@
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from pyorthanc import Orthanc
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
-from headct.terms.review import Exclusion, ReviewFinding, Standing
-from headct.terms.urgency import Urgency
+from headct.terms.label import StoredLabel
 
 RETRY_SECONDS = (1.0, 3.0, 10.0)
 """Pauses before a request is repeated."""
@@ -36,48 +35,6 @@ class Login:
 
     user: str
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewedSeries:
-    """What counts of all that persons said of one series. Their comments do not come here."""
-
-    series_id: str
-    """Orthanc's identifier."""
-    series: str
-    """SeriesInstanceUID."""
-    study: str
-    """StudyInstanceUID."""
-    standing: Standing
-    label: Urgency | None
-    """What may be learnt from; ``None`` while readers differ, and for excluded cases."""
-    excluded: bool
-    findings: Mapping[ReviewFinding, bool]
-    """Present or absent; what is not named was not looked for."""
-    reason: Exclusion | None
-    """Of an exclusion."""
-    unseen: bool = False
-    """Images arrived after the review."""
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """One row of the labels of the REST interface.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is none.
-        """
-        verdict, reason = row["verdict"], row["reason"]
-        return cls(
-            series_id=str(row["series_id"]),
-            series=str(row["series_instance_uid"]),
-            study=str(row["study_instance_uid"]),
-            standing=Standing(verdict["standing"]),
-            label=None if verdict["label"] is None else Urgency[verdict["label"]],
-            excluded=bool(verdict["excluded"]),
-            findings={ReviewFinding(name): bool(there) for name, there in row["findings"].items()},
-            reason=None if reason is None else Exclusion(reason),
-            unseen=bool(row["unseen"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +109,7 @@ class Pacs:
             here = False
         return address.scheme == "http" and not here
 
-    def reviewed(self) -> tuple[ReviewedSeries, ...]:
+    def reviewed(self) -> tuple[StoredLabel, ...]:
         """All series that a person spoke of and that are still there.
 
         Raises:
@@ -162,7 +119,7 @@ class Pacs:
         if answer is None:
             raise PacsError(f"triage does not run in an Orthanc at {self._orthanc.url}")
         try:
-            return tuple(ReviewedSeries.from_json(row) for row in answer.json()["labels"])
+            return tuple(StoredLabel.from_json(row) for row in answer.json()["labels"])
         except (KeyError, TypeError, ValueError):
             raise PacsError(f"what answers at {self._orthanc.url} is no triage of this version") from None
 

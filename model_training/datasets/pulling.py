@@ -17,7 +17,8 @@ from headct.errors import DeidentificationError, NotAnalysedError, UnusableInput
 from headct.images.headers import text
 from headct.images.reading import read_headers
 from headct.reasons import Reason, ReasonCode
-from model_training.datasets.orthanc import Pacs, ReviewedSeries, StoredImage
+from headct.terms.label import StoredLabel
+from model_training.datasets.orthanc import Pacs, StoredImage
 from model_training.datasets.selection import POSTOPERATIVE, Selection
 from model_training.deidentification.audit import audit, files_below
 from model_training.deidentification.identifiers import Identifiers
@@ -86,7 +87,7 @@ class Puller:
         return self.key.mark(f"{FORMAT} {wanted}", *self.selection.postoperative, "images", *stored)
 
     def pull(
-        self, series: ReviewedSeries, images: Sequence[StoredImage], folder: Path, *, wanted: bool
+        self, series: StoredLabel, images: Sequence[StoredImage], folder: Path, *, wanted: bool
     ) -> Pulled:
         """Fetch a series, or one image of it to know whose it is, and write the folder.
 
@@ -112,7 +113,7 @@ class Puller:
         return pulled
 
     def _deidentified(
-        self, originals: list[bytes], series: ReviewedSeries, folder: Path, wanted: bool
+        self, originals: list[bytes], series: StoredLabel, folder: Path, wanted: bool
     ) -> Pulled:
         """Images into a folder, unless something speaks against it."""
         try:
@@ -120,7 +121,9 @@ class Puller:
         except NotAnalysedError:
             raise UnusableInputError("an image is no DICOM") from None
         patient = self.key.pseudonym(text(headers[0], "PatientID"))
-        about = Pulled(patient, self.key.uid(series.study), self.key.uid(series.series))
+        about = Pulled(
+            patient, self.key.uid(series.study_instance_uid), self.key.uid(series.series_instance_uid)
+        )
         if not wanted:
             return about
         if any(self.selection.says_postoperative(text(header, "StudyDescription")) for header in headers):

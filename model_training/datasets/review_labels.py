@@ -1,8 +1,8 @@
 """What persons said of a series, as a row of the table of labels."""
 
+from headct.terms.label import StoredLabel
 from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
 from headct.terms.urgency import Urgency
-from model_training.datasets.orthanc import ReviewedSeries
 from model_training.datasets.selection import POSTOPERATIVE
 
 DISPUTED = "readers differ"
@@ -28,7 +28,7 @@ _WORDS_OF = {
 }
 
 
-def row_of(series: ReviewedSeries, postoperative: frozenset[str] = frozenset()) -> dict[str, str]:
+def row_of(series: StoredLabel, postoperative: frozenset[str] = frozenset()) -> dict[str, str]:
     """What ``labels.csv`` says of a series, without whose it is.
 
     Where no finding says whether there is blood, a green urgency does: any bleed is at least yellow.
@@ -41,7 +41,7 @@ def row_of(series: ReviewedSeries, postoperative: frozenset[str] = frozenset()) 
         return {"excluded": DISPUTED}
     if series.excluded or series.label is None:
         return {"excluded": f"{BY_READER}: {_WORDS_OF[series.reason or Exclusion.OTHER]}"}
-    if series.study in postoperative:
+    if series.study_instance_uid in postoperative:
         return {"excluded": POSTOPERATIVE}
     if series.unseen:
         return {"excluded": UNSEEN}

@@ -23,9 +23,10 @@ from typing import Any
 from tqdm import tqdm
 
 from headct.errors import DeidentificationError, UnusableInputError
+from headct.terms.label import StoredLabel
 from headct.terms.review import Exclusion
 from model_training.datasets.manifest import Manifest, Patient
-from model_training.datasets.orthanc import Pacs, ReviewedSeries
+from model_training.datasets.orthanc import Pacs
 from model_training.datasets.preparation import INDEX, prepare
 from model_training.datasets.pulling import REFUSED_BY_AUDIT, Pulled, Puller
 from model_training.datasets.review_labels import row_of
@@ -134,11 +135,11 @@ class _Collected:
 
 
 def _collect(
-    puller: Puller, reviewed: Sequence[ReviewedSeries], unfinished: Path, before: Path | None
+    puller: Puller, reviewed: Sequence[StoredLabel], unfinished: Path, before: Path | None
 ) -> _Collected:
     """Bring every reviewed series below ``unfinished`` that is not there; what is no longer wanted goes."""
     postoperative = frozenset(
-        one.study for one in reviewed if one.excluded and one.reason is Exclusion.POST_OPERATIVE
+        one.study_instance_uid for one in reviewed if one.excluded and one.reason is Exclusion.POST_OPERATIVE
     )
     found = _Collected()
     for one in tqdm(reviewed, desc="orthanc", unit="series"):
@@ -200,7 +201,7 @@ def _write_tables(
     folder: Path,
     rows: Sequence[dict[str, str]],
     described: dict[str, Any],
-    reviewed: Sequence[ReviewedSeries],
+    reviewed: Sequence[StoredLabel],
 ) -> None:
     """``labels.csv`` and ``version.json``, made of audited parts; no UID of the input may be in them.
 
@@ -214,7 +215,7 @@ def _write_tables(
         writer.writeheader()
         writer.writerows(rows)
     (folder / VERSION).write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    uids = frozenset(uid for one in reviewed for uid in (one.series, one.study))
+    uids = frozenset(uid for one in reviewed for uid in (one.series_instance_uid, one.study_instance_uid))
     audit([(name, folder / name) for name in (TABLE, VERSION)], Identifiers(uids=uids))
 
 

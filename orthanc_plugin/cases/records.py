@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from headct.terms.assessment import Assessment
+from headct.terms.label import StoredLabel
 from headct.terms.review import Review
 from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.review_views import LabelView, ReviewAnswer, ReviewView, VerdictView
@@ -158,18 +159,14 @@ def review_answer(row: tables.Review) -> ReviewAnswer:
 
 def label(series: Series) -> LabelView:
     """What persons said of a series, of which at least one spoke."""
-    counted = series.verdict
-    by = counted.by
-    assert by is not None
-    return LabelView(
-        series_id=series.id,
-        study_id=series.study_id,
-        series_instance_uid=series.series_instance_uid,
-        study_instance_uid=series.study.study_instance_uid,
-        verdict=VerdictView.of(counted),
-        findings=dict(counted.findings),
-        unseen=series.unseen((), None),
-        reason=by.reason,
-        readers=len({row.login for row in series.reviews}),
-        reviewed_at=by.at,
+    return LabelView.of(
+        StoredLabel.of(
+            series.verdict,
+            readers=len({row.login for row in series.reviews}),
+            series_id=series.id,
+            study_id=series.study_id,
+            series_instance_uid=series.series_instance_uid,
+            study_instance_uid=series.study.study_instance_uid,
+            unseen=series.unseen((), None),
+        )
     )

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field
 
+from headct.terms.label import StoredLabel
 from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView, UrgencyName, View, Words
@@ -106,6 +107,11 @@ class LabelView(View):
     reason: Exclusion | None = Field(default=None, description="of an exclusion")
     readers: int = Field(ge=1)
     reviewed_at: AwareDatetime
+
+    @classmethod
+    def of(cls, label: StoredLabel) -> Self:
+        """From the domain's row, whose JSON this is."""
+        return cls.model_validate(label.to_json())
 
 
 class LabelsView(View):

@@ -15,6 +15,7 @@ from headct.errors import ReportError, UnusableInputError
 from headct.reports import review_report, structured_report
 from headct.reports.labels import find_reports, rebuild
 from headct.reports.review_report import Subject
+from headct.terms.label import Label
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
 
@@ -63,8 +64,11 @@ def test_any_pile_of_reports_gives_what_the_reviews_give(
         of_series = [review for review, series in reviews if series == number]
         if of_series:
             label = found.pop(subject.series_instance_uid)
-            assert label.verdict == verdict(of_series)
-            assert label.readers == len({review.by for review in of_series})
+            readers = {review.by for review in of_series}
+            uids = subject.series_instance_uid, str(subject.slices[0].StudyInstanceUID)
+            assert label == Label.of(
+                verdict(of_series), len(readers), series_instance_uid=uids[0], study_instance_uid=uids[1]
+            )
     assert not found
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 from werkzeug.test import TestResponse
 
+from headct.terms.label import StoredLabel
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import queue, results, tables
@@ -93,6 +95,9 @@ def test_a_review_is_answered_and_shown(client: FlaskClient) -> None:
     assert (row["urgency"], row["machine_urgency"], row["reviewed"]) == ("RED", "YELLOW", True)
     (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
     assert (label["series_id"], label["verdict"], label["findings"]) == (SERIES, verdict, findings)
+    row = StoredLabel.from_json(label)  # what the training package reads, and writes alike
+    assert row.to_json() | {"reviewed_at": label["reviewed_at"]} == label
+    assert row.reviewed_at == datetime.fromisoformat(label["reviewed_at"])
 
 
 def test_a_confirmation_needs_no_urgency(client: FlaskClient) -> None:
