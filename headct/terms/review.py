@@ -1,7 +1,10 @@
-"""What named persons say of a case, and what counts when several have spoken."""
+"""What named persons say of a case, and what counts when several have spoken.
+
+Of one series that is its :func:`verdict`; beside what the machine says, of one or several, :func:`counted`.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -216,3 +219,53 @@ def _held(standing: Standing, by: Review, spoken: Sequence[Review]) -> Verdict:
         open_to_question |= set(BLEED_TYPES)
     agreed = {finding: views.pop() for finding, views in said.items() if finding not in open_to_question}
     return Verdict(standing, by.urgency, by, agreed)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of one series now, by the machine and by persons."""
+
+    machine: Urgency | None
+    """Of its current result; ``None`` where there is none."""
+    preliminary: bool = False
+    """Whether that result is of a part of the series."""
+    verdict: Verdict = UNREVIEWED
+    unseen: bool = False
+    """Whether there is more of it than readers had before them when they spoke of the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The urgency that counts of a case, and whose word it is."""
+
+    urgency: Urgency | None
+    """``None`` where nobody gave one."""
+    by_person: bool = False
+    """Otherwise it is the machine's, in the machine's words."""
+    preliminary: bool = False
+    """Of the machine's: all results that say so are of parts of series."""
+
+
+def counted(said: Iterable[Said]) -> Counted:
+    """Which urgency counts of one series, or of all series of a case: label, metadata and page show this one.
+
+    1. What persons gave counts, the worst of it; of two who differ the worse, of an exclusion nothing.
+       A newer result of the machine never changes it.
+    2. But a series that came after they had spoken, and of which nobody spoke, counts beside it by what the
+       machine says, where that is worse.
+    3. Where no person gave any, the worst of what the machine says counts.
+
+    Args:
+        said: of each series.
+    """
+    found = list(said)
+    given = max((u for one in found if (u := one.verdict.urgency) is not None), default=None)
+    asked = found if given is None else [one for one in found if _came_since(one)]
+    machine = max((u for one in asked if (u := one.machine) is not None), default=None)
+    if machine is None or (given is not None and machine <= given):
+        return Counted(given, by_person=given is not None)
+    return Counted(machine, preliminary=all(one.preliminary for one in asked if one.machine is machine))
+
+
+def _came_since(said: Said) -> bool:
+    return said.unseen and said.verdict.standing is Standing.UNREVIEWED

@@ -40,6 +40,7 @@ def blinded_row(case: WorklistRow) -> WorklistRow:
         update={
             "state": _state(series),
             "urgency": None,
+            "by_person": False,
             "machine_urgency": None,
             "preliminary": False,
             "discordant": False,

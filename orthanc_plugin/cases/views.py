@@ -207,6 +207,7 @@ class WorklistRow(View):
     urgency: UrgencyName | None = Field(
         default=None, description="worst of the persons' words; without any, of the current assessments"
     )
+    by_person: bool = Field(default=False, description="whether that urgency is a person's word")
     machine_urgency: UrgencyName | None = Field(default=None, description="worst of the current assessments")
     preliminary: bool = False
     discordant: bool = Field(default=False, description="current assessments differ in urgency")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment
-from headct.terms.review import UNREVIEWED, Standing, Verdict
+from headct.terms.review import UNREVIEWED, Said, Standing, Verdict, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.review_views import ReviewView
@@ -70,6 +70,11 @@ class SeriesRecord:
         """What the machine says of it now."""
         return self.assessment.urgency if self.assessment else None
 
+    @property
+    def said(self) -> Said:
+        """What is said of it now, by machine and persons."""
+        return Said(self.urgency, self.preliminary, self.verdict, self.unseen)
+
     def summary(self) -> SeriesSummary:
         """As shown."""
         return SeriesSummary(
@@ -120,12 +125,12 @@ def order(row: WorklistRow) -> tuple[int, datetime, str]:
 def row(study: StudyRecord, now: datetime) -> WorklistRow:
     """One study as shown."""
     series = sorted(_shown(study.series), key=_best_first)
+    counts = counted(s.said for s in series)
     judged = [s for s in series if s.assessment is not None]
     worst = judged[0] if judged else None
     given = [u for s in series if (u := s.verdict.urgency) is not None]
     disputed = any(s.verdict.standing is Standing.DISPUTED for s in series)
     reopened = any(_reopens(s, max(given, default=None)) for s in series if s.unseen)
-    come_since = [s.urgency for s in series if s.unseen and s.reviewed_at is None and s.urgency is not None]
     spoken = [s.reviewed_at for s in series if s.reviewed_at is not None]
     # An exclusion gives no colour: the case is read once nothing else in it could be worse.
     read = bool(given) or (bool(spoken) and not any(_open(s) for s in series))
@@ -149,13 +154,14 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         first_arrival=study.first_arrival,
         waiting_seconds=max(0.0, (ended - study.first_arrival).total_seconds()),
         state=state,
-        urgency=max(given + come_since) if given else assessment.urgency if assessment else None,
+        urgency=counts.urgency,
+        by_person=counts.by_person,
         machine_urgency=assessment.urgency if assessment else None,
         reviewed=reviewed,
         disputed=disputed,
         reviews=tuple(sorted((r for s in series for r in s.reviews), key=lambda r: r.at)),
         reopened=reopened,
-        preliminary=worst.preliminary if worst else False,
+        preliminary=worst.preliminary if worst and counts.by_person else counts.preliminary,
         discordant=len({s.urgency for s in judged}) > 1,
         reason=ReasonView.of(reason) if reason else None,
         findings=tuple(FindingView.of(f) for f in assessment.findings) if assessment else (),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
+from headct.terms.review import Said, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store.tables import Assessment, Document, Series
@@ -205,27 +206,22 @@ def previews_done(session: Session, series_id: str, generation: int) -> None:
 
 
 def labels(series: Iterable[Series]) -> tuple[str, ...]:
-    """Labels of the worst that persons say of some series; where none did, of the worst that machines say.
-
-    The colour comes first. A machine's newer result never changes what a person said of a series; a series
-    that came after the readers spoke counts beside it, by what the machine says.
-    """
+    """Labels of the urgency that counts of some series, the colour first."""
     shown = [s for s in series if s.state is not SeriesState.WITHDRAWN]
-    given = [u for s in shown if (u := s.verdict.urgency) is not None]
-    if given:
-        machines = [
-            a.urgency
-            for s in shown
-            if (a := s.current) is not None
-            and not s.reviews
-            and s.unseen(shown, min(a.created_at for a in s.assessments))
-        ]
-        if machines and max(machines) > max(given):
-            return max(machines).machine_labels()
-        return max(given).person_labels()
-    current = [a for s in shown if (a := s.current) is not None]
-    if not current:
+    counts = counted(_said(s, shown) for s in shown)
+    if counts.urgency is None:
         return ()
-    worst = max(a.urgency for a in current)
-    preliminary = all(a.preliminary for a in current if a.urgency is worst)
-    return worst.machine_labels() + ((PRELIMINARY_LABEL,) if preliminary else ())
+    if counts.by_person:
+        return counts.urgency.person_labels()
+    return counts.urgency.machine_labels() + ((PRELIMINARY_LABEL,) if counts.preliminary else ())
+
+
+def _said(series: Series, of_study: Sequence[Series]) -> Said:
+    current = series.current
+    first_judged = min((a.created_at for a in series.assessments), default=None)
+    return Said(
+        machine=current.urgency if current else None,
+        preliminary=current.preliminary if current else False,
+        verdict=series.verdict,
+        unseen=series.unseen(of_study, first_judged),
+    )

@@ -56,8 +56,8 @@ class Sign:
 def sign(item: WorklistRow | SeriesSummary, language: Language) -> Sign:
     """The sign of a study or a series; a state counts only where there is no urgency."""
     if item.urgency is not None:
-        given = isinstance(item, WorklistRow) and is_given(item)
-        return (person_sign if given else urgency_sign)(item.urgency, language)
+        by_person = isinstance(item, WorklistRow) and item.by_person
+        return (person_sign if by_person else urgency_sign)(item.urgency, language)
     tone = {
         CaseState.ASSESSED: "to_read",
         SeriesState.ASSESSED: "to_read",
@@ -84,11 +84,6 @@ def person_sign(urgency: Urgency, language: Language) -> Sign:
     """The sign of what a person said; only a person says more than what an image can know."""
     meaning = wording.urgency_words(urgency, language, by_person=True)
     return Sign(urgency.name.lower(), wording.colour(urgency, language).upper(), meaning)
-
-
-def is_given(row: WorklistRow) -> bool:
-    """Whether the urgency of a study is a person's word."""
-    return row.urgency is not None and any(r.urgency is row.urgency for r in row.reviews)
 
 
 def progress(row: WorklistRow, language: Language) -> str:
@@ -206,7 +201,6 @@ def context() -> dict[str, Any]:
         "given_title": lambda said: reading.given_title(said, language),
         "reader_name": lambda said: words.name_parts(PatientNameView.of(said.reader), language)[0],
         "person_sign": lambda urgency: person_sign(urgency, language),
-        "is_given": is_given,
         "blind": blind_reading(),
         "is_hidden": lambda row: blind_reading() and not has_spoken(row, login()),
         "FINDING_KEYS": reading.FINDING_KEYS,

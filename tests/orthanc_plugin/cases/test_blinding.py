@@ -66,6 +66,7 @@ def answers(draw: st.DrawFn) -> StudyView:
         9,
         *series,
         urgency=draw(st.none() | URGENCY),
+        by_person=draw(st.booleans()),
         findings=findings,
         discordant=draw(st.booleans()),
         machine_urgency=urgency,
