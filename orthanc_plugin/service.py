@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session, selectinload
 import headct
 from headct.reasons import ReasonCode
 from headct.terms.assessment import BundleIdentity
-from headct.terms.review import Action, Person, Review
+from headct.terms.review import Person
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView, Words
-from orthanc_plugin.cases import records, worklist
+from orthanc_plugin.cases import records, reviewing, worklist
 from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift import monitoring
@@ -30,7 +30,7 @@ from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.settings import PersonSettings, Role, Settings
 from orthanc_plugin.states import PENDING, SeriesState, Window
-from orthanc_plugin.store import disk, imports, model_history, queue, reviews, shadow, tables
+from orthanc_plugin.store import disk, imports, model_history, queue, shadow, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
@@ -174,35 +174,9 @@ class Triage:
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         """Record what a reader says of a series."""
         reader = self._person(login, Role.READER)
-        now = queue.utcnow()
-        request = asked.model_dump_json()
+        by = Person(login, reader.name, reader.organisation)
         with self.database.writing() as session:
-            found = session.get(Series, series_id)
-            row = reviews.repeated(session, series_id, login, request_id=asked.request_id, asked=request)
-            if row is not None:
-                return records.review_answer(row)
-            confirmed = found.current if found and asked.action is Action.CONFIRM else None
-            review = Review(
-                by=Person(login, reader.name, reader.organisation),
-                at=now,
-                action=asked.action,
-                urgency=asked.urgency if asked.urgency is not None or not confirmed else confirmed.urgency,
-                findings=asked.findings,
-                reason=asked.reason,
-                comment=asked.comment,
-                blind=asked.blind,
-            )
-            return records.review_answer(
-                reviews.record(
-                    session,
-                    series_id,
-                    review,
-                    seen=asked.based_on,
-                    request_id=asked.request_id,
-                    asked=request,
-                    now=now,
-                )
-            )
+            return reviewing.review(session, series_id, by, asked, queue.utcnow())
 
     @_answering
     def labels(self) -> LabelsView:

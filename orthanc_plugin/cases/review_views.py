@@ -19,7 +19,9 @@ class ReviewRequest(View):
         default=None, description="the reader's; of a confirmation the machine's, and may be left out"
     )
     findings: dict[ReviewFinding, bool] = Field(
-        default_factory=dict, description="present or absent; what is left out was not looked for"
+        default_factory=dict,
+        description="present or absent; what is left out was not looked for, but that a confirmation says"
+        " of a bleed what it confirms",
     )
     reason: Exclusion | None = Field(default=None, description="of an exclusion")
     comment: str = ""

@@ -142,8 +142,6 @@ class Panel {
       this.say("choose");
       return;
     }
-    // Whoever confirms what was called a bleed says that there is one, unless he says otherwise.
-    if (this.data.bleeds) this.findings.haemorrhage ??= true;
     this.choose({ action: "confirm", urgency, reason: null });
     // A machine only suspects what a person's black says: never with one key.
     if (urgency !== "BLACK") this.send();

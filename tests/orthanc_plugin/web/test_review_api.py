@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_triage import DEEP, MIDLINE
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
 from werkzeug.test import TestResponse
 
+from headct.terms.assessment import Finding, FindingKind
 from headct.terms.label import StoredLabel
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
-from orthanc_plugin.store import queue, results, tables
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import queue, results, review_documents, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.web import create_app
@@ -104,6 +107,53 @@ def test_a_confirmation_needs_no_urgency(client: FlaskClient) -> None:
     answer = review(client, action="confirm", urgency=None)
     assert answer.get_json()["review"]["urgency"] == "YELLOW"
     assert not client.get(API).get_json()["disagreement"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "recorded"),
+    [
+        ({"action": "confirm", "urgency": None}, {"haemorrhage": True}),
+        (
+            {"action": "confirm", "findings": {"fracture": False}},
+            {"fracture": False, "haemorrhage": True},
+        ),
+        ({"action": "confirm", "findings": {"haemorrhage": False}}, {"haemorrhage": False}),
+        ({"action": "relabel", "urgency": "YELLOW"}, {}),
+        ({"action": "relabel", "urgency": "RED"}, {}),
+        ({"action": "exclude", "urgency": None, "reason": "repeat"}, {}),
+    ],
+)
+def test_who_confirms_a_bleed_says_that_there_is_one(
+    client: FlaskClient, database: Database, tmp_path: Path, asked: dict[str, Any], recorded: dict[str, bool]
+) -> None:
+    judged_again(database, settings(tmp_path), DEEP)
+    said = {"urgency": "YELLOW", **asked}
+    answer = review(client, **said)
+    assert answer.get_json()["review"]["findings"] == recorded
+    (label,) = client.get("/triage/api/v1/labels").get_json()["labels"]
+    assert label["findings"] == recorded
+    with database.reading() as session:
+        due = review_documents.next_due(session)
+    assert due is not None
+    assert {finding.value: present for finding, present in due.review.findings.items()} == recorded
+
+
+def test_a_confirmation_of_no_bleed_says_nothing_of_one(
+    client: FlaskClient, database: Database, tmp_path: Path
+) -> None:
+    judged_again(database, settings(tmp_path), MIDLINE, replace(DEEP, kind=FindingKind.OLD_COLLECTION))
+    assert review(client, action="confirm", urgency="YELLOW").get_json()["review"]["findings"] == {}
+
+
+def judged_again(database: Database, options: Settings, *findings: Finding) -> None:
+    """The machine finds something."""
+    with database.writing() as session:
+        queue.rerun(session, SERIES, "test", after(5))
+        claim = queue.claim(session, "w", after(6), options)
+        assert claim is not None
+        made = judgement(Urgency.YELLOW, bundle="f" * 64)
+        made = replace(made, assessment=replace(made.assessment, findings=findings))
+        assert results.record_assessed(session, claim, made, after(7), options)
 
 
 def test_an_exclusion(client: FlaskClient) -> None:
