@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from copy import deepcopy
@@ -33,7 +32,22 @@ from model_training.deidentification import profile
 from tests.e2e.conftest import configured
 from tests.model_training.planted import PLACES, ROOT, SECRETS, as_file, person_image
 
-TRAIN = [sys.executable, "-c", "from model_training.cli import main; main()"]
+PROGRAM = "from model_training.cli import main; main()"
+DYING = """
+import os, signal
+from model_training.cli import main
+from model_training.datasets.pulling import Puller
+
+pull = Puller.pull
+
+def pull_once(*arguments, **options):
+    pull(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Puller.pull = pull_once
+main()
+"""
+"""The same program, but it ends like one that is killed when one series is fetched."""
 PASSWORD = "not-a-secret"
 LOCAL = {
     "RegisteredUsers": dict.fromkeys(("sato", "ito", "abe"), PASSWORD),
@@ -115,9 +129,11 @@ def pacs(stack: StackProcess) -> Iterator[Pacs]:
         yield found
 
 
-def command(stack: StackProcess, out: Path, password: str = PASSWORD) -> subprocess.Popen[str]:
+def command(
+    stack: StackProcess, out: Path, password: str = PASSWORD, program: str = PROGRAM
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*TRAIN, "dataset", "orthanc", stack.url, "--user", "sato", "--out", str(out)],
+        [sys.executable, "-c", program, "dataset", "orthanc", stack.url, "--user", "sato", "--out", str(out)],
         env={**os.environ, "HEADCT_PASSWORD": password},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,14 +170,10 @@ def test_killed_resumed_and_a_second_version(
     stack: StackProcess, reviewed: dict[str, str], pacs: Pacs, tmp_path: Path
 ) -> None:
     out = tmp_path / "data"
-    killed = command(stack, out)
     kept = out / ".unfinished" / versions.SERIES
-    deadline = time.monotonic() + PATIENCE
-    while not list(kept.glob("[0-9a-f]*")):
-        assert killed.poll() is None and time.monotonic() < deadline
-        time.sleep(0.002)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
+    killed = command(stack, out, program=DYING)
+    said, _ = killed.communicate(timeout=PATIENCE)
+    assert killed.returncode == -signal.SIGKILL, said
     assert versions.latest(out) is None
     before = {name: stamp for name, stamp in files(kept).items() if not name.startswith(".")}
     taken = sum(json.loads((kept / name).read_text())["images"] > 0 for name in before if RECORD in name)

@@ -12,7 +12,7 @@ from browser import Troubles, chromium, open_page
 from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 from pydicom.fileset import FileSet
-from stack_process import StackProcess, wait_until
+from stack_process import PATIENCE, StackProcess, wait_until
 
 from headct.generator.kinds import GeneratedSeries, generate, write
 from orthanc_plugin.web import words
@@ -105,7 +105,7 @@ def test_what_the_scanner_adds_to_an_import_is_queued(stack: StackProcess, tmp_p
     assert run(stack, tmp_path / "images").returncode == 0
     assert wait_shown(stack, made) == "earlier"
     stack.send(*tmp_path.glob("*.dcm"))
-    wait_until(lambda: place(stack, made) == "rows", 60, stack.log)
+    wait_until(lambda: place(stack, made) == "rows", PATIENCE, stack.log)
 
 
 def test_wrong_password(stack: StackProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

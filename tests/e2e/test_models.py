@@ -122,9 +122,9 @@ def said_by(series: dict[str, Any], orthanc: OrthancProcess) -> set[str]:
 def rolled_back_in_hand(hospital: Hospital) -> dict[str, Any]:
     """A series that was being judged at the moment of a roll back."""
     orthanc = hospital.orthanc
-    for _ in range(5):
+    for _ in range(20):
         series = hospital.send()
-        orthanc.wait(lambda: orthanc.get("status")["judging"], pause=0.01)
+        orthanc.wait(lambda: orthanc.get("status")["judging"] or orthanc.settled(), pause=0.01)
         change = hospital.change("rollback", reason="for the test").json()["history"][0]
         assert (change["event"], change["by"], change["reason"]) == ("rolled_back", "tester", "for the test")
         finished = hospital.final(series)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from copies import copy_series
 from data import SHARED, needs_shared_data
-from stack_process import PATIENCE, StackProcess, alive, wait_until
+from stack_process import FINAL, PATIENCE, StackProcess, alive, wait_until
 
 pytestmark = needs_shared_data
 SERIES = SHARED / "ct_ich" / "series"
@@ -51,11 +51,17 @@ def test_killed_in_the_middle_everything_is_done_once(new_stack: NewStack, tmp_p
     folders = [tmp_path / str(n) for n in range(6)]
     uids = [copy_series(SERIES / "CTICH-049", f, n, "kill") for n, f in enumerate(folders)]
     stack = new_stack(NO_PREVIEWS).start()
+
+    def at_work() -> bool:
+        """Somebody judges, or on a busy machine has done so unseen."""
+        done = sum(s["state"] in FINAL for s in stack.series().values())
+        return stack.api("status")["judging"] > 0 or done in (3, 6)
+
     stack.send(*folders[:3])
-    wait_until(lambda: stack.api("status")["judging"] > 0, PATIENCE, lambda: "nothing is judged", pause=0.02)
+    wait_until(at_work, PATIENCE, lambda: "nothing is judged", pause=0.02)
     stack.kill_workers()
     stack.send(*folders[3:])
-    wait_until(lambda: stack.api("status")["judging"] > 0, PATIENCE, lambda: "nothing is judged", pause=0.02)
+    wait_until(at_work, PATIENCE, lambda: "nothing is judged", pause=0.02)
     workers = stack.worker_pids()
     stack.kill_orthanc()
     wait_until(lambda: not living(workers), PATIENCE, lambda: f"orphan workers {living(workers)}")

@@ -232,7 +232,8 @@ class TestAStudyArrives:
         one.start()
         one.send(files[20:])
         one.wait(one.triage_answers)
-        one.wait(lambda: one.get("status")["judging"], pause=0.02)
+        # On a busy machine it may have been judged unseen.
+        one.wait(lambda: one.get("status")["judging"] or one.settled(), pause=0.02)
         one.workers()[0].kill()
         one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1})
 
