@@ -1,9 +1,7 @@
 """DICOM sources of one series to its outcome; one call, used by ``headct assess`` and by the worker."""
 
 import logging
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -20,6 +18,7 @@ from headct.network.acquisition import input_quantities
 from headct.network.classifier import Classifier
 from headct.network.preprocessing import HeadVolume, head_volume
 from headct.reasons import Reason, ReasonCode
+from headct.safe_log import failure
 from headct.terms.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
 from headct.terms.quantities import Quantity
 from headct.triage.learned_urgency import LEARNED
@@ -28,7 +27,6 @@ from headct.triage.rubric import Rubric, default_rubric
 MAX_KEY_SLICES = 5
 MAX_KEY_SLICES_UNFLAGGED = 3
 
-_PACKAGE = Path(__file__).parent
 _log = logging.getLogger(__name__)
 
 
@@ -74,10 +72,8 @@ def assess(
     except NotAnalysedError as error:
         state, reason = State.NOT_ANALYSED, error.reason
     except Exception as error:  # this series is failed, the next one goes on
-        # Type and our own frames alone: a message may quote a header, which names a patient.
-        kind = type(error).__name__
-        _log.error("assessment failed: %s at %s", kind, _own_frames(error))
-        state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, kind)
+        _log.error("assessment failed: %s", failure(error))
+        state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
     uid = series_instance_uid or admission.series_instance_uid
     outcome = Outcome(uid, state, assessment, reason)
     return Result(outcome, admission.series, admission.coverage, region)
@@ -174,9 +170,3 @@ class _Clock:
         now = perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
-
-
-def _own_frames(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if Path(f.filename).is_relative_to(_PACKAGE)]
-    return " > ".join(own)

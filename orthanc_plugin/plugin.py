@@ -10,7 +10,6 @@ import logging
 import site
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ class Triage:
             except BaseException as error:  # SystemExit from a library must not pass either
                 problem = describe(error)
                 if problem != self.problem:
-                    orthanc.LogError(f"Triage cannot start: {problem} {frames(error)}")
+                    orthanc.LogError(f"Triage cannot start: {problem} {failure(error)}")
                 self.problem = problem
                 self._stopping.wait(RETRY_SECONDS)
             else:
@@ -127,14 +126,14 @@ def describe(error: BaseException) -> str:
     return f"Unexpected {type(error).__name__}."
 
 
-def frames(error: BaseException) -> str:
-    """Where it happened, in our own files; never the message, which may name a patient."""
-    ours = [
-        f"{Path(f.filename).name}:{f.lineno} {f.name}"
-        for f in traceback.extract_tb(error.__traceback__)
-        if Path(f.filename).is_relative_to(ROOT) and "site-packages" not in f.filename
-    ]
-    return f"{type(error).__name__} at {' < '.join(reversed(ours))}"
+def failure(error: BaseException) -> str:
+    """What the log says of an error: never its message, which may name a patient."""
+    try:
+        from headct import safe_log
+
+        return safe_log.failure(error)
+    except Exception:  # our own packages are not there, which is what the log is to say
+        return type(error).__name__
 
 
 class OrthancLog(logging.Handler):
@@ -145,7 +144,7 @@ class OrthancLog(logging.Handler):
         try:
             text = f"{record.name}: {record.getMessage()}"
             if record.exc_info and record.exc_info[1] is not None:
-                text += f" ({frames(record.exc_info[1])})"
+                text += f" ({failure(record.exc_info[1])})"
             write = orthanc.LogWarning if record.levelno >= logging.WARNING else orthanc.LogInfo
             write(text)
         except Exception:
@@ -160,7 +159,7 @@ def guarded(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             try:
                 callback(*arguments, **named)
             except Exception as error:
-                orthanc.LogError(f"Triage, {what}: {frames(error)}")
+                orthanc.LogError(f"Triage, {what}: {failure(error)}")
                 if what == "REST":
                     body = json.dumps({"code": "internal_error", "message": "Triage failed to answer."})
                     send_status(arguments[0], 500, body)
@@ -215,10 +214,10 @@ def load() -> None:
     packages = ROOT / ".venv" / "lib" / version / "site-packages"
     if packages.is_dir():
         site.addsitedir(str(packages))
-    log = logging.getLogger("orthanc_plugin")
-    log.addHandler(OrthancLog())
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    for package in ("orthanc_plugin", "headct"):
+        log = logging.getLogger(package)
+        log.addHandler(OrthancLog())
+        log.propagate = False
     orthanc.RegisterRestCallback(f"{ROUTE}(.*)", on_request)
     orthanc.RegisterOnChangeCallback(on_change)
 
@@ -226,4 +225,4 @@ def load() -> None:
 try:
     load()
 except Exception as error:  # an exception that leaves this script ends Orthanc
-    orthanc.LogError(f"Triage cannot be loaded: {frames(error)}")
+    orthanc.LogError(f"Triage cannot be loaded: {failure(error)}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headct import safe_log
 from orthanc_plugin import settings as options
 from orthanc_plugin.intake.arrivals import Arrivals, Get
 from orthanc_plugin.intake.supervisor import Supervisor
@@ -26,16 +27,14 @@ class Orthanc:
 class Runtime:
     """Store, arrivals, supervisor and web application of one Orthanc.
 
-    Raises
-    ------
-    SettingsError
-        Wrong option, or another Orthanc on the same store.
-    OSError, sqlalchemy.exc.DatabaseError
-        The store cannot be used.
+    Raises:
+        SettingsError: Wrong option, or another Orthanc on the same store.
+        OSError, sqlalchemy.exc.DatabaseError: The store cannot be used.
     """
 
     def __init__(self, configuration: Mapping[str, Any], orthanc: Orthanc) -> None:
         self.settings = options.from_orthanc(dict(configuration))
+        safe_log.set_level(self.settings.log_level)
         self.settings.storage.mkdir(parents=True, exist_ok=True)
         self.authenticated = _asks_for_password(configuration)
         self.database = Database(self.settings.database_url)

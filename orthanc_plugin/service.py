@@ -1,6 +1,7 @@
 """What triage answers and takes orders for: the store and the processes, as views."""
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 import headct
 from headct.reasons import ReasonCode
+from headct.safe_log import failure
 from headct.terms.assessment import BundleIdentity
 from headct.terms.review import Person
 from headct.terms.urgency import Urgency
@@ -40,6 +42,7 @@ WATCH_SECONDS = 60.0
 LIST_SECONDS = 5.0
 """The same for the reading list, for which nobody waits: it reads every case."""
 
+_log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -69,6 +72,7 @@ def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return method(*arguments, **named)
         except SQLAlchemyError as error:
+            _log.warning("the store cannot be used: %s", failure(error))
             raise UnavailableError(f"the store cannot be used ({type(error).__name__})") from None
 
     return call
@@ -99,6 +103,7 @@ class Triage:
                 last = session.scalar(select(func.max(tables.Assessment.created_at)))
                 bundle, model_problem = listing.active(session), listing.problem(session)
         except SQLAlchemyError as error:
+            _log.warning("the store cannot be used: %s", failure(error))
             kind = type(error).__name__
             reason = Words(
                 en=f"The store cannot be used ({kind}).", ja=f"データベースを使用できません（{kind}）。"

@@ -88,6 +88,9 @@ class Settings(BaseModel):
     worker_niceness: int = Field(default=19, ge=0, le=19)
     """Priority given up by workers, so that receiving images always comes first."""
 
+    log_level: Literal["error", "warning", "info", "debug"] = "warning"
+    """How much of what our own packages have to say is in the log. No level lets anything of a patient in."""
+
     quiet_seconds: float = Field(default=2.0, ge=0.5, le=60)
     """No new image for this long: the series is looked at."""
     long_quiet_seconds: float = Field(default=60.0, ge=2, le=3600)

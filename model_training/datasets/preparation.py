@@ -27,6 +27,7 @@ from headct.images.reading import read_headers
 from headct.images.series import CTSeries
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, resample
 from headct.reasons import Reason, ReasonCode
+from headct.safe_log import failure
 from headct.triage.rubric import default_rubric
 from model_training.datasets.header_index import count_persons, index, open_index, persons
 from model_training.datasets.manifest import FOLDS, Manifest, Patient
@@ -285,7 +286,7 @@ def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth
     except UnusableInputError as error:
         return str(error)
     except Exception as error:  # one series among thousands; it is listed, and tried again by the next run
-        _log.exception("%s of %s", name, case.source)
+        _log.error("%s of %s: %s", name, case.source, failure(error))
         return Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__).sentence()
     if share is None:
         mask = np.zeros(volume.hu.shape, bool)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from headct.safe_log import failure
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import disk, outbox, positions, queue, withdrawal
@@ -97,7 +98,7 @@ class Arrivals:
                 self.error = None
             except Exception as error:  # must go on, whatever Orthanc or the store answers
                 self.error = type(error).__name__
-                log.warning("arrivals: %s", self.error)
+                log.warning("arrivals: %s", failure(error))
                 self._stopped.wait(POLL_SECONDS)
             self._stopped.wait(PAUSE_SECONDS)
             self._woken.wait(POLL_SECONDS)

@@ -15,6 +15,7 @@ from typing import IO
 from uuid import uuid4
 
 from headct.errors import SettingsError
+from headct.safe_log import failure
 from orthanc_plugin.settings import ROOT, Settings
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
@@ -94,7 +95,7 @@ class Supervisor:
                 try:
                     self._look_after(slot)
                 except Exception as error:  # the others still need watching
-                    log.warning("supervisor: %s", type(error).__name__)
+                    log.warning("supervisor: %s", failure(error))
 
     def _look_after(self, slot: "_Slot") -> None:
         if slot.running:

@@ -1,14 +1,13 @@
 """What holds for every request: who may change things, how large a body may be, headers, errors in words."""
 
 import logging
-import traceback
-from pathlib import Path
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
 from headct.errors import HeadCTError, ReviewError
+from headct.safe_log import failure
 from orthanc_plugin.answer import ErrorView, View
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.intake.wsgi import MAX_BODY
@@ -101,8 +100,5 @@ def _answer_error(error: Exception) -> ResponseReturnValue:
         case HTTPException():
             # Redirects are exceptions too.
             return error.get_response()
-    # Never the message: it may name a patient.
-    frames = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-6:]))
-    _log.error("%s in %s at %s", type(error).__name__, request.endpoint, where)
+    _log.error("%s failed: %s", request.endpoint, failure(error))
     return error_answer(500, "internal_error", "The program failed to answer; the log says where.")
