@@ -20,6 +20,7 @@ from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
 from headct.reports import key_objects, segmentation, structured_report
 from headct.reports.identity import case_identity, result_uid
+from headct.safe_log import failure
 from headct.terms.assessment import Assessment, Outcome, State
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
@@ -105,7 +106,7 @@ def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
             file = BytesIO(source) if isinstance(source, bytes) else source
             return dcmread(file, force=True, stop_before_pixels=True)
         except Exception as error:  # damaged files raise errors without a common root
-            log.debug("unreadable header: %s", type(error).__name__)
+            log.debug("unreadable header: %s", failure(error))
     return None
 
 
@@ -167,7 +168,7 @@ def judgement(
             documents = _documents(series, assessment, predecessor, settings, sent_at)
         except ReportError as error:
             # The urgency must reach the doctor even where the headers allow no report.
-            log.warning("no report could be written: %s", error)
+            log.warning("no report could be written: %s", failure(error))
         documents += _annotations(series, assessment, found.region, settings, sent_at)
     return Judgement(
         assessment=assessment,
@@ -222,7 +223,7 @@ def _annotations(
             series, assessment, region, sent_at=sent_at, language=settings.report_language
         )
     except ReportError as error:
-        log.warning("no region could be drawn: %s", error)
+        log.warning("no region could be drawn: %s", failure(error))
         return ()
     uid = result_uid(case_identity(series), assessment.judged_by, "seg")
     return (NewDocument(uid, DocumentKind.SEGMENTATION, drawn),)

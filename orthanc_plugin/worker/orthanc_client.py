@@ -59,6 +59,14 @@ class OrthancClient:
             return False
         return True
 
+    def refuses(self, error: Exception) -> bool:
+        """Whether Orthanc is well and cannot give just these files, as when one is damaged on its disk.
+
+        Raises:
+            TokenError: it no longer knows us.
+        """
+        return isinstance(error, OrthancError) and self.is_well()
+
     def instances(self, series_id: str) -> tuple[str, ...] | None:
         """Instances of a series in Orthanc, ``None`` when it has no such series."""
         answer = self._request("GET", f"/series/{series_id}", missing_ok=True)

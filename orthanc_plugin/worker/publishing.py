@@ -4,6 +4,7 @@ import logging
 from collections.abc import Set
 from datetime import timedelta
 
+from headct.safe_log import failure
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import outbox, queue
@@ -51,7 +52,7 @@ class Publisher:
         except TokenError:
             raise
         except Exception as error:  # tried again, ever more slowly
-            log.warning("publishing failed: %s", type(error).__name__)
+            log.warning("publishing failed: %s", failure(error))
             with self._database.writing() as session:
                 outbox.publication_failed(session, series_id, queue.utcnow())
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 from headct.errors import BundleError
 from headct.network.bundle import load_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.safe_log import failure
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.errors import ConflictError
@@ -73,7 +74,7 @@ class Serving:
             try:
                 self._classifier = self._load(wanted)
             except BundleError as error:
-                log.warning("a model in service cannot be loaded: %s", error)
+                log.warning("a model in service cannot be loaded: %s", failure(error))
                 self._give_way(wanted, error)
         with self._database.writing() as session:
             model_history.loaded(session, self._worker, self.digest)
@@ -86,7 +87,7 @@ class Serving:
             try:
                 self._shadow = self._load(digest)
             except BundleError as error:
-                log.warning("a model in shadow cannot be loaded: %s", error)
+                log.warning("a model in shadow cannot be loaded: %s", failure(error))
                 with self._database.writing() as session:
                     model_history.drop_shadow(session, digest, str(error), queue.utcnow())
             with self._database.writing() as session:

@@ -155,7 +155,7 @@ class TestTheAnnotationProfile:
         said = self.judged(classifier, draw(tmp_path / "series"), settings(tmp_path, annotations=True))
         assert said.assessment.urgency.alert
         assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects"]
-        assert "no region could be drawn: the headers do not say the frame of reference" in caplog.text
+        assert "no region could be drawn: ReportError at headct/reports/segmentation.py:" in caplog.text
 
     def test_without_a_bleed_nothing_is_drawn(self, classifier: Classifier, tmp_path: Path) -> None:
         clear = draw(tmp_path / "series", radius_mm=0, FrameOfReferenceUID="1.2.3")

@@ -1,0 +1,89 @@
+"""A series' files out of Orthanc: in memory, or on disk where there are many."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from headct.images.series import DicomSource
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.worker.orthanc_client import OrthancClient
+
+FETCH_THREADS = 4
+SPOOL_FROM = 150
+"""Images from which on a series is kept on disk while it is judged, not in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A series' files, as bytes or on disk."""
+
+    sources: Sequence[DicomSource]
+    folder: Path | None = None
+
+    def remove(self) -> None:
+        """Delete what lies on disk."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fetch(client: OrthancClient, instances: Sequence[str], settings: Settings) -> Fetched | None:
+    """The files of some instances, without those deleted meanwhile; ``None`` when they are too large.
+
+    Args:
+        client: to ask.
+        instances: Orthanc's identifiers.
+        settings: what is too large, and where files may lie.
+
+    Raises:
+        OrthancError: Orthanc does not give one of them.
+        OSError: there is no room for them.
+    """
+    folder = None
+    if len(instances) > SPOOL_FROM:
+        folder = Path(tempfile.mkdtemp(prefix="series-", dir=work_folder(settings)))
+    sources: list[DicomSource] = []
+    total = 0
+    try:
+        with ThreadPoolExecutor(FETCH_THREADS) as pool:
+            step = 4 * FETCH_THREADS  # in groups, so that only a few files are in memory at once
+            for start in range(0, len(instances), step):
+                for data in pool.map(client.file, instances[start : start + step]):
+                    if data is None:
+                        continue  # deleted meanwhile: the series will be looked at again
+                    total += len(data)
+                    if total > settings.max_series_megabytes * 2**20:
+                        Fetched((), folder).remove()
+                        return None
+                    sources.append(_kept(data, folder, len(sources)))
+    except BaseException:
+        Fetched((), folder).remove()
+        raise
+    return Fetched(sources, folder)
+
+
+def fetch_series(client: OrthancClient, series_id: str, settings: Settings) -> Fetched | None:
+    """All files of a series, none where Orthanc has it no longer; ``None`` when they are too large.
+
+    Raises:
+        OrthancError: Orthanc does not give one of them.
+        OSError: there is no room for them.
+    """
+    return fetch(client, client.instances(series_id) or (), settings)
+
+
+def work_folder(settings: Settings) -> Path:
+    """Where large series lie while they are judged."""
+    folder = settings.storage / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _kept(data: bytes, folder: Path | None, number: int) -> DicomSource:
+    if folder is None:
+        return data
+    path = folder / f"{number:05d}.dcm"
+    path.write_bytes(data)
+    return path

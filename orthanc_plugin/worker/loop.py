@@ -1,0 +1,183 @@
+"""The loop: the most urgent piece of work first, one series after the other."""
+
+import logging
+import threading
+import time
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import OperationalError
+
+from headct.reasons import Reason, ReasonCode
+from headct.safe_log import failure
+from headct.terms.assessment import State
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import disk, model_history, outbox, queue, results, withdrawal
+from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.queue import Claim
+from orthanc_plugin.store.tables import Document
+from orthanc_plugin.worker import judging
+from orthanc_plugin.worker.fetching import Fetched, fetch
+from orthanc_plugin.worker.in_hand import InHand
+from orthanc_plugin.worker.judging import Completeness
+from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError, TokenError
+from orthanc_plugin.worker.publishing import Publisher
+from orthanc_plugin.worker.rendering import Renderer
+from orthanc_plugin.worker.reporting import report_next
+from orthanc_plugin.worker.serving import Serving
+from orthanc_plugin.worker.shadowing import Shadowing
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.2
+ERROR_SECONDS = 2.0
+CHECKS_AT_ONCE = 5
+HOUSEKEEPING_SECONDS = 600.0
+
+
+class Worker:
+    """Does the work."""
+
+    def __init__(
+        self, name: str, client: OrthancClient, database: Database, settings: Settings, serving: Serving
+    ) -> None:
+        self._name = name
+        self._client = client
+        self._database = database
+        self._settings = settings
+        self._serving = serving
+        self._publisher = Publisher(client, database, settings)
+        self._renderer = Renderer(client, database, settings)
+        self._shadowing = Shadowing(name, client, database, settings, serving)
+        self._next_housekeeping = 0.0
+        self.in_hand = InHand()
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until stopped.
+
+        Raises:
+            TokenError: Orthanc was restarted; its new supervisor starts new workers.
+        """
+        while not stopped.is_set():
+            try:
+                busy = self.step()
+            except TokenError:
+                raise
+            except (OrthancError, OperationalError, OSError) as error:
+                log.warning("trouble with Orthanc, the store or the disk: %s", failure(error))
+                if (claim := self.in_hand.claim) is not None and self._client.refuses(error):
+                    self._failed(claim, Reason(ReasonCode.UNREADABLE, "Orthanc does not give its files"))
+                    self.in_hand.put_down()
+                # Else Orthanc or the disk is in trouble, not the series: give it back and try again.
+                self.in_hand.give_back(self._database)
+                stopped.wait(ERROR_SECONDS)
+            else:
+                if not busy:
+                    stopped.wait(IDLE_SECONDS)
+
+    def step(self) -> bool:
+        """The most urgent piece of work; false when there was none."""
+        if disk.is_low(self._settings):
+            return False
+        return (
+            self._publisher.publish_next()
+            or self._judge_next()
+            or report_next(self._client, self._database, self._settings)
+            or self._renderer.render_next()
+            or self._publisher.forward_next()
+            or self._shadowing.repeat_next(self.in_hand)
+            or self._check_some()
+        )
+
+    def _judge_next(self) -> bool:
+        with self._database.writing() as session:
+            # In one transaction: what is claimed after a change of the model is judged by the new one.
+            changed = model_history.active(session) != self._serving.digest
+            claim = None if changed else queue.claim(session, self._name, queue.utcnow(), self._settings)
+        if changed:
+            self._serving.follow()
+            return True
+        if claim is None:
+            return False
+        self.in_hand.take(claim)
+        fetched = self._fetch(claim)
+        if fetched is not None:
+            try:
+                self._judge(claim, fetched)
+            except (OrthancError, OperationalError, OSError):
+                raise
+            except Exception as error:  # this series is at fault, the next one goes on
+                log.warning("judging failed: %s", failure(error))
+                self._failed(claim, Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__))
+            finally:
+                fetched.remove()
+        self.in_hand.put_down()
+        return True
+
+    def _fetch(self, claim: Claim) -> Fetched | None:
+        """All files of the claimed series; ``None`` when its fate was decided without them."""
+        instances = self._client.instances(claim.series_id)
+        if not instances:
+            with self._database.writing() as session:
+                withdrawal.withdraw(session, claim.series_id, queue.utcnow())
+            return None
+        if claim.modality not in {"", "CT"}:
+            instances = instances[:1]  # says what it is; a thousand MR images need not be moved for that
+        fetched = fetch(self._client, instances, self._settings)
+        if fetched is None:
+            detail = f"more than {self._settings.max_series_megabytes} MB"
+            with self._database.writing() as session:
+                results.record_not_analysed(
+                    session, claim, Reason(ReasonCode.UNREADABLE, detail), None, queue.utcnow()
+                )
+        return fetched
+
+    def _judge(self, claim: Claim, fetched: Fetched) -> None:
+        settings = self._settings
+        given_up = claim.quiet_seconds >= settings.long_quiet_seconds
+        found = judging.look(fetched.sources, self._serving.classifier, given_up=given_up)
+        outcome, now = found.outcome, queue.utcnow()
+        description = judging.describe(fetched.sources, settings, now)
+        slices = len(found.series.sop_instance_uids) if found.series is not None else 0
+        self._renderer.keep(claim.series_id, claim.generation, found.series)
+        if found.completeness is Completeness.INCOMPLETE:
+            with self._database.writing() as session:
+                results.record_waiting(
+                    session, claim, description, now, settings, judged=outcome.assessment is not None
+                )
+        elif outcome.assessment is not None and description is not None:
+            judgement = judging.judgement(
+                found,
+                outcome.assessment,
+                description,
+                predecessor=lambda uid: self._predecessor(claim.series_id, uid),
+                settings=settings,
+                sent_at=datetime.now().astimezone(),
+            )
+            with self._database.writing() as session:
+                results.record_assessed(session, claim, judgement, queue.utcnow(), settings)
+        elif outcome.reason is not None and outcome.state is State.FAILED:
+            self._failed(claim, outcome.reason)
+        elif outcome.reason is not None:
+            with self._database.writing() as session:
+                results.record_not_analysed(session, claim, outcome.reason, description, now, slices=slices)
+
+    def _predecessor(self, series_id: str, uid: str) -> bytes | None:
+        with self._database.reading() as session:
+            earlier = results.last_structured_report(session, series_id, uid)
+            return session.get_one(Document, earlier).content if earlier is not None else None
+
+    def _failed(self, claim: Claim, reason: Reason) -> None:
+        with self._database.writing() as session:
+            queue.record_failure(session, claim, reason, queue.utcnow(), self._settings)
+
+    def _check_some(self) -> bool:
+        """Nothing else to do: compare some series with what Orthanc shows, and tidy up."""
+        now = queue.utcnow()
+        with self._database.writing() as session:
+            outbox.want_checks(
+                session, now - timedelta(seconds=self._settings.sweep_seconds), now, CHECKS_AT_ONCE
+            )
+        if time.monotonic() > self._next_housekeeping:
+            self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+            disk.remove_old_previews(self._database, self._settings)
+        return False
