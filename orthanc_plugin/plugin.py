@@ -107,9 +107,9 @@ def get(path: str) -> Any:
 
 def send_status(output: Any, status: int, body: str) -> None:
     """Answer with another status than 200."""
-    from orthanc_plugin.intake import wsgi
+    from orthanc_plugin.intake import output as answers
 
-    wsgi.send_status(output, status, body)
+    answers.send_status(output, status, body)
 
 
 def describe(error: BaseException) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from headct import safe_log
 from orthanc_plugin import settings as options
 from orthanc_plugin.intake.arrivals import Arrivals, Get
+from orthanc_plugin.intake.output import Output
 from orthanc_plugin.intake.supervisor import Supervisor
-from orthanc_plugin.intake.wsgi import Output, Request, answer
+from orthanc_plugin.intake.wsgi import Request, answer
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app

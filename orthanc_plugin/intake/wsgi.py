@@ -2,30 +2,20 @@
 
 import base64
 import io
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-from urllib.parse import quote, urlencode
-from wsgiref.types import WSGIApplication
+from typing import Any
+from urllib.parse import quote
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from orthanc_plugin.intake.output import Output, send_status
 
 HEADERS_OF_THE_SERVER = frozenset({"content-length", "connection", "keep-alive", "transfer-encoding", "date"})
 """Set by Orthanc's own HTTP server."""
 MAX_BODY = 20 * 2**20
 """Bytes of a request; no route needs nearly as many."""
-
-
-class Output(Protocol):
-    """Orthanc's answer object."""
-
-    def AnswerBuffer(self, body: bytes, mime: str) -> None:  # noqa: N802
-        """Status 200 with a body."""
-
-    def SendHttpStatus(self, status: int, body: str, *size: int) -> None:  # noqa: N802
-        """Another status; the body must be text. Its size follows up to version 4.1 of the Python plugin."""
-
-    def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
-        """Add a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +42,18 @@ class Request:
 
 
 def answer(app: WSGIApplication, request: Request, output: Output, *, authenticated: bool) -> None:
-    """Let ``app`` answer a call.
+    """Let an application answer a call.
 
-    ``authenticated`` says whether Orthanc checked the login; only then is it passed on as ``REMOTE_USER``.
+    Args:
+        app: the application.
+        request: the call.
+        output: where the answer goes.
+        authenticated: Orthanc checked the login; only then is it passed on as ``REMOTE_USER``.
     """
-    status, headers, body = call(app, request, authenticated=authenticated)
+    parts, status_line, headers = run_wsgi_app(
+        app, environ(request, authenticated=authenticated), buffered=True
+    )
+    status, body = int(status_line.split(" ", 1)[0]), b"".join(parts)
     mime = "application/octet-stream"
     for name, value in headers:
         if name.lower() == "content-type":
@@ -70,65 +67,23 @@ def answer(app: WSGIApplication, request: Request, output: Output, *, authentica
         send_status(output, status, body.decode("utf-8"))
 
 
-def send_status(output: Output, status: int, body: str) -> None:
-    """Answer with another status than 200, whichever arguments this Python plugin wants for it."""
-    try:
-        output.SendHttpStatus(status, body)
-    except TypeError:
-        output.SendHttpStatus(status, body, len(body.encode()))
-
-
-def call(
-    app: WSGIApplication, request: Request, *, authenticated: bool
-) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Run ``app`` once: status, headers, body."""
-    started: list[tuple[int, list[tuple[str, str]]]] = []
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: object = None
-    ) -> Callable[[bytes], object]:
-        started[:] = [(int(status.split(" ", 1)[0]), headers)]
-        return lambda _: None
-
-    parts: Iterable[bytes] = app(environ(request, authenticated=authenticated), start_response)
-    try:
-        body = b"".join(parts)
-    finally:
-        close = getattr(parts, "close", None)
-        if close is not None:
-            close()
-    status, headers = started[0]
-    return status, headers, body
-
-
-def environ(request: Request, *, authenticated: bool) -> dict[str, Any]:
+def environ(request: Request, *, authenticated: bool) -> WSGIEnvironment:
     """The WSGI environment of a call (PEP 3333)."""
-    host, _, port = request.headers.get("host", "localhost").partition(":")
-    made: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": request.path.encode("utf-8").decode("latin-1"),
-        "QUERY_STRING": urlencode(request.query, quote_via=quote),
-        "SERVER_NAME": host,
-        "SERVER_PORT": port or "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_LENGTH": str(len(request.body)),
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": request.headers.get("x-forwarded-proto", "http"),
-        "wsgi.input": io.BytesIO(request.body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in request.headers.items():
-        if name not in {"content-length", "content-type"}:
-            made["HTTP_" + name.upper().replace("-", "_")] = value
+    given = {"wsgi.url_scheme": request.headers.get("x-forwarded-proto", "http")}
     user = login(request.headers.get("authorization", "")) if authenticated else None
     if user is not None:
-        made["REMOTE_USER"] = user
-    return made
+        given["REMOTE_USER"] = user
+    return EnvironBuilder(
+        # Orthanc has decoded the path. What still looks like a query or an escape in it is part of a name.
+        path=quote(request.path),
+        method=request.method,
+        query_string=request.query,
+        headers=request.headers.items(),
+        # Not `data`, which is rewritten where it seems to be a form.
+        input_stream=io.BytesIO(request.body),
+        multithread=True,
+        environ_overrides=given,
+    ).get_environ()
 
 
 def login(authorization: str) -> str | None:

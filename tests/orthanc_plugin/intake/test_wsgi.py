@@ -1,13 +1,16 @@
 """A REST call of Orthanc through a WSGI application and back."""
 
 import base64
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from flask import Flask, Response, request
 from hypothesis import given, strategies
 
-from orthanc_plugin.intake.wsgi import Request, answer, login, send_status
+from orthanc_plugin.intake.output import send_status
+from orthanc_plugin.intake.wsgi import Request, answer, login
 
 app = Flask(__name__)
 
@@ -29,6 +32,16 @@ def picture() -> Response:
     return Response(b"\x89PNG\x00\xff", mimetype="image/png", headers={"ETag": '"1"'})
 
 
+@app.route("/triage/raw", methods=["POST"])
+def raw() -> bytes:
+    return b"%s %d " % (str(request.content_type).encode(), request.content_length) + request.get_data()
+
+
+@app.route("/triage/cookies")
+def cookies() -> Response:
+    return Response(b"", headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+
+
 @app.route("/triage/moved")
 def moved() -> Response:
     return Response("", 302, headers={"Location": "/triage/"})
@@ -41,6 +54,7 @@ class Output:
         self.status = 0
         self.body = b""
         self.headers: dict[str, str] = {}
+        self.all_headers: list[tuple[str, str]] = []
 
     def AnswerBuffer(self, body: bytes, mime: str) -> None:
         assert isinstance(body, bytes)
@@ -53,6 +67,7 @@ class Output:
 
     def SetHttpHeader(self, name: str, value: str) -> None:
         self.headers[name] = value
+        self.all_headers.append((name, value))
 
 
 class NewerOutput(Output):
@@ -87,6 +102,37 @@ def test_path_query_body_and_headers_arrive() -> None:
         "user": None,
         "language": "ja",
     }
+
+
+@pytest.mark.parametrize("name", ["a?b=c", "a#b", "a%41", "a//b", "a;b=c", "[a]:1", "a b"])
+def test_a_path_is_decoded_once_by_orthanc(name: str) -> None:
+    assert app.json.loads(call(f"/triage/echo/{name}").body)["rest"] == name
+
+
+@pytest.mark.parametrize("host", ["h", "h:8042", "[::1]:8042", "h/a?b#c", ""])
+def test_any_host_header_leaves_the_path_alone(host: str) -> None:
+    assert app.json.loads(call("/triage/echo/a", headers={"host": host}).body)["rest"] == "a"
+
+
+@pytest.mark.parametrize("body", [b"", b"a=1&b=2", b"--x"])
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_is_passed_on_as_it_came(form: str, body: bytes) -> None:
+    output = call("/triage/raw", method="POST", headers={"content-type": form}, body=body)
+    assert output.body == form.encode() + b" %d " % len(body) + body
+
+
+def test_repeated_headers_are_all_set() -> None:
+    output = call("/triage/cookies")
+    assert output.all_headers.count(("Set-Cookie", "a=1")) == 1
+    assert output.all_headers.count(("Set-Cookie", "b=2")) == 1
+
+
+def test_what_says_that_the_environment_is_missing_needs_none_of_it() -> None:
+    code = (
+        "import sys, orthanc_plugin.intake.output as o; "
+        "sys.exit(bool({'werkzeug', 'flask', 'pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_bytes_and_headers_come_back_once() -> None:
