@@ -11,7 +11,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import httpx
-from fake_triage import DEEP, SLICES, draw_slice, orthanc_id
+from fake_cases import DEEP, SLICES, draw_slice, orthanc_id
 from flask import Flask
 from stack_process import free_ports
 from store_samples import judgement, open_store, seen, settings

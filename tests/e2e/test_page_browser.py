@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 from browser import CONTRAST, LAPTOP, arrive, chromium, open_page
-from fake_triage import FakeTriage, case, orthanc_id, summary
+from fake_cases import case, orthanc_id, summary
+from fake_triage import FakeTriage
 from playwright.sync_api import Browser, Page, expect
 from stack_process import free_ports
 from werkzeug.serving import BaseWSGIServer, make_server

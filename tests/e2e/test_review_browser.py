@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from browser import CONTRAST, chromium, open_page
-from fake_triage import orthanc_id
+from fake_cases import orthanc_id
 from playwright.sync_api import Browser, Page, Request, Route, expect
 from reading_room import Door, ReadingRoom, as_login
 

@@ -9,7 +9,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import numpy as np
-from fake_triage import SLICES, orthanc_id
+from fake_cases import SLICES, orthanc_id
 from pydicom import Dataset, dcmwrite
 from scans import scan
 from stack_process import free_ports

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from fake_triage import DEEP, HUGE, MIDLINE, NOW, case, in_full, summary
+from fake_cases import DEEP, HUGE, MIDLINE, NOW, case, in_full, summary
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_triage import orthanc_id
+from fake_cases import orthanc_id
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from store_samples import judgement, open_store, seen, settings

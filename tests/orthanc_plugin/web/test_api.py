@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from fake_triage import FakeTriage, orthanc_id, unavailable
+from fake_cases import orthanc_id
+from fake_triage import FakeTriage, unavailable
 from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fake_triage import DEEP, MIDLINE, NOW, RIM, FakeTriage, case, orthanc_id, summary, unavailable
+from fake_cases import DEEP, MIDLINE, NOW, RIM, case, orthanc_id, summary
+from fake_triage import FakeTriage, unavailable
 from flask import Flask
 from flask.testing import FlaskClient
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from fake_triage import NOW, case, in_full, summary
+from fake_cases import NOW, case, in_full, summary
 
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency

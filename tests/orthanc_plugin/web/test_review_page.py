@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from fake_triage import orthanc_id
+from fake_cases import orthanc_id
 from flask.testing import FlaskClient
 from reading_room import ReadingRoom
 from store_samples import seen

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
-from fake_triage import orthanc_id
+from fake_cases import orthanc_id
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from qt_host import run_until

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import fake_triage
+import fake_cases
 import pytest
 from HeadCTTriageLib import words
 from HeadCTTriageLib.panel import rows
@@ -25,7 +25,7 @@ from orthanc_plugin.web.reading import following
 
 def cases() -> tuple[Case, ...]:
     """One of every kind, through JSON as a server sends them."""
-    view = WorklistView(generated_at=fake_triage.NOW, rows=fake_triage.rows())
+    view = WorklistView(generated_at=fake_cases.NOW, rows=fake_cases.rows())
     return read(Worklist, view.model_dump(mode="json")).rows
 
 
@@ -43,7 +43,7 @@ def of_every_kind() -> dict[str, tuple[Case, Any]]:
         "green",
         "green2",
     ]
-    return {k: (c, r) for k, c, r in zip(keys, cases(), fake_triage.rows(), strict=True)}
+    return {k: (c, r) for k, c, r in zip(keys, cases(), fake_cases.rows(), strict=True)}
 
 
 @pytest.mark.parametrize("urgency", Urgency)
@@ -174,7 +174,7 @@ def test_next_case_is_the_pages_next_case(of_every_kind: dict[str, tuple[Case, A
             state = {"reviewed": reviewed, "disputed": disputed, "reopened": reopened}
             mine = replace(case, reviews=tuple(r for r, _ in by), **state)
             theirs = view.model_copy(update={**state, "reviews": tuple(r for _, r in by)})
-            worklist = WorklistView(generated_at=fake_triage.NOW, rows=(theirs,))
+            worklist = WorklistView(generated_at=fake_cases.NOW, rows=(theirs,))
             expected = following(worklist, "", "sato", blind=False) is not None
             assert rows.waits_for(mine, "sato") is expected, (case.id, state)
 

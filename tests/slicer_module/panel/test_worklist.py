@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
-from fake_triage import FakeTriage, orthanc_id
+from fake_cases import orthanc_id
+from fake_triage import FakeTriage
 from flask import Flask
 from processor_time import noticed
 from PySide6.QtCore import Qt
