@@ -27,6 +27,7 @@ from headct.images.noise import fine_noise
 from headct.images.quiet import quiet
 from headct.images.reading import load_series, read_headers
 from headct.images.series import CTSeries, Sources
+from headct.language import Phrase, pgettext
 from headct.reasons import Reason, ReasonCode
 
 MIN_IMAGES = 8
@@ -145,7 +146,7 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     if not images:
         raise _refused(ReasonCode.LOCALIZER)
     if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
-        raise _refused(ReasonCode.UNREADABLE, "multi-frame CT is not supported")
+        raise _refused(ReasonCode.UNREADABLE, pgettext("detail", "multi-frame CT is not supported"))
     if sum(map(_is_axial, images)) <= len(images) / 2:
         raise _refused(ReasonCode.NOT_AXIAL)
     for header in images:
@@ -167,18 +168,20 @@ def check_pixels(series: CTSeries, measured: Levels | None = None) -> None:
     if solid.any():
         texture, mean = float(np.median(at.texture_hu[solid])), float(np.median(at.mean_hu[solid]))
         if texture < _UNIFORM_HU or (abs(mean) < _WATER_HU and texture < _WATER_TEXTURE_HU):
-            raise _refused(ReasonCode.PHANTOM, "one uniform material")
+            raise _refused(ReasonCode.PHANTOM, pgettext("detail", "one uniform material"))
     if np.mean(at.air > _LUNG_SHARE) > 1 / 3:
-        raise _refused(ReasonCode.NOT_A_HEAD, "lungs")
+        raise _refused(ReasonCode.NOT_A_HEAD, pgettext("detail", "lungs"))
     if "pixel_spacing" not in series.assumed and at.head_cm2.max() > _BODY_CM2:
-        raise _refused(ReasonCode.NOT_A_HEAD, "too large")
+        raise _refused(ReasonCode.NOT_A_HEAD, pgettext("detail", "too large"))
     if "pixel_spacing" not in series.assumed and 0 < at.head_cm2.max() < _TINY_CM2:
-        raise _refused(ReasonCode.NOT_A_HEAD, "too small")
+        raise _refused(ReasonCode.NOT_A_HEAD, pgettext("detail", "too small"))
     noise, correlation = _noise(series, solid)
     if noise > _BONE_NOISE_HU and correlation < _BONE_CORRELATION:
-        raise _refused(ReasonCode.BONE_KERNEL, f"noise {noise:.0f} HU")
+        raise _refused(
+            ReasonCode.BONE_KERNEL, pgettext("detail", "noise {noise} HU", noise=format(noise, ".0f"))
+        )
     if series.slab_heights_mm[solid & (at.skull >= _SKULL_SHARE)].sum() < _SKULL_MM:
-        raise _refused(ReasonCode.NOT_A_HEAD, "no brain within a skull")
+        raise _refused(ReasonCode.NOT_A_HEAD, pgettext("detail", "no brain within a skull"))
     _check_brain(series, at)
 
 
@@ -201,8 +204,8 @@ def age_years(header: Dataset) -> float | None:
     return (studied - born).days / 365.25
 
 
-def _refused(code: ReasonCode, detail: str = "") -> NotAnalysedError:
-    return NotAnalysedError(Reason(code, detail))
+def _refused(code: ReasonCode, detail: Phrase | str = "") -> NotAnalysedError:
+    return NotAnalysedError(Reason(code, str(detail)))
 
 
 def _is_axial(header: Dataset) -> bool:
@@ -234,9 +237,11 @@ def _check_brain(series: CTSeries, at: Levels) -> None:
     area = at.head_cm2[brain]
     least = np.minimum(np.maximum.accumulate(area), np.maximum.accumulate(area[::-1])[::-1])
     if (at.soft[brain] < _BLANK_LEVEL).any() or (area < _BLANK_SHARE * least).any():
-        raise _refused(ReasonCode.UNREADABLE, "blank pictures among the slices")
+        raise _refused(ReasonCode.UNREADABLE, pgettext("detail", "blank pictures among the slices"))
     if series.slab_heights_mm[brain].sum() > _TALL_MM:
-        raise _refused(ReasonCode.INCONSISTENT_GEOMETRY, "slices too far apart for a head")
+        raise _refused(
+            ReasonCode.INCONSISTENT_GEOMETRY, pgettext("detail", "slices too far apart for a head")
+        )
 
 
 def _date(value: str) -> date | None:

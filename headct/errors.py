@@ -1,17 +1,31 @@
 """The tree of errors: one root, small leaves."""
 
+from headct.language import Phrase
 from headct.reasons import Reason
 
 
 class HeadCTError(Exception):
     """Root of every error raised on purpose by this project."""
 
+    @property
+    def sentence(self) -> Phrase:
+        """What is wrong, for the reader's language; plain English where it was raised with that."""
+        said = self.args[0] if self.args else ""
+        return said if isinstance(said, Phrase) else Phrase("{text}", {"text": said})
+
+
+class ToldError(HeadCTError):
+    """An error whose sentence is for who asked, in their language."""
+
+    def __init__(self, sentence: Phrase) -> None:
+        super().__init__(sentence)
+
 
 class UnusableInputError(HeadCTError):
     """The input as a whole cannot be used (no such folder, no DICOM file in it)."""
 
 
-class BundleError(HeadCTError):
+class BundleError(ToldError):
     """A bundle is missing, incomplete, altered (hash mismatch) or made for another input contract."""
 
 
@@ -35,8 +49,8 @@ class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 
 
-class ReviewError(HeadCTError):
-    """A review contradicts itself; the message is shown to the reader."""
+class ReviewError(ToldError):
+    """A review contradicts itself."""
 
 
 class SettingsError(HeadCTError):

@@ -1,10 +1,9 @@
-"""Why a series is not analysed or failed, in words a doctor understands, English and Japanese."""
+"""Why a series is not analysed or failed, in words a doctor understands."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
-Language = Literal["en", "ja"]
+from headct.language import Language, Phrase, _, read_back
 
 
 class ReasonCode(StrEnum):
@@ -26,30 +25,35 @@ class ReasonCode(StrEnum):
     """The program's own fault; the series is *failed* and may be run again."""
 
 
-_SENTENCES: dict[ReasonCode, tuple[str, str]] = {
-    ReasonCode.NOT_CT: ("not a CT", "CT画像ではありません"),
-    ReasonCode.LOCALIZER: ("localizer (scout) image", "位置決め画像（スカウト）です"),
-    ReasonCode.NOT_AXIAL: ("not an axial series", "軸位断（横断像）ではありません"),
-    ReasonCode.BONE_KERNEL: ("bone kernel (too sharp to judge blood)", "骨条件の再構成です"),
-    ReasonCode.CONTRAST: ("contrast medium given", "造影CTです"),
-    ReasonCode.PHANTOM: ("test object (phantom)", "ファントム画像です"),
-    ReasonCode.NOT_A_HEAD: ("not a head", "頭部の画像ではありません"),
-    ReasonCode.HEAD_NOT_COVERED: ("head not fully covered", "頭部全体が撮影範囲に含まれていません"),
-    ReasonCode.INCONSISTENT_GEOMETRY: ("inconsistent geometry", "画像の位置情報が整合しません"),
-    ReasonCode.TOO_FEW_SLICES: ("too few slices", "スライス枚数が不足しています"),
-    ReasonCode.UNREADABLE: ("image data cannot be read", "画像データを読み取れません"),
-    ReasonCode.INTERNAL_ERROR: ("the analysis failed", "解析に失敗しました"),
+_SENTENCES: dict[ReasonCode, Phrase] = {
+    ReasonCode.NOT_CT: _("not a CT"),
+    ReasonCode.LOCALIZER: _("localizer (scout) image"),
+    ReasonCode.NOT_AXIAL: _("not an axial series"),
+    ReasonCode.BONE_KERNEL: _("bone kernel (too sharp to judge blood)"),
+    ReasonCode.CONTRAST: _("contrast medium given"),
+    ReasonCode.PHANTOM: _("test object (phantom)"),
+    ReasonCode.NOT_A_HEAD: _("not a head"),
+    ReasonCode.HEAD_NOT_COVERED: _("head not fully covered"),
+    ReasonCode.INCONSISTENT_GEOMETRY: _("inconsistent geometry"),
+    ReasonCode.TOO_FEW_SLICES: _("too few slices"),
+    ReasonCode.UNREADABLE: _("image data cannot be read"),
+    ReasonCode.INTERNAL_ERROR: _("the analysis failed"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason with an optional detail in English (figures, never patient data)."""
+    """A reason with an optional detail (figures, never patient data).
+
+    The detail is a phrase of the context *detail* in English, as stores and lists of exclusions keep it.
+    """
 
     code: ReasonCode
     detail: str = ""
 
     def sentence(self, language: Language = "en") -> str:
         """The reason in words, with its detail in brackets."""
-        words = _SENTENCES[self.code][language == "ja"]
-        return f"{words} ({self.detail})" if self.detail else words
+        reason = _SENTENCES[self.code]
+        if not self.detail:
+            return reason.say(language)
+        return _("{reason} ({detail})", reason=reason, detail=read_back(self.detail)).say(language)

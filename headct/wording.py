@@ -7,145 +7,110 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from math import floor
 
-from headct.reasons import Language
+from headct.language import Language, Phrase, _, pgettext
 from headct.terms.assessment import Finding, FindingKind, Location, State
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import MIDLINE_NOISE_MM, Rubric, Rule, default_rubric
 
-_Pair = tuple[str, str]
+_NOTICE: Phrase = _("For reference only. The program supports; the physician makes the final judgement.")
 
-_NOTICE: _Pair = (
-    "For reference only. The program supports; the physician makes the final judgement.",
-    "参考情報です。本プログラムは診療を支援するものであり、最終判断は医師が行います。",
-)
+_REGION: Phrase = _("Intracranial haemorrhage, suspected")
 
-_REGION: _Pair = ("Intracranial haemorrhage, suspected", "頭蓋内出血の疑い")
-
-_COLOURS: dict[Urgency, _Pair] = {
-    Urgency.GREEN: ("green", "緑"),
-    Urgency.YELLOW: ("yellow", "黄"),
-    Urgency.RED: ("red", "赤"),
-    Urgency.BLACK: ("black", "黒"),
+_COLOURS: dict[Urgency, Phrase] = {
+    Urgency.GREEN: _("green"),
+    Urgency.YELLOW: _("yellow"),
+    Urgency.RED: _("red"),
+    Urgency.BLACK: _("black"),
 }
-_MACHINE: dict[Urgency, _Pair] = {
-    Urgency.GREEN: ("nothing flagged", "指摘なし"),
-    Urgency.YELLOW: ("specialist needed, not urgent", "専門医の診療が必要・緊急ではない"),
-    Urgency.RED: ("urgent, specialist now", "緊急・直ちに専門医へ"),
-    Urgency.BLACK: ("suspected extreme severity, specialist now", "最重症疑い・直ちに専門医へ"),
+_MACHINE: dict[Urgency, Phrase] = {
+    Urgency.GREEN: _("nothing flagged"),
+    Urgency.YELLOW: _("specialist needed, not urgent"),
+    Urgency.RED: _("urgent, specialist now"),
+    Urgency.BLACK: _("suspected extreme severity, specialist now"),
 }
-_PERSON: dict[Urgency, _Pair] = {
-    Urgency.GREEN: ("no specialist treatment needed", "専門的治療は不要"),
-    Urgency.YELLOW: ("specialist treatment needed, not urgent", "専門的治療が必要・緊急ではない"),
-    Urgency.RED: ("urgent, specialist treatment at once", "緊急・直ちに専門的治療が必要"),
-    Urgency.BLACK: (
-        "so severe that treatment is not expected to change the outcome",
-        "最重症・治療による転帰の改善が見込めない",
-    ),
+_PERSON: dict[Urgency, Phrase] = {
+    Urgency.GREEN: _("no specialist treatment needed"),
+    Urgency.YELLOW: _("specialist treatment needed, not urgent"),
+    Urgency.RED: _("urgent, specialist treatment at once"),
+    Urgency.BLACK: _("so severe that treatment is not expected to change the outcome"),
 }
 
-_STATES: dict[State, _Pair] = {
-    State.ASSESSED: ("assessed", "判定済み"),
-    State.NOT_ANALYSED: ("not analysed", "解析対象外"),
-    State.FAILED: ("failed", "解析失敗"),
+_STATES: dict[State, Phrase] = {
+    State.ASSESSED: _("assessed"),
+    State.NOT_ANALYSED: _("not analysed"),
+    State.FAILED: _("failed"),
 }
 
-_PLACES: dict[Location | None, _Pair] = {
-    Location.PERIPHERAL: ("bleed near the inner table of the skull", "頭蓋内板に近い出血"),
-    Location.DEEP: ("deep bleed", "深部の出血"),
-    None: ("bleed", "出血"),
+_PLACES: dict[Location | None, Phrase] = {
+    Location.PERIPHERAL: _("bleed near the inner table of the skull"),
+    Location.DEEP: _("deep bleed"),
+    None: _("bleed"),
 }
 
-_CAUTIONS: dict[str, _Pair] = {
-    "child": (
-        "a child: tested on few children only",
-        "小児です（小児での検証例はわずかです）",
+_KINDS = {
+    FindingKind.OLD_COLLECTION: _("old collection of low density"),
+    FindingKind.INTRAVENTRICULAR_BLOOD: pgettext("finding", "blood in the ventricles"),
+}
+_COMMA = pgettext("between the figures of a finding", ", ")
+
+_CAUTIONS: dict[str, Phrase] = {
+    "child": _("a child: tested on few children only"),
+    "age_unknown": _("age unknown: may be a child"),
+    "partial": _("preliminary: only part of the head has arrived"),
+    "learned_urgency": _(
+        "the colour was learned from specialists' judgements; by size criteria alone it would be another"
     ),
-    "age_unknown": ("age unknown: may be a child", "年齢不明（小児の可能性）"),
-    "partial": ("preliminary: only part of the head has arrived", "暫定：頭部の一部のみ受信"),
-    "learned_urgency": (
-        "the colour was learned from specialists' judgements; by size criteria alone it would be another",
-        "この色は専門医の判定から学習したもので、大きさの基準のみによる色とは異なります",
-    ),
-    "images_dropped": ("some images of the series were left out", "一部の画像を除外しました"),
-    "assumed_pixel_spacing": (
-        "sizes in ml and mm rest on an assumed pixel spacing",
-        "画素間隔の情報がなく、体積と厚さは推定に基づきます",
-    ),
-    "assumed_slice_positions": (
-        "slice positions were assumed; volumes may be wrong",
-        "スライス位置の情報がなく、体積は推定に基づきます",
-    ),
-    "assumed_orientation": (
-        "orientation was assumed; left and right may be exchanged",
-        "向きの情報がなく、左右が逆の可能性があります",
-    ),
-    "assumed_rescale": ("densities were assumed", "CT値の換算情報がなく、推定値を用いました"),
+    "images_dropped": _("some images of the series were left out"),
+    "assumed_pixel_spacing": _("sizes in ml and mm rest on an assumed pixel spacing"),
+    "assumed_slice_positions": _("slice positions were assumed; volumes may be wrong"),
+    "assumed_orientation": _("orientation was assumed; left and right may be exchanged"),
+    "assumed_rescale": _("densities were assumed"),
 }
 
-_RULES: dict[Rule, _Pair] = {
-    Rule.VENTRICULAR_BLACK: (
-        "more than {ventricular_black_ml:g} ml with blood in the ventricles",
-        "脳室内出血を伴い総量 {ventricular_black_ml:g} ml を超える",
+_RULES: dict[Rule, Phrase] = {
+    Rule.VENTRICULAR_BLACK: _("more than {ventricular_black_ml:g} ml with blood in the ventricles"),
+    Rule.TOTAL_BLACK: _("more than {total_black_ml:g} ml in all"),
+    Rule.THICKNESS: _(
+        "thickness of {thickness_red_mm:g} mm or more (size criteria of the Brain Injury Guidelines)"
     ),
-    Rule.TOTAL_BLACK: ("more than {total_black_ml:g} ml in all", "総量 {total_black_ml:g} ml を超える"),
-    Rule.THICKNESS: (
-        "thickness of {thickness_red_mm:g} mm or more (size criteria of the Brain Injury Guidelines)",
-        "厚さ {thickness_red_mm:g} mm 以上（Brain Injury Guidelines の大きさの基準）",
+    Rule.DEEP_COUNT: _(
+        "{deep_count_red:g} or more deep bleeds (size criteria of the Brain Injury Guidelines)"
     ),
-    Rule.DEEP_COUNT: (
-        "{deep_count_red:g} or more deep bleeds (size criteria of the Brain Injury Guidelines)",
-        "深部の出血が {deep_count_red:g} か所以上（Brain Injury Guidelines の大きさの基準）",
-    ),
-    Rule.PERIPHERAL_VOLUME: (
-        "a bleed near the inner table of more than {peripheral_red_ml:g} ml",
-        "頭蓋内板に近い出血が {peripheral_red_ml:g} ml を超える",
-    ),
-    Rule.DEEP_VOLUME: (
-        "a deep bleed of {deep_red_ml:g} ml or more",
-        "深部の出血が {deep_red_ml:g} ml 以上",
-    ),
-    Rule.TOTAL_VOLUME: ("{total_red_ml:g} ml or more in all", "総量 {total_red_ml:g} ml 以上"),
-    Rule.VENTRICULAR: ("blood in the ventricles", "脳室内出血"),
-    Rule.MIDLINE: (
-        "midline offset of {midline_mm:g} mm or more together with a bleed",
-        "出血を伴う {midline_mm:g} mm 以上の正中偏位",
-    ),
-    Rule.ANY_BLEED: ("a bleed or an old collection", "出血または陳旧性の貯留"),
-    Rule.MIDLINE_ALONE: (
-        "midline offset of {midline_mm:g} mm or more without a bleed in sight",
-        "出血の指摘を伴わない {midline_mm:g} mm 以上の正中偏位",
-    ),
+    Rule.PERIPHERAL_VOLUME: _("a bleed near the inner table of more than {peripheral_red_ml:g} ml"),
+    Rule.DEEP_VOLUME: _("a deep bleed of {deep_red_ml:g} ml or more"),
+    Rule.TOTAL_VOLUME: _("{total_red_ml:g} ml or more in all"),
+    Rule.VENTRICULAR: _("blood in the ventricles"),
+    Rule.MIDLINE: _("midline offset of {midline_mm:g} mm or more together with a bleed"),
+    Rule.ANY_BLEED: _("a bleed or an old collection"),
+    Rule.MIDLINE_ALONE: _("midline offset of {midline_mm:g} mm or more without a bleed in sight"),
 }
 
 
-_ACTIONS: dict[Action, _Pair] = {
-    Action.CONFIRM: ("urgency confirmed", "緊急度の判定に同意"),
-    Action.RELABEL: ("urgency set by the reader", "緊急度を読影者が設定"),
-    Action.EXCLUDE: ("excluded from training", "学習データから除外"),
+_ACTIONS: dict[Action, Phrase] = {
+    Action.CONFIRM: _("urgency confirmed"),
+    Action.RELABEL: _("urgency set by the reader"),
+    Action.EXCLUDE: _("excluded from training"),
 }
-_EXCLUSIONS: dict[Exclusion, _Pair] = {
-    Exclusion.POST_OPERATIVE: ("after an operation", "術後"),
-    Exclusion.REPEAT: ("repeat examination of the same patient", "同一患者の再検査"),
-    Exclusion.POOR_QUALITY: ("poor image quality", "画質不良"),
-    Exclusion.WRONG_SERIES: ("wrong series", "対象外のシリーズ"),
-    Exclusion.OTHER: ("another reason, said in the comment", "その他（コメント参照）"),
+_EXCLUSIONS: dict[Exclusion, Phrase] = {
+    Exclusion.POST_OPERATIVE: _("after an operation"),
+    Exclusion.REPEAT: _("repeat examination of the same patient"),
+    Exclusion.POOR_QUALITY: _("poor image quality"),
+    Exclusion.WRONG_SERIES: _("wrong series"),
+    Exclusion.OTHER: _("another reason, said in the comment"),
 }
-_REVIEW_FINDINGS: dict[ReviewFinding, _Pair] = {
-    ReviewFinding.HAEMORRHAGE: ("bleed within the skull", "頭蓋内出血"),
-    ReviewFinding.INTRAPARENCHYMAL: ("intraparenchymal bleed", "脳実質内出血"),
-    ReviewFinding.INTRAVENTRICULAR: ("blood in the ventricles", "脳室内出血"),
-    ReviewFinding.SUBARACHNOID: ("subarachnoid bleed", "くも膜下出血"),
-    ReviewFinding.EPIDURAL: ("epidural bleed", "硬膜外出血"),
-    ReviewFinding.SUBDURAL: ("subdural bleed", "硬膜下出血"),
-    ReviewFinding.OLD_COLLECTION: ("old collection of low density", "低吸収の陳旧性貯留"),
-    ReviewFinding.MIDLINE_SHIFT: ("midline shift", "正中偏位"),
-    ReviewFinding.FRACTURE: ("skull fracture", "頭蓋骨骨折"),
+_REVIEW_FINDINGS: dict[ReviewFinding, Phrase] = {
+    ReviewFinding.HAEMORRHAGE: _("bleed within the skull"),
+    ReviewFinding.INTRAPARENCHYMAL: _("intraparenchymal bleed"),
+    ReviewFinding.INTRAVENTRICULAR: _("blood in the ventricles"),
+    ReviewFinding.SUBARACHNOID: _("subarachnoid bleed"),
+    ReviewFinding.EPIDURAL: _("epidural bleed"),
+    ReviewFinding.SUBDURAL: _("subdural bleed"),
+    ReviewFinding.OLD_COLLECTION: _("old collection of low density"),
+    ReviewFinding.MIDLINE_SHIFT: _("midline shift"),
+    ReviewFinding.FRACTURE: _("skull fracture"),
 }
-_BLIND: _Pair = (
-    "given before the machine's answer was shown",
-    "プログラムの判定を見る前の所見",
-)
+_BLIND: Phrase = _("given before the machine's answer was shown")
 
 
 def notice(language: Language = "en") -> str:
@@ -153,85 +118,81 @@ def notice(language: Language = "en") -> str:
 
     After the notice of the Japanese health ministry of 2018-12-19 (医政医発1219第1号).
     """
-    return _in(_NOTICE, language)
+    return _NOTICE.say(language)
 
 
 def region_words(language: Language = "en") -> str:
     """What a region drawn on the images is called."""
-    return _in(_REGION, language)
+    return _REGION.say(language)
 
 
 def colour(urgency: Urgency, language: Language = "en") -> str:
     """Name of the colour; never the only sign on a screen."""
-    return _in(_COLOURS[urgency], language)
+    return _COLOURS[urgency].say(language)
 
 
 def urgency_words(urgency: Urgency, language: Language = "en", *, by_person: bool = False) -> str:
     """What an urgency means. A machine's BLACK is a suspicion; only a person can say more."""
-    return _in((_PERSON if by_person else _MACHINE)[urgency], language)
+    return (_PERSON if by_person else _MACHINE)[urgency].say(language)
 
 
 def state_words(state: State, language: Language = "en") -> str:
     """Name of a final state."""
-    return _in(_STATES[state], language)
+    return _STATES[state].say(language)
 
 
 def caution_words(code: str, language: Language = "en") -> str:
     """A caution; an unknown code is shown as it is rather than left out."""
-    return _in(_CAUTIONS.get(code, (code.replace("_", " "),) * 2), language)
+    return _CAUTIONS[code].say(language) if code in _CAUTIONS else code.replace("_", " ")
 
 
 def rule_words(rule: str, language: Language = "en", rubric: Rubric | None = None) -> str:
     """Why the rubric gave its urgency, with its thresholds; an unknown rule of an older version as it is."""
     if rule not in _RULES:
         return rule.replace("_", " ")
-    return _in(_RULES[Rule(rule)], language).format(**asdict((rubric or default_rubric()).thresholds))
+    return _RULES[Rule(rule)].filled(**asdict((rubric or default_rubric()).thresholds)).say(language)
 
 
 def action_words(action: Action, language: Language = "en") -> str:
     """What a reader did."""
-    return _in(_ACTIONS[action], language)
+    return _ACTIONS[action].say(language)
 
 
 def exclusion_words(reason: Exclusion, language: Language = "en") -> str:
     """Why a case is not to be learnt from."""
-    return _in(_EXCLUSIONS[reason], language)
+    return _EXCLUSIONS[reason].say(language)
 
 
 def review_finding_words(
     finding: ReviewFinding, language: Language = "en", *, present: bool | None = None
 ) -> str:
     """What a reader may find; with ``present`` also whether it is there: ``subdural bleed: present``."""
-    words = _in(_REVIEW_FINDINGS[finding], language)
+    words = _REVIEW_FINDINGS[finding]
     if present is None:
-        return words
-    return words + _in((": present", "：あり") if present else (": absent", "：なし"), language)
+        return words.say(language)
+    return (
+        (_("{finding}: present") if present else _("{finding}: absent")).filled(finding=words).say(language)
+    )
 
 
 def blind_words(language: Language = "en") -> str:
     """That a review was given without knowledge of the machine's answer."""
-    return _in(_BLIND, language)
+    return _BLIND.say(language)
 
 
 def finding_words(finding: Finding, language: Language = "en") -> str:
     """A finding with rounded figures: ``deep bleed, about 23 ml, about 31 mm thick, slices 12-17``."""
     if finding.kind is FindingKind.MIDLINE_OFFSET:
-        return _midline_words(finding.offset_mm, language)
-    english, japanese = {
-        FindingKind.OLD_COLLECTION: ("old collection of low density", "低吸収の陳旧性貯留"),
-        FindingKind.INTRAVENTRICULAR_BLOOD: ("blood in the ventricles", "脳室内の出血"),
-    }.get(finding.kind, _PLACES[finding.location])
-    words = [_in((english, japanese), language)]
+        return _midline(finding.offset_mm).say(language)
+    said = [_KINDS.get(finding.kind, _PLACES[finding.location])]
     if finding.volume_ml is not None:
-        words.append(volume_words(finding.volume_ml, language))
+        said.append(_volume(finding.volume_ml))
     if finding.thickness_mm is not None:
-        mm = max(1, _round(finding.thickness_mm, 1))
-        words.append(_in((f"about {mm} mm thick", f"厚さ約 {mm} mm"), language))
+        said.append(_("about {mm} mm thick", mm=max(1, _round(finding.thickness_mm, 1))))
     if finding.slices:
-        numbers = _ranges(finding.slices)
-        one = len(finding.slices) == 1
-        words.append(_in((f"slice{'' if one else 's'} {numbers}", f"スライス {numbers}"), language))
-    return _in((", ", "、"), language).join(words)
+        some = _("slice {numbers}") if len(finding.slices) == 1 else _("slices {numbers}")
+        said.append(some.filled(numbers=_ranges(finding.slices)))
+    return _COMMA.say(language).join(phrase.say(language) for phrase in said)
 
 
 def findings_words(findings: Sequence[Finding], language: Language = "en", limit: int = 6) -> tuple[str, ...]:
@@ -239,39 +200,32 @@ def findings_words(findings: Sequence[Finding], language: Language = "en", limit
     bleeds = [f for f in findings if f.kind is not FindingKind.MIDLINE_OFFSET]
     lines = [finding_words(f, language) for f in bleeds[:limit]]
     if more := bleeds[limit:]:
-        ml = volume_words(sum(f.volume_ml or 0.0 for f in more), language)
-        lines.append(
-            _in((f"and {len(more)} smaller, {ml} together", f"ほか {len(more)} か所、合計{ml}"), language)
-        )
+        together = _volume(sum(f.volume_ml or 0.0 for f in more))
+        lines.append(_("and {count} smaller, {ml} together", count=len(more), ml=together).say(language))
     lines += [finding_words(f, language) for f in findings if f.kind is FindingKind.MIDLINE_OFFSET]
     return tuple(lines)
 
 
 def volume_words(ml: float, language: Language = "en") -> str:
     """A volume as exactly as it is known: whole millilitres, then steps of 5 and 10."""
+    return _volume(ml).say(language)
+
+
+def _volume(ml: float) -> Phrase:
     if ml < 1:
-        return _in(("under 1 ml", "1 ml 未満"), language)
-    whole = _round(ml, 1 if ml < 50 else 5 if ml < 100 else 10)
-    return _in((f"about {whole} ml", f"約 {whole} ml"), language)
+        return _("under 1 ml")
+    return _("about {whole} ml", whole=_round(ml, 1 if ml < 50 else 5 if ml < 100 else 10))
 
 
-def _midline_words(offset_mm: float | None, language: Language) -> str:
+def _midline(offset_mm: float | None) -> Phrase:
     if offset_mm is None:
-        return _in(("midline offset not measurable", "正中偏位は計測不能"), language)
+        return _("midline offset not measurable")
     if abs(offset_mm) < MIDLINE_NOISE_MM:
-        noise = f"{MIDLINE_NOISE_MM:g}"
-        pair = (
-            f"midline offset under {noise} mm, within the noise of the measure",
-            f"正中偏位 {noise} mm 未満（計測誤差の範囲）",
-        )
-        return _in(pair, language)
-    mm, left = _round(abs(offset_mm), 1), offset_mm > 0
-    english = f"midline offset about {mm} mm towards the patient's {'left' if left else 'right'}"
-    return _in((english, f"正中偏位 約 {mm} mm（患者の{'左' if left else '右'}側へ）"), language)
-
-
-def _in(pair: _Pair, language: Language) -> str:
-    return pair[language == "ja"]
+        return _("midline offset under {noise:g} mm, within the noise of the measure", noise=MIDLINE_NOISE_MM)
+    mm = _round(abs(offset_mm), 1)
+    if offset_mm > 0:
+        return _("midline offset about {mm} mm towards the patient's left", mm=mm)
+    return _("midline offset about {mm} mm towards the patient's right", mm=mm)
 
 
 def _round(value: float, step: int) -> int:

@@ -15,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from headct.language import Phrase
 from headct.terms.urgency import Urgency
 
 UrgencyName = Annotated[
@@ -47,6 +48,11 @@ class Words(View):
 
     en: str
     ja: str
+
+    @classmethod
+    def of(cls, phrase: Phrase) -> Self:
+        """From the phrase."""
+        return cls(en=phrase.say("en"), ja=phrase.say("ja"))
 
 
 class ErrorView(View):

@@ -1,19 +1,19 @@
-"""The ways to say no to who asks: of each the message is for them."""
+"""The ways to say no to who asks, in their language."""
 
-from headct.errors import HeadCTError
+from headct.errors import ToldError
 
 
-class NotFoundError(HeadCTError):
+class NotFoundError(ToldError):
     """No study, series or slice of that name."""
 
 
-class RefusedError(HeadCTError):
-    """The request is understood and not allowed; the message is shown to who asked."""
+class RefusedError(ToldError):
+    """The request is understood and not allowed."""
 
 
-class ConflictError(HeadCTError):
-    """As things stand now it cannot be done; the message is shown to who asked."""
+class ConflictError(ToldError):
+    """As things stand now it cannot be done."""
 
 
-class UnavailableError(HeadCTError):
-    """Triage cannot answer now, for instance because its store cannot be read; the message says why."""
+class UnavailableError(ToldError):
+    """Triage cannot answer now, for instance because its store cannot be read; the sentence says why."""

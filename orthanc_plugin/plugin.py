@@ -7,6 +7,7 @@ When triage cannot start, Orthanc stores images as ever and ``/triage/`` says wh
 import html
 import json
 import logging
+import re
 import site
 import sys
 import threading
@@ -23,21 +24,43 @@ UNKNOWN_RESOURCE = (7, 17)
 """Orthanc's error codes InexistentItem and UnknownResource."""
 
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">
-<title>Triage is not running</title></head>
+<html lang="{language}"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">
+<title>{title}</title></head>
 <body style="font-family: sans-serif; max-width: 40em; margin: 3em auto">
-<h1>Triage is not running</h1>
-<p lang="ja">自動トリアージは停止しています。画像の受信と保存は続いています。緊急度は判定されません。</p>
-<p>Images are received and stored as always. No urgency is given: see every head CT in order of arrival.</p>
+<h1>{title}</h1>
+<p>{meanwhile}</p>
 <p><strong>{reason}</strong></p>
 </body></html>"""
+
+
+def _(message: str, **figures: object) -> Callable[[Any], str]:
+    """Words by language; English where even the catalogue cannot be loaded."""
+
+    def say(language: Any) -> str:
+        try:
+            from headct.language import Phrase
+
+            return Phrase(message, figures).say(language)
+        except Exception:  # whatever keeps triage from starting must still be said
+            return message.format(**figures)
+
+    return say
+
+
+def language_of(request: dict[str, Any]) -> str:
+    """The language of who asks: of the address, of the cookie of our pages, of the browser, else English."""
+    headers = request.get("headers", {})
+    cookie = re.search(r"\bheadct_language=(\w+)", headers.get("cookie", ""))
+    wishes = [request.get("get", {}).get("lang"), cookie and cookie[1]]
+    wishes += re.findall(r"\b(?:en|ja)\b", headers.get("accept-language", ""))
+    return next((wish for wish in wishes if wish in {"en", "ja"}), "en")
 
 
 class Triage:
     """Starts the rest, tries again while that fails, and answers for it meanwhile."""
 
     def __init__(self) -> None:
-        self.problem = "Triage is starting."
+        self.problem = _("Triage is starting.")
         self.runtime: Any = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._start, name="triage-start", daemon=True)
@@ -59,8 +82,8 @@ class Triage:
                 self.runtime = self._started()
             except BaseException as error:  # SystemExit from a library must not pass either
                 problem = describe(error)
-                if problem != self.problem:
-                    orthanc.LogError(f"Triage cannot start: {problem} {failure(error)}")
+                if problem("en") != self.problem("en"):
+                    orthanc.LogError(f"Triage cannot start: {problem('en')} {failure(error)}")
                 self.problem = problem
                 self._stopping.wait(RETRY_SECONDS)
             else:
@@ -85,14 +108,26 @@ class Triage:
         """Answer a call under ``/triage``."""
         if self.runtime is not None:
             self.runtime.answer(output, uri, request)
-        elif uri.startswith(f"{ROUTE}/api/"):
-            body = json.dumps({"code": "unavailable", "message": self.problem})
+            return
+        language = language_of(request)
+        output.SetHttpHeader("Content-Language", language)
+        if uri.startswith(f"{ROUTE}/api/"):
+            body = json.dumps({"code": "unavailable", "message": self.problem(language)})
             output.SetHttpHeader("Content-Type", "application/json")
             send_status(output, 503, body)
-        else:
-            output.SetHttpHeader("Cache-Control", "no-store")
-            page = PAGE.format(reason=html.escape(self.problem))
-            output.AnswerBuffer(page.encode(), "text/html; charset=utf-8")
+            return
+        output.SetHttpHeader("Cache-Control", "no-store")
+        meanwhile = _(
+            "Images are received and stored as always. No urgency is given: see every head CT in order of"
+            " arrival."
+        )
+        page = PAGE.format(
+            language=language,
+            title=html.escape(_("Triage is not running")(language)),
+            meanwhile=html.escape(meanwhile(language)),
+            reason=html.escape(self.problem(language)),
+        )
+        output.AnswerBuffer(page.encode(), "text/html; charset=utf-8")
 
 
 def get(path: str) -> Any:
@@ -112,18 +147,32 @@ def send_status(output: Any, status: int, body: str) -> None:
     answers.send_status(output, status, body)
 
 
-def describe(error: BaseException) -> str:
+def describe(error: BaseException) -> Callable[[Any], str]:
     """What is wrong, for the person who can put it right; built from what cannot name a patient."""
     if isinstance(error, ModuleNotFoundError):
-        return f"The Python package {error.name} is missing: the virtual environment is absent or incomplete."
+        return _(
+            "The Python package {name} is missing: the virtual environment is absent or incomplete.",
+            name=error.name,
+        )
     if isinstance(error, OSError):
-        return f"{error.strerror or type(error).__name__}: {error.filename or ''}"
+        what = of_system(error.strerror or type(error).__name__)
+        return _("{what}: {where}", what=what, where=error.filename or "")
     if type(error).__module__.startswith("headct"):
-        return str(error)  # our own errors name settings, files and models
+        sentence: Callable[[Any], str] = error.sentence.say  # type: ignore[attr-defined]
+        return sentence  # our own errors name settings, files and models
     if type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
-        original = getattr(error, "orig", None)
-        return f"The store's database cannot be used: {original or type(error).__name__}."
-    return f"Unexpected {type(error).__name__}."
+        what = of_system(str(getattr(error, "orig", None) or type(error).__name__))
+        return _("The store's database cannot be used: {what}.", what=what)
+    return _("Unexpected {kind}.", kind=type(error).__name__)
+
+
+def of_system(said: str) -> object:
+    """What the operating system or SQLite says; English where the catalogue cannot be loaded."""
+    try:
+        from orthanc_plugin.system_words import words_of_system
+    except Exception:  # as above
+        return said
+    return words_of_system(said)
 
 
 def failure(error: BaseException) -> str:
@@ -161,7 +210,8 @@ def guarded(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             except Exception as error:
                 orthanc.LogError(f"Triage, {what}: {failure(error)}")
                 if what == "REST":
-                    body = json.dumps({"code": "internal_error", "message": "Triage failed to answer."})
+                    message = _("Triage failed to answer.")(language_of(named))
+                    body = json.dumps({"code": "internal_error", "message": message})
                     send_status(arguments[0], 500, body)
 
         return call

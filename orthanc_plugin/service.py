@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 import headct
+from headct.language import Phrase, _, pgettext, read_back
 from headct.reasons import ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import BundleIdentity
@@ -22,12 +23,12 @@ from orthanc_plugin.cases import records, reviewing, worklist
 from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift import monitoring
-from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
 from orthanc_plugin.kept import Kept
 from orthanc_plugin.labelling import ranking
-from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.settings import PersonSettings, Role, Settings
@@ -37,10 +38,16 @@ from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
 
-WATCH_SECONDS = 60.0
-"""How long the watch is not worked out again: it reads the results of a year."""
-LIST_SECONDS = 5.0
-"""The same for the reading list, for which nobody waits: it reads every case."""
+DRIFT_SECONDS = 60.0
+"""How long the drift monitoring is not worked out again: it reads the results of a year."""
+LABELLING_SECONDS = 5.0
+"""The same for the labelling queue, for which nobody waits: it reads every case."""
+
+ROLES = {
+    Role.VIEWER: pgettext("role", "a viewer"),
+    Role.READER: pgettext("role", "a reader"),
+    Role.ADMINISTRATOR: pgettext("role", "an administrator"),
+}
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -73,7 +80,9 @@ def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
             return method(*arguments, **named)
         except SQLAlchemyError as error:
             _log.warning("the store cannot be used: %s", failure(error))
-            raise UnavailableError(f"the store cannot be used ({type(error).__name__})") from None
+            raise UnavailableError(
+                _("The store cannot be used ({kind}).", kind=type(error).__name__)
+            ) from None
 
     return call
 
@@ -88,8 +97,10 @@ class Triage:
     arrivals: Follower
     orthanc_version: str
     authentication: bool
-    _watched: Kept[WatchView] = field(default_factory=lambda: Kept(WATCH_SECONDS), repr=False)
-    _listed: Kept[ReadingListView] = field(default_factory=lambda: Kept(LIST_SECONDS), repr=False)
+    _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
+    _kept_labelling: Kept[LabellingQueueView] = field(
+        default_factory=lambda: Kept(LABELLING_SECONDS), repr=False
+    )
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
@@ -104,16 +115,13 @@ class Triage:
                 bundle, model_problem = listing.active(session), listing.problem(session)
         except SQLAlchemyError as error:
             _log.warning("the store cannot be used: %s", failure(error))
-            kind = type(error).__name__
-            reason = Words(
-                en=f"The store cannot be used ({kind}).", ja=f"データベースを使用できません（{kind}）。"
-            )
+            reason = _("The store cannot be used ({kind}).", kind=type(error).__name__)
         return StatusView(
             now=now,
             version=headct.__version__,
             orthanc_version=self.orthanc_version,
             running=reason is None,
-            reason=reason,
+            reason=Words.of(reason) if reason is not None else None,
             workers_alive=self.supervisor.alive,
             workers_wanted=self.settings.workers,
             judging=counts.get(SeriesState.JUDGING, 0),
@@ -146,7 +154,7 @@ class Triage:
             found = records.studies(session, study_id)
             shown = worklist.rows(found, now)
             if not shown:
-                raise NotFoundError("no such study")
+                raise NotFoundError(_("No such study."))
             return StudyView(
                 case=shown[0],
                 series=tuple(
@@ -160,7 +168,7 @@ class Triage:
         with self.database.reading() as session:
             found = session.get(Series, series_id)
             if found is None:
-                raise NotFoundError("no such series")
+                raise NotFoundError(_("No such series."))
             return records.series_view(found, session)
 
     @_answering
@@ -169,10 +177,10 @@ class Triage:
         with self.database.reading() as session:
             found = session.get(Series, series_id)
         if found is None or found.state is SeriesState.WITHDRAWN:
-            raise NotFoundError("no such series")
+            raise NotFoundError(_("No such series."))
         png = Folder.of(self.settings.previews_folder, found.id).read(number, window)
         if png is None:
-            raise NotFoundError("no such slice, or not rendered yet")
+            raise NotFoundError(_("No such slice, or not rendered yet."))
         return png
 
     @_answering
@@ -202,16 +210,16 @@ class Triage:
         self._person(login, Role.READER)
         with self.database.writing() as session:
             if session.get(Series, series_id) is None:
-                raise NotFoundError("no such series")
+                raise NotFoundError(_("No such series."))
             if not queue.rerun(session, series_id, login, queue.utcnow()):
-                raise RefusedError("the series is not in a final state")
+                raise RefusedError(_("The series is not in a final state."))
 
     @_answering
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
         self._person(login, Role.READER)
         if disk.is_low(self.settings):
-            raise UnavailableError("the disk is nearly full, and what is left is for new patients")
+            raise UnavailableError(_("The disk is nearly full, and what is left is for new patients."))
         now = queue.utcnow()
         with self.database.writing() as session:
             studies = imports.announce(session, study_instance_uids, new=new, actor=login, now=now)
@@ -257,22 +265,22 @@ class Triage:
             model_history.end_shadow(session, **_order(login, asked))
 
     @_answering
-    def watch(self) -> WatchView:
+    def drift(self) -> DriftView:
         """Is what comes in and goes out still as it was? As of a minute ago at most."""
-        return self._watched.get(self._watch)
+        return self._kept_drift.get(self._drift)
 
-    def _watch(self) -> WatchView:
+    def _drift(self) -> DriftView:
         with self.database.reading() as session:
-            return monitoring.watch(session, queue.utcnow())
+            return monitoring.drift(session, queue.utcnow())
 
     @_answering
-    def reading_list(self) -> ReadingListView:
+    def labelling_queue(self) -> LabellingQueueView:
         """The cases whose labels would teach most, as of a few seconds ago at most."""
-        return self._listed.get(self._list)
+        return self._kept_labelling.get(self._labelling_queue)
 
-    def _list(self) -> ReadingListView:
+    def _labelling_queue(self) -> LabellingQueueView:
         with self.database.reading() as session:
-            return ranking.reading_list(
+            return ranking.labelling_queue(
                 records.studies(session),
                 ranking.shadows(session),
                 ranking.references(session),
@@ -327,11 +335,12 @@ class Triage:
         """Who a login is, and whether they may review."""
         person = self.settings.people.get(login) if self.authentication else None
         readers = (p.name for p in self.settings.people.values() if p.may(Role.READER))
+        refusal = self._refusal(login, Role.READER)
         return IdentityView(
             login=login,
             name=PatientNameView.of(person.name if person else ""),
             role=person.role if person else Role.VIEWER,
-            refusal=self._refusal(login, Role.READER),
+            refusal=Words.of(refusal) if refusal is not None else None,
             readers=tuple(PatientNameView.of(name) for name in readers),
         )
 
@@ -339,55 +348,43 @@ class Triage:
         """The model of a name, checked again now."""
         offers = [offer for offer in folders.offers(self.settings) if offer.name == name]
         if not offers:
-            raise NotFoundError(f"There is no model {name} on this machine.")
+            raise NotFoundError(_("There is no model {name} on this machine.", name=name))
         best = next((offer for offer in offers if offer.bundle is not None), offers[0])
         bundle, refusal = folders.check(best.folder)
         if best.bundle is None or bundle is None:
-            raise ConflictError(f"{name} is refused: {best.refusal or refusal}.")
+            raise ConflictError(
+                _("{name} is refused: {why}.", name=name, why=read_back(best.refusal or refusal))
+            )
         return bundle.identity
 
     def _person(self, login: str, role: Role) -> PersonSettings:
         """Who a login is, if they may what the role may."""
         refusal = self._refusal(login, role)
         if refusal is not None:
-            raise RefusedError(refusal.en)
+            raise RefusedError(refusal)
         return self.settings.people[login]
 
-    def _refusal(self, login: str, role: Role) -> Words | None:
+    def _refusal(self, login: str, role: Role) -> Phrase | None:
         """Why a login may not what the role may."""
         if not self.authentication:
-            return Words(
-                en="Changes are refused unless Orthanc asks for a user and a password.",
-                ja="Orthancが認証を求めない設定のため、変更はできません。",
-            )
+            return _("Changes are refused unless Orthanc asks for a user and a password.")
         person = self.settings.people.get(login)
         if person is None:
-            return Words(
-                en="The setting People does not say who you are: you may only look.",
-                ja="設定 People にこのログインの登録がないため、閲覧のみ可能です。",
-            )
+            return _("The setting People does not say who you are: you may only look.")
         if not person.may(role):
-            return Words(
-                en=f"This is for a {role.value}; you are a {person.role.value}.",
-                ja=f"この操作には {role.value} の権限が必要です（現在の権限：{person.role.value}）。",
-            )
+            return _("This is for {needed}; you are {own}.", needed=ROLES[role], own=ROLES[person.role])
         return None
 
-    def _why_stopped(self) -> Words | None:
+    def _why_stopped(self) -> Phrase | None:
         if disk.is_low(self.settings):
             free = disk.free_bytes(self.settings) / 2**30
-            return Words(
-                en=f"The disk is nearly full ({free:.1f} GB free).",
-                ja=f"ディスクの空きが不足しています（{free:.1f} GB）。",
-            )
+            return _("The disk is nearly full ({free:.1f} GB free).", free=free)
         if self.arrivals.error is not None:
-            kind = self.arrivals.error
-            return Words(
-                en=f"New images are not noticed ({kind}).", ja=f"新しい画像を検知できません（{kind}）。"
-            )
+            return _("New images are not noticed ({kind}).", kind=self.arrivals.error)
         if self.settings.workers and not self.supervisor.alive:
-            why = f" ({self.supervisor.problem})" if self.supervisor.problem else ""
-            return Words(en=f"No judging process is running{why}.", ja=f"判定プロセスが動いていません{why}。")
+            if not self.supervisor.problem:
+                return _("No judging process is running.")
+            return _("No judging process is running ({why}).", why=read_back(self.supervisor.problem))
         return None
 
 

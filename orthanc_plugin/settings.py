@@ -10,6 +10,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from headct.errors import SettingsError
+from headct.language import _
+from orthanc_plugin.validation import problems
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,16 +45,16 @@ class PersonSettings(BaseModel):
         # What was not checked here would fail at night, when the report of a review is written.
         groups = [group.split("^") for group in name.split("=")]
         if not name.isprintable() or "\\" in name or len(groups) > 3 or max(map(len, groups)) > 5:
-            raise ValueError("is not a DICOM person name")
+            raise ValueError(_("is not a DICOM person name"))
         if not any(part.strip() for group in groups for part in group):
-            raise ValueError("is a DICOM person name without a name in it")
+            raise ValueError(_("is a DICOM person name without a name in it"))
         return name
 
     @field_validator("organisation")
     @classmethod
     def _not_blank(cls, organisation: str) -> str:
         if not organisation.strip():
-            raise ValueError("is blank")
+            raise ValueError(_("is blank"))
         return organisation
 
     def may(self, role: Role) -> bool:
@@ -135,18 +137,18 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.long_quiet_seconds < self.quiet_seconds:
-            raise ValueError("LongQuietSeconds is shorter than QuietSeconds")
+            raise ValueError(_("LongQuietSeconds is shorter than QuietSeconds"))
         if self.database:
             try:
                 url = make_url(self.database)
             except ArgumentError:
-                raise ValueError("Database is not a database URL") from None
+                raise ValueError(_("Database is not a database URL")) from None
             if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-                raise ValueError("Database must outlive the process: an SQLite in memory does not")
+                raise ValueError(_("Database must outlive the process: an SQLite in memory does not"))
         for name in ("storage", "bundle", "models", "python"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_absolute():
-                raise ValueError(f"{to_pascal(name)} must be an absolute path")
+                raise ValueError(_("{name} must be an absolute path", name=to_pascal(name)))
         return self
 
     @property
@@ -189,7 +191,4 @@ def from_orthanc(configuration: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(section)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or SECTION}: {e['msg']}" for e in error.errors()
-        )
-        raise SettingsError(wrong) from None
+        raise SettingsError(problems(error, SECTION)) from None

@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from drift_samples import drifted, queued
 from fake_cases import BUNDLE, NOW, case, draw_slice, in_full, rows, summary
-from watched import listed, watched
 
+from headct.language import _
 from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
 from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
-from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
-from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.settings import Role
 from orthanc_plugin.states import SeriesState, Window
 
+MAY_NOT = _("The setting People does not say who you are: you may only look.")
+CLOSED = _("Changes are refused unless Orthanc asks for a user and a password.")
 MODEL = ModelView(id="bleed25d-0.1.0", state=ModelState.ACTIVE, **BUNDLE.model_dump())
 
 
@@ -67,7 +70,7 @@ class FakeTriage:
         for row in (*self.rows, *self.earlier):
             if row.id == study_id:
                 return StudyView(case=row, series=tuple(in_full(row, s) for s in row.series))
-        raise NotFoundError("No such study.")
+        raise NotFoundError(_("No such study."))
 
     def series(self, series_id: str) -> SeriesView:
         self._stumble()
@@ -75,15 +78,15 @@ class FakeTriage:
             for series in row.series:
                 if series.id == series_id:
                     return in_full(row, series)
-        raise NotFoundError("No such series.")
+        raise NotFoundError(_("No such series."))
 
     def slice_png(self, series_id: str, number: int, window: Window) -> bytes:
         if number >= self.series(series_id).slices:
-            raise NotFoundError("No such slice.")
+            raise NotFoundError(_("No such slice, or not rendered yet."))
         return draw_slice(number, window)
 
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
-        raise RefusedError("Nobody reviews made-up cases.")
+        raise RefusedError(MAY_NOT)
 
     def identity(self, login: str) -> IdentityView:
         return self.me
@@ -93,14 +96,14 @@ class FakeTriage:
 
     def rerun(self, series_id: str, login: str) -> None:
         if not self.current.authentication:
-            raise RefusedError("Changes are refused.")
+            raise RefusedError(CLOSED)
         self.series(series_id)
         self.reruns.append((series_id, login))
 
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         self._stumble()
         if not self.current.authentication:
-            raise RefusedError("Changes are refused.")
+            raise RefusedError(CLOSED)
         self.announced.append((tuple(study_instance_uids), new, login))
         return ImportView(
             studies=tuple(
@@ -113,24 +116,24 @@ class FakeTriage:
         return ModelsView(models=(MODEL,), may_change=login == "admin")
 
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
-        raise RefusedError("Nobody changes made-up models.")
+        raise RefusedError(MAY_NOT)
 
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
-        raise RefusedError("Nobody changes made-up models.")
+        raise RefusedError(MAY_NOT)
 
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
-        raise RefusedError("Nobody changes made-up models.")
+        raise RefusedError(MAY_NOT)
 
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
-        raise RefusedError("Nobody changes made-up models.")
+        raise RefusedError(MAY_NOT)
 
-    def reading_list(self) -> ReadingListView:
+    def labelling_queue(self) -> LabellingQueueView:
         self._stumble()
-        return listed()
+        return queued()
 
-    def watch(self) -> WatchView:
+    def drift(self) -> DriftView:
         self._stumble()
-        return watched()
+        return drifted()
 
     def metrics(self) -> MetricsView:
         return MetricsView(
@@ -149,4 +152,4 @@ class FakeTriage:
 
 def unavailable() -> UnavailableError:
     """What a triage without a store says."""
-    return UnavailableError("The store cannot be read.")
+    return UnavailableError(_("The store cannot be used ({kind}).", kind="OperationalError"))

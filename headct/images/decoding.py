@@ -23,6 +23,7 @@ from headct.errors import NotAnalysedError
 from headct.images.headers import number
 from headct.images.quiet import quiet
 from headct.images.series import DicomSource
+from headct.language import Phrase, pgettext
 from headct.reasons import Reason, ReasonCode
 
 AIR_HU = -1024
@@ -43,8 +44,8 @@ Pixels = NDArray[Any]
 """Stored values of some integer type, shape (rows, columns)."""
 
 
-def _unreadable(detail: str) -> NotAnalysedError:
-    return NotAnalysedError(Reason(ReasonCode.UNREADABLE, detail))
+def _unreadable(detail: Phrase) -> NotAnalysedError:
+    return NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(detail)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +73,32 @@ class PixelFormat:
         """
         rows, columns = number(header, "Rows"), number(header, "Columns")
         if rows is None or columns is None:
-            raise _unreadable("no image size")
+            raise _unreadable(pgettext("detail", "no image size"))
         if not (MIN_SIDE <= rows <= MAX_SIDE and MIN_SIDE <= columns <= MAX_SIDE):
-            raise _unreadable(f"impossible image size {rows:.0f} x {columns:.0f}")
+            raise _unreadable(
+                pgettext(
+                    "detail",
+                    "impossible image size {rows} x {columns}",
+                    rows=format(rows, ".0f"),
+                    columns=format(columns, ".0f"),
+                )
+            )
         if (number(header, "SamplesPerPixel") or 1) != 1:
-            raise _unreadable("colour picture")
+            raise _unreadable(pgettext("detail", "colour picture"))
         if (number(header, "NumberOfFrames") or 1) != 1:
-            raise _unreadable("several frames in one image")
+            raise _unreadable(pgettext("detail", "several frames in one image"))
         allocated = int(number(header, "BitsAllocated") or 16)
         stored = int(number(header, "BitsStored") or allocated)
         high_bit = int(number(header, "HighBit") or stored - 1)
         if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
-            raise _unreadable(f"impossible bit depth {stored} of {allocated}")
+            raise _unreadable(
+                pgettext(
+                    "detail",
+                    "impossible bit depth {stored} of {allocated}",
+                    stored=stored,
+                    allocated=allocated,
+                )
+            )
         if not stored - 1 <= high_bit < allocated:
             high_bit = stored - 1
         signed = number(header, "PixelRepresentation") == 1
@@ -131,9 +146,9 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
         )
         data = file.get("PixelData")
     except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
-        raise _unreadable("damaged file") from error
+        raise _unreadable(pgettext("detail", "damaged file")) from error
     if not isinstance(data, bytes) or not data:
-        raise _unreadable("no pixel data")
+        raise _unreadable(pgettext("detail", "no pixel data"))
     syntax = file.file_meta.get("TransferSyntaxUID") if hasattr(file, "file_meta") else None
     if not file["PixelData"].is_undefined_length:
         order = ">" if syntax == ExplicitVRBigEndian else "<"
@@ -141,7 +156,7 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
     try:
         stream = next(generate_frames(data, number_of_frames=1))
     except Exception as error:
-        raise _unreadable("damaged file") from error
+        raise _unreadable(pgettext("detail", "damaged file")) from error
     if syntax == RLELossless:
         return _clean(_run_length(stream, form), form)
     return _clean(_compressed(stream, form), form)
@@ -169,7 +184,7 @@ def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16
 def _native(data: bytes, form: PixelFormat, order: str) -> Pixels:
     size = form.rows * form.columns
     if len(data) < size * form.bits_allocated // 8:
-        raise _unreadable("pixel data cut short")
+        raise _unreadable(pgettext("detail", "pixel data cut short"))
     values = np.frombuffer(data, dtype=f"{order}u{form.bits_allocated // 8}", count=size)
     return values.reshape(form.rows, form.columns)
 
@@ -188,22 +203,22 @@ def _run_length(stream: bytes, form: PixelFormat) -> Pixels:
     """DICOM RLE (PS3.5 annex G): a header of 16 offsets, one segment a byte plane, high byte first."""
     planes = form.bits_allocated // 8
     if len(stream) < 64:
-        raise _unreadable("pixel data cut short")
+        raise _unreadable(pgettext("detail", "pixel data cut short"))
     header = np.frombuffer(stream, "<u4", count=16).astype(np.int64)
     if header[0] != planes:
-        raise _unreadable("damaged compressed picture")
+        raise _unreadable(pgettext("detail", "damaged compressed picture"))
     offsets = [*header[1 : planes + 1].tolist(), len(stream)]
     size = form.rows * form.columns
     value = np.zeros(size, np.uint32)
     for start, end in pairwise(offsets):
         if not 64 <= start < end <= len(stream):
-            raise _unreadable("damaged compressed picture")
+            raise _unreadable(pgettext("detail", "damaged compressed picture"))
         try:
             plane = np.frombuffer(imagecodecs.packbits_decode(stream[start:end]), np.uint8)
         except RuntimeError as error:
-            raise _unreadable("damaged compressed picture") from error
+            raise _unreadable(pgettext("detail", "damaged compressed picture")) from error
         if len(plane) < size:
-            raise _unreadable("pixel data cut short")
+            raise _unreadable(pgettext("detail", "pixel data cut short"))
         value = (value << np.uint32(8)) | plane[:size]
     return value.reshape(form.rows, form.columns)
 
@@ -212,12 +227,12 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
     """JPEG lossless and lossy, JPEG-LS, JPEG 2000."""
     kind, rows, columns, components = _recognise(stream)
     if (rows, columns) != (form.rows, form.columns):
-        raise _unreadable("picture size differs from the header")
+        raise _unreadable(pgettext("detail", "picture size differs from the header"))
     if components != 1:
-        raise _unreadable("colour picture")
+        raise _unreadable(pgettext("detail", "colour picture"))
     # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
     if kind != "jpeg-2000" and b"\xff\xd9" not in stream[-16:]:
-        raise _unreadable("pixel data cut short")
+        raise _unreadable(pgettext("detail", "pixel data cut short"))
     try:
         if kind == "jpeg":
             picture = imagecodecs.jpeg8_decode(stream)
@@ -226,9 +241,9 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
         else:
             picture = imagecodecs.jpeg2k_decode(stream)
     except (RuntimeError, ValueError, TypeError, MemoryError, NotImplementedError) as error:
-        raise _unreadable("damaged compressed picture") from error
+        raise _unreadable(pgettext("detail", "damaged compressed picture")) from error
     if picture.shape != (form.rows, form.columns) or picture.dtype.kind not in "iu":
-        raise _unreadable("picture size differs from the header")
+        raise _unreadable(pgettext("detail", "picture size differs from the header"))
     return picture
 
 
@@ -256,4 +271,4 @@ def _recognise(stream: bytes) -> tuple[str, int, int, int]:
             columns = int.from_bytes(stream[at + 7 : at + 9], "big")
             return ("jpeg-ls" if marker == _JPEG_LS else "jpeg"), rows, columns, stream[at + 9]
         at += 2 + max(length, 2)
-    raise _unreadable("unsupported compression")
+    raise _unreadable(pgettext("detail", "unsupported compression"))

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from headct.errors import NotAnalysedError
 from headct.images.headers import number, numbers, text
+from headct.language import Phrase, pgettext
 from headct.reasons import Reason, ReasonCode
 
 Vector = NDArray[np.float64]
@@ -37,8 +38,8 @@ _DEFAULT_FIELD_MM = 230.0
 """Field of view of a head CT, assumed where the header gives no scale at all."""
 
 
-def _inconsistent(detail: str) -> NotAnalysedError:
-    return NotAnalysedError(Reason(ReasonCode.INCONSISTENT_GEOMETRY, detail))
+def _inconsistent(detail: Phrase) -> NotAnalysedError:
+    return NotAnalysedError(Reason(ReasonCode.INCONSISTENT_GEOMETRY, str(detail)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ def _members(planes: Sequence[_Plane]) -> tuple[list[int], tuple[str, ...]]:
     kind = next(k for k in ("", "screen capture", "localizer") if any(p.stray == k for p in planes))
     found = [i for i, p in enumerate(planes) if p.stray == kind]
     if not all(planes[i].like(planes[found[0]]) for i in found):
-        raise _inconsistent("mixed orientations or sizes")
+        raise _inconsistent(pgettext("detail", "mixed orientations or sizes"))
     rest = [p.stray for p in planes if p.stray != kind]
     return found, tuple(f"{rest.count(k)} {k}" for k in sorted(set(rest)))
 
@@ -239,7 +240,7 @@ def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[
         s for i in members if (s := numbers(headers[i], "PixelSpacing", 2)) and min(s) > 0.05 and max(s) < 5
     }
     if len(found) > 1 and np.ptp(np.array(list(found)), axis=0).max() > 0.01:
-        raise _inconsistent("pixel spacing varies")
+        raise _inconsistent(pgettext("detail", "pixel spacing varies"))
     if found:
         rows, columns = max(found)
         return (rows, columns), True
@@ -256,7 +257,7 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane
     present = [c for c in corners if c is not None]
     if len(present) == len(members):
         if float(np.ptp(np.array(present), axis=0).max()) > MAX_EXTENT_MM:
-            raise _inconsistent("images metres apart")
+            raise _inconsistent(pgettext("detail", "images metres apart"))
         along: Vector = np.array(present) @ _normal(plane.rows_to, plane.columns_to)
         _refuse_shifts(along, np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1))
         return along, True
@@ -268,7 +269,7 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane
         places = [p for i in members if (p := number(headers[i], keyword)) is not None]
         if len(set(places)) == len(members) and np.ptp(places) * mm < MAX_EXTENT_MM:
             return np.array(places) * mm, False
-    raise _inconsistent("no image positions")
+    raise _inconsistent(pgettext("detail", "no image positions"))
 
 
 def _refuse_shifts(along: Vector, across: Vector) -> None:
@@ -278,7 +279,7 @@ def _refuse_shifts(along: Vector, across: Vector) -> None:
     line = np.polynomial.polynomial.polyfit(along, across, 1)
     rest = across - np.polynomial.polynomial.polyval(along, line).T
     if float(np.abs(rest).max()) > _SHIFT_MM:
-        raise _inconsistent("slices shifted against each other")
+        raise _inconsistent(pgettext("detail", "slices shifted against each other"))
 
 
 def _refuse_holes(gaps: Vector) -> None:
@@ -287,4 +288,6 @@ def _refuse_holes(gaps: Vector) -> None:
         sides = [side for side in (gaps[max(0, k - 3) : k], gaps[k + 1 : k + 4]) if len(side)]
         usual = max((float(np.median(side)) for side in sides), default=gap)
         if gap > max(_HOLE * usual, 1.0):
-            raise _inconsistent(f"slices missing: a gap of {gap:.0f} mm")
+            raise _inconsistent(
+                pgettext("detail", "slices missing: a gap of {gap} mm", gap=format(gap, ".0f"))
+            )

@@ -20,6 +20,7 @@ from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries, DicomSource, Sources
+from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 
 MAX_IMAGES = 6000
@@ -57,14 +58,22 @@ def read_headers(sources: Sources) -> list[Dataset]:
     :raises NotAnalysedError: no image, too many, or one that is not DICOM or is cut short.
     """
     if not sources:
-        raise NotAnalysedError(Reason(ReasonCode.TOO_FEW_SLICES, "no image"))
+        raise NotAnalysedError(Reason(ReasonCode.TOO_FEW_SLICES, str(pgettext("detail", "no image"))))
     if len(sources) > MAX_IMAGES:
-        raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, f"{len(sources)} images in one series"))
+        raise NotAnalysedError(
+            Reason(
+                ReasonCode.UNREADABLE,
+                str(pgettext("detail", "{count} images in one series", count=len(sources))),
+            )
+        )
     headers = []
     for number, source in enumerate(sources, start=1):
         header = _read(source)
         if header is None:
-            raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, f"damaged file {number} of {len(sources)}"))
+            damaged = pgettext(
+                "detail", "damaged file {number} of {count}", number=number, count=len(sources)
+            )
+            raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(damaged)))
         header.buffer = None  # else each header keeps its whole file in memory
         headers.append(header)
     return headers
@@ -86,7 +95,7 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
     rows, columns = forms[order[0]].rows, forms[order[0]].columns
     groups = slabs(found.positions_mm)
     if len(groups) * rows * columns > MAX_VOXELS:
-        raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, "too many voxels"))
+        raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(pgettext("detail", "too many voxels"))))
     hu = np.empty((len(groups), rows, columns), np.int16)
     digests: list[bytes] = [b""] * len(order)
 
@@ -157,9 +166,8 @@ def _without_duplicates(
             hounsfield(decode(sources[a], forms[a]), forms[a]),
             hounsfield(decode(sources[b], forms[b]), forms[b]),
         ):
-            raise NotAnalysedError(
-                Reason(ReasonCode.INCONSISTENT_GEOMETRY, "two different images at one position")
-            )
+            twice = pgettext("detail", "two different images at one position")
+            raise NotAnalysedError(Reason(ReasonCode.INCONSISTENT_GEOMETRY, str(twice)))
     count = len(found.order) - len(keep)
     return found.only(keep), (f"{count} duplicate images",) if count else ()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from headct.errors import BundleError
+from headct.language import pgettext
 from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS
 from headct.network.reference import Reference
 from headct.terms.assessment import BundleIdentity
@@ -144,7 +145,7 @@ def write_bundle(
         BundleError: the folder exists, or the contents would not be read back.
     """
     if folder.exists():
-        raise BundleError(f"{folder} exists; a bundle is never overwritten")
+        raise BundleError(pgettext("detail", "{folder} exists; a bundle is never overwritten", folder=folder))
     files = {contents.network: network, MODEL_CARD: model_card.encode(), **(extra_files or {})}
     body = _to_json(contents, {name: _sha256(data) for name, data in sorted(files.items())})
     body["device_uid"] = _device_uid(body)
@@ -158,7 +159,7 @@ def write_bundle(
         try:
             text = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
-            raise BundleError("a bundle's figures are finite numbers") from error
+            raise BundleError(pgettext("detail", "a bundle's figures are finite numbers")) from error
         (draft / BUNDLE_JSON).write_text(text + "\n", encoding="utf-8")
         load_bundle(draft)
         shutil.move(draft, folder)
@@ -174,19 +175,31 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         raw = (folder / BUNDLE_JSON).read_bytes()
     except OSError as error:
-        raise BundleError(f"{folder} is not a bundle: {BUNDLE_JSON} cannot be read") from error
+        raise BundleError(
+            pgettext(
+                "detail", "{folder} is not a bundle: {file} cannot be read", folder=folder, file=BUNDLE_JSON
+            )
+        ) from error
     body = _parse(raw, folder)
     _check_files(folder, body)
     contents = _from_json(body, folder)
     # The device UID is made from everything else, so a threshold edited by hand is noticed too.
     if body.get("device_uid") != _device_uid(body):
-        raise BundleError(f"{folder} was altered: its device UID does not fit its contents")
+        raise BundleError(
+            pgettext(
+                "detail", "{folder} was altered: its device UID does not fit its contents", folder=folder
+            )
+        )
     try:
         created = datetime.fromisoformat(body["created"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder} does not say when it was created") from error
+        raise BundleError(
+            pgettext("detail", "{folder} does not say when it was created", folder=folder)
+        ) from error
     if created.tzinfo is None:
-        raise BundleError(f"{folder} gives its time of creation without a time zone")
+        raise BundleError(
+            pgettext("detail", "{folder} gives its time of creation without a time zone", folder=folder)
+        )
     return Bundle(folder, contents, body["device_uid"], created, _sha256(raw))
 
 
@@ -203,7 +216,9 @@ def default_bundle() -> Path:
         for folder in shipped_bundles()
     ]
     if not shipped:
-        raise BundleError("no bundle is installed; name one with --bundle or HEADCT_BUNDLE")
+        raise BundleError(
+            pgettext("detail", "no bundle is installed; name one with --bundle or HEADCT_BUNDLE")
+        )
     return max(shipped)[1]
 
 
@@ -231,7 +246,7 @@ def _device_uid(body: Mapping[str, Any]) -> str:
 def _plain(name: object) -> str:
     """A file name without any path; never a way out of the folder."""
     if not isinstance(name, str) or not _PLAIN_NAME.match(name) or name == BUNDLE_JSON:
-        raise BundleError(f"{name!r} is not a plain file name")
+        raise BundleError(pgettext("detail", "{name} is not a plain file name", name=repr(name)))
     return name
 
 
@@ -239,33 +254,63 @@ def _parse(raw: bytes, folder: Path) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except ValueError as error:
-        raise BundleError(f"{folder}: {BUNDLE_JSON} is not JSON") from error
+        raise BundleError(
+            pgettext("detail", "{folder}: {file} is not JSON", folder=folder, file=BUNDLE_JSON)
+        ) from error
     if not isinstance(body, dict):
-        raise BundleError(f"{folder}: {BUNDLE_JSON} is not a JSON object")
+        raise BundleError(
+            pgettext("detail", "{folder}: {file} is not a JSON object", folder=folder, file=BUNDLE_JSON)
+        )
     return body
 
 
 def _check_files(folder: Path, body: Mapping[str, Any]) -> None:
     """Every file named is there and unaltered, and none is there that is not named."""
     if body.get("format") != FORMAT:
-        raise BundleError(f"{folder} has bundle format {body.get('format')!r}; this program reads {FORMAT}")
+        raise BundleError(
+            pgettext(
+                "detail",
+                "{folder} has bundle format {format}; this program reads {own}",
+                folder=folder,
+                format=repr(body.get("format")),
+                own=FORMAT,
+            )
+        )
     files = body.get("files")
     if not isinstance(files, dict) or not files:
-        raise BundleError(f"{folder} does not list its files")
+        raise BundleError(pgettext("detail", "{folder} does not list its files", folder=folder))
     for name, digest in files.items():
         path = folder / _plain(name)
         if not path.is_file() or path.is_symlink():
-            raise BundleError(f"{folder} is incomplete: {name} is missing")
+            raise BundleError(
+                pgettext("detail", "{folder} is incomplete: {name} is missing", folder=folder, name=name)
+            )
         if not isinstance(digest, str) or not _SHA256.match(digest):
-            raise BundleError(f"{folder} gives no SHA-256 for {name}")
+            raise BundleError(
+                pgettext("detail", "{folder} gives no SHA-256 for {name}", folder=folder, name=name)
+            )
         if _sha256(path.read_bytes()) != digest:
-            raise BundleError(f"{folder} was altered: {name} does not have the hash that was recorded")
+            raise BundleError(
+                pgettext(
+                    "detail",
+                    "{folder} was altered: {name} does not have the hash that was recorded",
+                    folder=folder,
+                    name=name,
+                )
+            )
     if MODEL_CARD not in files:
-        raise BundleError(f"{folder} has no model card")
+        raise BundleError(pgettext("detail", "{folder} has no model card", folder=folder))
     # Hidden files are left by desktops and editors and are never read.
     present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if strangers := sorted(present - set(files) - {BUNDLE_JSON}):
-        raise BundleError(f"{folder} was altered: it holds {strangers[0]}, which it does not list")
+        raise BundleError(
+            pgettext(
+                "detail",
+                "{folder} was altered: it holds {name}, which it does not list",
+                folder=folder,
+                name=strangers[0],
+            )
+        )
 
 
 def _to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, Any]:
@@ -299,7 +344,14 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
         expected.rows,
         expected.columns,
     ):
-        raise BundleError(f"{folder} was made for another input than {expected.kind} of this program")
+        raise BundleError(
+            pgettext(
+                "detail",
+                "{folder} was made for another input than {kind} of this program",
+                folder=folder,
+                kind=expected.kind,
+            )
+        )
     try:
         contents = BundleContents(
             name=_checked(body["name"], str, bool),
@@ -334,7 +386,13 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
-            f"{folder}: {BUNDLE_JSON} is incomplete or has a value that cannot be ({error})"
+            pgettext(
+                "detail",
+                "{folder}: {file} is incomplete or has a value that cannot be ({error})",
+                folder=folder,
+                file=BUNDLE_JSON,
+                error=error,
+            )
         ) from error
     return contents
 
@@ -342,7 +400,9 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
 def _get(body: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:
     value = body.get(key)
     if not isinstance(value, dict):
-        raise BundleError(f"{folder}: {BUNDLE_JSON} has no {key}")
+        raise BundleError(
+            pgettext("detail", "{folder}: {file} has no {key}", folder=folder, file=BUNDLE_JSON, key=key)
+        )
     return value
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.errors import BundleError, InferenceError
+from headct.language import pgettext
 from headct.network.bundle import Bundle
 from headct.network.preprocessing import HeadVolume, stacked
 
@@ -45,7 +46,14 @@ class LiteRTRuntime:
             self._interpreter = Interpreter(model_content=network.read_bytes(), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
-            raise BundleError(f"{network} is not a network LiteRT can run") from error
+            raise BundleError(
+                pgettext(
+                    "detail",
+                    "{folder}/{name} is not a network LiteRT can run",
+                    folder=network.parent,
+                    name=network.name,
+                )
+            ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.batch = int(inputs[0]["shape"][0])
         rows, columns, _ = input_shape
@@ -55,7 +63,14 @@ class LiteRTRuntime:
             or tuple(inputs[0]["shape"][1:]) != input_shape
             or tuple(outputs[0]["shape"]) != (self.batch, rows, columns, 1)
         ):
-            raise BundleError(f"{network} does not read and write what its bundle says")
+            raise BundleError(
+                pgettext(
+                    "detail",
+                    "{folder}/{name} does not read and write what its bundle says",
+                    folder=network.parent,
+                    name=network.name,
+                )
+            )
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         self(np.zeros((self.batch, *input_shape), np.float32))
 

@@ -9,7 +9,7 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 from headct.errors import ReportError
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import codes, documents
 from headct.reports.documents import MANUFACTURER, children, concept, refusing
 from headct.reports.evidence import evidence, key_slices

@@ -35,7 +35,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import codes
 from headct.reports.documents import MANUFACTURER
 from headct.reports.evidence import key_slices

@@ -20,7 +20,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from headct.errors import ReportError
 from headct.images import headers
 from headct.images.quiet import quiet
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import codes, documents, structured_report
 from headct.reports.documents import children, coded, concept, escaped, key, only, plain, refusing
 from headct.reports.evidence import (

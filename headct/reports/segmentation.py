@@ -29,7 +29,7 @@ from headct.images.geometry import Vector, as_stored, orientation
 from headct.images.headers import number, numbers, text
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import codes, documents
 from headct.reports.documents import MANUFACTURER, refusing
 from headct.reports.evidence import evidence

@@ -15,7 +15,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from headct.errors import ReportError
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import codes, documents
 from headct.reports.documents import children, coded, concept, key, only, refusing
 from headct.reports.evidence import evidence, reference, referenced_slices

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from headct.errors import ReviewError
+from headct.language import _
 from headct.terms.urgency import Urgency
 
 LONGEST_COMMENT = 2000
@@ -98,17 +99,17 @@ class Review:
             ReviewError: in one sentence, shown to the reader.
         """
         if (self.action is Action.EXCLUDE) != (self.reason is not None):
-            raise ReviewError("An exclusion, and nothing else, has a reason.")
+            raise ReviewError(_("An exclusion, and nothing else, has a reason."))
         if (self.action is Action.EXCLUDE) != (self.urgency is None):
-            raise ReviewError("Every review but an exclusion has an urgency.")
+            raise ReviewError(_("Every review but an exclusion has an urgency."))
         if self.reason is Exclusion.OTHER and not self.comment.strip():
-            raise ReviewError("Say in the comment why the case is excluded.")
+            raise ReviewError(_("Say in the comment why the case is excluded."))
         if len(self.comment) > LONGEST_COMMENT:
-            raise ReviewError(f"A comment has at most {LONGEST_COMMENT} characters.")
+            raise ReviewError(_("A comment has at most {count} characters.", count=LONGEST_COMMENT))
         if self.findings.get(ReviewFinding.HAEMORRHAGE) is False and any(
             self.findings.get(t) for t in BLEED_TYPES
         ):
-            raise ReviewError("No haemorrhage, and a type of haemorrhage, cannot both be.")
+            raise ReviewError(_("No haemorrhage, and a type of haemorrhage, cannot both be."))
         if self.at.tzinfo is None:
             raise ValueError("time without a zone")
 

@@ -1,4 +1,4 @@
-"""The watch: week by week what came in, what was said of it, and whether that is still as it was.
+"""Drift monitoring: week by week what came in, what was said of it, and whether that is still as it was.
 
 The unit is the case, one study: series of one study are alike, and counting each would make chance look like
 change. Of a case's inputs those of the series that was judged first count. Earlier studies and imports stand
@@ -19,13 +19,13 @@ from orthanc_plugin.drift import alarm, words
 from orthanc_plugin.drift.facts import Facts, facts_since, monday
 from orthanc_plugin.drift.views import (
     AlarmView,
+    DriftView,
+    ModelDriftView,
     QuantityView,
     Rate,
     RateView,
     RateWeekView,
     ShiftWeekView,
-    WatchedModelView,
-    WatchView,
     WeekView,
 )
 from orthanc_plugin.states import SeriesState
@@ -45,7 +45,7 @@ def keep_reference(session: Session, digest: str, reference: Reference | None) -
         row.reference = reference.to_json()
 
 
-def watch(session: Session, now: datetime) -> WatchView:
+def drift(session: Session, now: datetime) -> DriftView:
     """The last weeks and the one that runs.
 
     Args:
@@ -70,7 +70,7 @@ def watch(session: Session, now: datetime) -> WatchView:
     )
     views = tuple(_model(row, facts, weeks, alarms, in_service=row.digest == in_service) for row in served)
     cases = Counter(week for week, _ in facts.outcomes)
-    return WatchView(
+    return DriftView(
         generated_at=now,
         rule=words.RULE,
         weeks=tuple(
@@ -91,7 +91,7 @@ def watch(session: Session, now: datetime) -> WatchView:
 
 def _model(
     row: Bundle, facts: Facts, weeks: Sequence[date], alarms: list[AlarmView], *, in_service: bool
-) -> WatchedModelView:
+) -> ModelDriftView:
     judged = [found for (digest, _), found in facts.judged.items() if digest == row.digest]
     reviewed = [found for (digest, _), found in facts.reviewed.items() if digest == row.digest]
     known = Reference.from_json(row.reference).histograms if row.reference else {}
@@ -100,7 +100,7 @@ def _model(
         if week in relabelled:
             count, of = relabelled[week]
             relabelled[week] = count + differs, of + 1
-    return WatchedModelView(
+    return ModelDriftView(
         name=row.name,
         version=row.version,
         digest=row.digest,

@@ -1,4 +1,4 @@
-"""The watch, as REST and page show it. Counts and shares alone: nothing of a single patient."""
+"""Drift monitoring, as REST and page show it. Counts and shares alone: nothing of a single patient."""
 
 from datetime import date
 from enum import StrEnum
@@ -10,7 +10,7 @@ from orthanc_plugin.answer import View, Words
 
 
 class Rate(StrEnum):
-    """A share of cases that is watched."""
+    """A share of cases that is monitored."""
 
     NOT_ANALYSED = "not_analysed"
     """Cases of which no series was assessed, and none failed."""
@@ -70,7 +70,7 @@ class QuantityView(View):
     weeks: tuple[ShiftWeekView, ...]
 
 
-class WatchedModelView(View):
+class ModelDriftView(View):
     """What one model was given and said."""
 
     name: str
@@ -89,12 +89,12 @@ class AlarmView(View):
     sentence: Words
 
 
-class WatchView(View):
+class DriftView(View):
     """Is what comes in and goes out still as it was?"""
 
     generated_at: AwareDatetime
     rule: Words
     weeks: tuple[WeekView, ...] = Field(description="the oldest first")
     rates: tuple[RateView, ...]
-    models: tuple[WatchedModelView, ...] = Field(description="the one in service first")
+    models: tuple[ModelDriftView, ...] = Field(description="the one in service first")
     alarms: tuple[AlarmView, ...] = ()

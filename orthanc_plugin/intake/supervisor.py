@@ -15,6 +15,7 @@ from typing import IO
 from uuid import uuid4
 
 from headct.errors import SettingsError
+from headct.language import _
 from headct.safe_log import failure
 from orthanc_plugin.settings import ROOT, Settings
 from orthanc_plugin.store import queue
@@ -58,7 +59,7 @@ class Supervisor:
         self._python = settings.python or _own_interpreter()
         if not self._python.exists():
             raise SettingsError(
-                f"no Python interpreter at {self._python}: the virtual environment is missing"
+                _("no Python interpreter at {path}: the virtual environment is missing", path=self._python)
             )
         self._lock = _only_one(settings.storage / "supervisor.lock")
         self._stopped = threading.Event()
@@ -220,7 +221,9 @@ def _only_one(path: Path) -> IO[bytes]:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 file.close()
-                raise SettingsError(f"another Orthanc works on the store in {path.parent}") from None
+                raise SettingsError(
+                    _("another Orthanc works on the store in {folder}", folder=path.parent)
+                ) from None
             time.sleep(0.2)
         else:
             return file

@@ -28,7 +28,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
 from orthanc_plugin.labelling.reasons import lessons
-from orthanc_plugin.labelling.views import Lesson, LessonView, ReadingListRow, ReadingListView
+from orthanc_plugin.labelling.views import LabellingQueueView, LabellingRow, Lesson, LessonView
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import ShadowAssessment
@@ -52,12 +52,12 @@ class _Case:
         )
 
 
-def reading_list(
+def labelling_queue(
     studies: Iterable[StudyRecord],
     in_shadow: Mapping[str, Urgency],
     trained_on: Mapping[str, Reference],
     now: datetime,
-) -> ReadingListView:
+) -> LabellingQueueView:
     """The cases worth reading, the most instructive first; of equal ones the earliest.
 
     Args:
@@ -74,7 +74,7 @@ def reading_list(
         elif (case := _case(study, in_shadow, trained_on)) is not None:
             found.append(case)
     found.sort(key=lambda case: (-case.worth, case.study.first_arrival, case.study.id))
-    return ReadingListView(
+    return LabellingQueueView(
         generated_at=now, rows=tuple(map(_row, found[:SHOWN])), total=len(found), left_to_worklist=waiting
     )
 
@@ -131,9 +131,9 @@ def _differs_from_readers(series: SeriesRecord) -> bool:
     return alone and said.urgency is not None and said.urgency is not series.urgency
 
 
-def _row(case: _Case) -> ReadingListRow:
+def _row(case: _Case) -> LabellingRow:
     study = case.study
-    return ReadingListRow(
+    return LabellingRow(
         study_id=study.id,
         series_id=case.series.id,
         patient_name=PatientNameView.of(study.patient_name),

@@ -1,12 +1,12 @@
 """Why a label would teach, in weights and words; the formula stands in
 :mod:`orthanc_plugin.labelling.ranking`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log2
 
 from headct import wording
+from headct.language import Figure, Phrase, _
 from headct.network.reference import Histogram, Reference
-from headct.reasons import Language
 from headct.terms.assessment import Assessment
 from headct.terms.quantities import Quantity
 from headct.terms.review import Standing
@@ -50,45 +50,41 @@ def _disagreements(
 ) -> Iterator[LessonView]:
     said = series.verdict
     if said.standing is Standing.DISPUTED:
-        words = _both(lambda language: _listed([r.urgency for r in series.reviews], language))
-        yield LessonView(
-            kind=Lesson.DISAGREEMENT,
-            weight=_ALERT_DIFFERS,
-            sentence=Words(
-                en=f"Two readers differ: {words.en}. A third is to settle it.",
-                ja=f"読影者2名の判断が不一致（{words.ja}）。3人目の判断が必要です。",
+        yield _lesson(
+            Lesson.DISAGREEMENT,
+            _ALERT_DIFFERS,
+            _(
+                "Two readers differ: {views}. A third is to settle it.",
+                views=_listed(map(_by_person, (r.urgency for r in series.reviews))),
             ),
         )
     elif said.urgency is not None and said.urgency is not machine:
-        a, b = _both(lambda language: _by_person(said.urgency, language)), _machine(machine)
-        yield LessonView(
-            kind=Lesson.DISAGREEMENT,
-            weight=_difference(said.urgency, machine),
-            sentence=Words(
-                en=f"A reader says {a.en}, the model {b.en}. A second reader would confirm one of them.",
-                ja=f"読影者は{a.ja}、モデルは{b.ja}。2人目の読影者による確認が有用です。",
+        yield _lesson(
+            Lesson.DISAGREEMENT,
+            _difference(said.urgency, machine),
+            _(
+                "A reader says {reader}, the model {model}. A second reader would confirm one of them.",
+                reader=_by_person(said.urgency),
+                model=_by_machine(machine),
             ),
         )
     if shadow is not None and shadow is not machine:
-        a, b = _machine(shadow), _machine(machine)
-        yield LessonView(
-            kind=Lesson.DISAGREEMENT,
-            weight=_difference(shadow, machine),
-            sentence=Words(
-                en=f"The model in shadow says {a.en}, the one in service {b.en}.",
-                ja=f"シャドーのモデルは{a.ja}、稼働中のモデルは{b.ja}。",
+        yield _lesson(
+            Lesson.DISAGREEMENT,
+            _difference(shadow, machine),
+            _(
+                "The model in shadow says {shadow}, the one in service {active}.",
+                shadow=_by_machine(shadow),
+                active=_by_machine(machine),
             ),
         )
     urgencies = {s.urgency for s in judged if s.urgency is not None}
     if len(urgencies) > 1:
-        words = _both(lambda language: _listed_machine(urgencies, language))
-        yield LessonView(
-            kind=Lesson.DISAGREEMENT,
-            weight=_difference(min(urgencies), max(urgencies)),
-            sentence=Words(
-                en=f"The model says of the study's series: {words.en}.",
-                ja=f"シリーズ間で判定が不一致：{words.ja}。",
-            ),
+        views = _listed(map(_by_machine, sorted(urgencies, reverse=True)))
+        yield _lesson(
+            Lesson.DISAGREEMENT,
+            _difference(min(urgencies), max(urgencies)),
+            _("The model says of the study's series: {views}.", views=views),
         )
 
 
@@ -97,13 +93,13 @@ def _uncertainty(said: Assessment) -> Iterator[LessonView]:
     bits = entropy(nearest)
     if bits >= UNDECIDED:
         of_bleed = nearest == said.haemorrhage_probability
-        name = Words(en="haemorrhage", ja="出血") if of_bleed else Words(en="an alert", ja="緊急")
-        yield LessonView(
-            kind=Lesson.UNCERTAINTY,
-            weight=bits,
-            sentence=Words(
-                en=f"The model is undecided: probability of {name.en} {nearest:.2f}.",
-                ja=f"モデルの判断が不確か：{name.ja}の確率 {nearest:.2f}。",
+        yield _lesson(
+            Lesson.UNCERTAINTY,
+            bits,
+            _(
+                "The model is undecided: probability of {what} {probability:.2f}.",
+                what=_("haemorrhage") if of_bleed else _("an alert"),
+                probability=nearest,
             ),
         )
 
@@ -116,17 +112,22 @@ def _unlikeness(said: Assessment, reference: Reference) -> Iterator[LessonView]:
         beyond, high = further_out(histogram, value)
         share = beyond / histogram.total
         if share <= RARE:
-            name = QUANTITIES[quantity]
-            yield LessonView(
-                kind=Lesson.UNLIKENESS,
-                weight=1 - 20 * share,
-                sentence=Words(
-                    en=f"Unlike those trained on: {name.en} {value:.3g};"
-                    f" {beyond} of {histogram.total} were as {'high' if high else 'low'}.",
-                    ja=f"学習データにまれ：{name.ja} {value:.3g}"
-                    f"（これ{'以上' if high else '以下'}は{histogram.total}例中{beyond}例）。",
-                ),
+            rare = (
+                _("Unlike those trained on: {name} {value:.3g}; {beyond} of {total} were as high.")
+                if high
+                else _("Unlike those trained on: {name} {value:.3g}; {beyond} of {total} were as low.")
             )
+            figures = {
+                "name": QUANTITIES[quantity],
+                "value": value,
+                "beyond": beyond,
+                "total": histogram.total,
+            }
+            yield _lesson(Lesson.UNLIKENESS, 1 - 20 * share, rare.filled(**figures))
+
+
+def _lesson(kind: Lesson, weight: float, sentence: Phrase) -> LessonView:
+    return LessonView(kind=kind, weight=weight, sentence=Words.of(sentence))
 
 
 def entropy(probability: float) -> float:
@@ -149,31 +150,19 @@ def _difference(a: Urgency, b: Urgency) -> float:
     return _ALERT_DIFFERS if a.alert is not b.alert else _COLOUR_DIFFERS
 
 
-def _both(say: Callable[[Language], str]) -> Words:
-    return Words(en=say("en"), ja=say("ja"))
-
-
-def _machine(urgency: Urgency) -> Words:
-    return _both(lambda language: _by_machine(urgency, language))
-
-
-def _by_machine(urgency: Urgency, language: Language) -> str:
+def _by_machine(urgency: Urgency) -> Figure:
     """As on the worklist: no colour's name where it says more than a machine can know."""
     if urgency in {Urgency.GREEN, Urgency.BLACK}:
-        meaning = wording.urgency_words(urgency, language)
-        return f"“{meaning}”" if language == "en" else f"「{meaning}」"
-    return wording.colour(urgency, language).upper()
+        return _("“{text}”", text=lambda language: wording.urgency_words(urgency, language)).say
+    return lambda language: wording.colour(urgency, language).upper()
 
 
-def _by_person(urgency: Urgency | None, language: Language) -> str:
+def _by_person(urgency: Urgency | None) -> Figure:
     if urgency is None:
-        return "“exclude”" if language == "en" else "「除外」"
-    return wording.colour(urgency, language).upper()
+        return _("“{text}”", text=_("exclude")).say
+    return lambda language: wording.colour(urgency, language).upper()
 
 
-def _listed(urgencies: Iterable[Urgency | None], language: Language) -> str:
-    return " / ".join(_by_person(urgency, language) for urgency in urgencies)
-
-
-def _listed_machine(urgencies: Iterable[Urgency], language: Language) -> str:
-    return " / ".join(_by_machine(urgency, language) for urgency in sorted(urgencies, reverse=True))
+def _listed(views: Iterable[Figure]) -> Figure:
+    known = tuple(views)
+    return lambda language: " / ".join(view(language) for view in known)

@@ -1,4 +1,4 @@
-"""The reading list, as REST and page show it."""
+"""The labelling queue, as REST and page show it."""
 
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ class LessonView(View):
     sentence: Words
 
 
-class ReadingListRow(View):
+class LabellingRow(View):
     """One study whose label would teach."""
 
     study_id: str = Field(description="Orthanc's identifier of the study")
@@ -38,10 +38,10 @@ class ReadingListRow(View):
     readers: tuple[str, ...] = Field(default=(), description="logins of those who spoke of it")
 
 
-class ReadingListView(View):
+class LabellingQueueView(View):
     """Cases in the order of what their labels would teach; never the order of clinical work."""
 
     generated_at: AwareDatetime
-    rows: tuple[ReadingListRow, ...]
+    rows: tuple[LabellingRow, ...]
     total: int = Field(ge=0, description="with those not shown")
     left_to_worklist: int = Field(ge=0, description="unreviewed alerts, which are read there first")

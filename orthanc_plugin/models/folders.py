@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headct.errors import BundleError
+from headct.language import pgettext
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.settings import Settings
 
@@ -36,7 +37,7 @@ class Offer:
     bundle: "Bundle | None"
     """``None`` when it is refused."""
     refusal: str = ""
-    """Why, in a sentence."""
+    """Why, as a phrase of the context *detail* in English."""
 
     @property
     def identity(self) -> BundleIdentity | None:
@@ -53,11 +54,17 @@ def offers(settings: Settings) -> list[Offer]:
         own_name = f"{bundle.contents.name}-{bundle.contents.version}" if bundle else folder.name
         first = found.get(own_name)
         if bundle is not None and not named and own_name != folder.name:
-            bundle, refusal = None, f"it holds {own_name}, which its folder should be called"
+            bundle, refusal = (
+                None,
+                str(pgettext("detail", "it holds {name}, which its folder should be called", name=own_name)),
+            )
         elif bundle is not None and first is not None and first.bundle is not None:
             if first.bundle.digest == bundle.digest:
                 continue  # a copy
-            bundle, refusal = None, f"{first.folder} holds another model of this name"
+            bundle, refusal = (
+                None,
+                str(pgettext("detail", "{folder} holds another model of this name", folder=first.folder)),
+            )
         offer = Offer(own_name if bundle else folder.name, folder, _ships(folder), bundle, refusal)
         if bundle is None:
             refused.append(offer)
@@ -88,8 +95,8 @@ def find(settings: Settings, digest: str, name: str) -> Path:
         if _digest(folder) == digest:
             return folder
     if any(folder.name == name for folder in folders):
-        raise BundleError(f"{name} was altered since it was chosen")
-    raise BundleError(f"{name} is in no folder of models any more")
+        raise BundleError(pgettext("detail", "{name} was altered since it was chosen", name=name))
+    raise BundleError(pgettext("detail", "{name} is in no folder of models any more", name=name))
 
 
 def _folders(settings: Settings) -> dict[Path, bool]:
@@ -144,6 +151,8 @@ def check(folder: Path) -> "tuple[Bundle | None, str]":
     try:
         return load_bundle(folder), ""
     except BundleError as error:
-        return None, str(error).replace(str(folder), folder.name)
+        return None, str(error.sentence.filled(folder=folder.name))
     except OSError as error:
-        return None, f"{folder.name} cannot be read ({type(error).__name__})"
+        return None, str(
+            pgettext("detail", "{name} cannot be read ({kind})", name=folder.name, kind=type(error).__name__)
+        )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from headct.language import _, pgettext, read_back
 from orthanc_plugin.answer import BundleView, Words
 from orthanc_plugin.models.folders import Offer
 from orthanc_plugin.models.views import (
@@ -71,9 +72,13 @@ def problem(session: Session) -> Words | None:
         return None
     before, last = changes[-2], changes[-1]
     instead, failed = (session.get_one(Bundle, c.digest).folder_name for c in (last, before))
-    return Words(
-        en=f"{failed} could not be loaded ({last.reason}); {instead} judges instead.",
-        ja=f"{failed}を読み込めませんでした（{last.reason}）。代わりに{instead}が判定しています。",
+    return Words.of(
+        _(
+            "{failed} could not be loaded ({why}); {instead} judges instead.",
+            failed=failed,
+            why=read_back(last.reason),
+            instead=instead,
+        )
     )
 
 
@@ -113,7 +118,7 @@ def _offered(
             digest="",
             in_service=False,
             state=ModelState.REFUSED,
-            reason=Words(en=f"{offer.refusal}.", ja=f"使用できません: {offer.refusal}"),
+            reason=Words.of(pgettext("why a model is refused", "{why}.", why=read_back(offer.refusal))),
             shipped=offer.shipped,
         )
     digest = bundle.digest
@@ -141,20 +146,14 @@ def _missing(
         id=row.folder_name,
         **_bundle(row, in_service=row.digest == stands.active).model_dump(),
         state=state or ModelState.GONE,
-        reason=_LOADED_ONLY if state is not None else _GONE,
+        reason=Words.of(_LOADED_ONLY if state is not None else _GONE),
         **_put_there(row.digest, stands, changes),
         workers=workers.get(row.digest, 0),
     )
 
 
-_LOADED_ONLY = Words(
-    en="Its folder was deleted or altered: it works only where it is still loaded.",
-    ja="フォルダーが削除または変更されています。読み込み済みのプロセスでのみ動作しています。",
-)
-_GONE = Words(
-    en="No folder holds it any more, or not as it was.",
-    ja="フォルダーがないか、内容が以前と異なります。",
-)
+_LOADED_ONLY = _("Its folder was deleted or altered: it works only where it is still loaded.")
+_GONE = _("No folder holds it any more, or not as it was.")
 
 
 def _state(digest: str, stands: Standing) -> ModelState | None:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from headct.language import _, pgettext
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.states import ModelEvent
@@ -137,10 +138,12 @@ def roll_back(
     """
     before = _as_seen(session, seen).before
     if before is None:
-        raise ConflictError("No model was in service before this one.")
+        raise ConflictError(_("No model was in service before this one."))
     if before not in usable:
         name = session.get_one(Bundle, before).folder_name
-        raise ConflictError(f"{name}, in service before, is in no folder any more or was altered.")
+        raise ConflictError(
+            _("{name}, in service before, is in no folder any more or was altered.", name=name)
+        )
     _change(session, E.ROLLED_BACK, before, now, actor=actor, reason=reason)
     _end_own_shadow(session, before, actor, now)
 
@@ -155,7 +158,7 @@ def begin_shadow(
     """
     stands = _as_seen(session, seen)
     if identity.digest == stands.active:
-        raise ConflictError("This model is in service; a shadow is another one.")
+        raise ConflictError(_("This model is in service; a shadow is another one."))
     if identity.digest != stands.shadow:
         _know(session, identity, now)
         _change(session, E.SHADOW_BEGAN, identity.digest, now, actor=actor, reason=reason)
@@ -231,7 +234,7 @@ def loaded(session: Session, worker: str, digest: str) -> None:
 def died_loading(session: Session, worker: Worker, now: datetime) -> None:
     """A worker was lost; if that happened over a model, the model gives way before it kills the next one."""
     if worker.loading is not None:
-        why = "the judging process was lost while it was loaded"
+        why = str(pgettext("detail", "the judging process was lost while it was loaded"))
         give_way(session, worker.loading, why, now)
         drop_shadow(session, worker.loading, why, now)
 
@@ -242,7 +245,7 @@ def died_loading(session: Session, worker: Worker, now: datetime) -> None:
 def _as_seen(session: Session, seen: str | None) -> Standing:
     stands = standing(session)
     if seen is not None and seen != str(stands.number):
-        raise ConflictError("The models were changed since they were shown; look again.")
+        raise ConflictError(_("The models were changed since they were shown; look again."))
     return stands
 
 
@@ -274,6 +277,6 @@ def _change(
     try:
         session.flush()
     except IntegrityError:
-        raise ConflictError("The models were changed at the same moment; look again.") from None
+        raise ConflictError(_("The models were changed at the same moment; look again.")) from None
     detail = {"event": event.value, "bundle": digest, "change": number}
     session.add(AuditEntry(at=now, event="model_changed", actor=actor, detail=detail))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import UNCLAIMED, DocumentKind, SeriesState
@@ -237,7 +238,7 @@ def _lose(session: Session, which: ColumnElement[bool], now: datetime, settings:
         select(Series).where(Series.state == SeriesState.JUDGING, which).with_for_update(skip_locked=True)
     ).all()
     for series in rows:
-        lost = Reason(ReasonCode.INTERNAL_ERROR, "the judging process was lost")
+        lost = Reason(ReasonCode.INTERNAL_ERROR, str(pgettext("detail", "the judging process was lost")))
         _attempt_failed(session, series, lost, now, settings)
     return len(rows)
 

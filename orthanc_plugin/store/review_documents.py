@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from headct.reasons import Language
+from headct.language import Language
 from headct.reports import review_report
 from headct.reports.review_report import Subject
 from headct.terms.review import Review

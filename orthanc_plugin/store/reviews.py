@@ -7,6 +7,7 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from headct.language import _
 from headct.terms.review import Action, Review, Verdict, verdict
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import SeriesState
@@ -45,7 +46,7 @@ def repeated(
         )
     )
     if known is not None and known.request_digest != _digest(asked):
-        raise ConflictError("This request_id was used for another review.")
+        raise ConflictError(_("This request_id was used for another review."))
     return known
 
 
@@ -70,17 +71,17 @@ def record(
     """
     series = session.get(Series, series_id, with_for_update=True)
     if series is None or series.state is SeriesState.WITHDRAWN:
-        raise NotFoundError("no such series")
+        raise NotFoundError(_("No such series."))
     known = repeated(session, series_id, review.by.login, request_id=request_id, asked=asked)
     if known is not None:
         return known
     if seen != based_on(series):
-        raise ConflictError("The case has changed since it was shown; look again.")
+        raise ConflictError(_("The case has changed since it was shown; look again."))
     machine = series.current
     if machine is None and series.state.pending:
-        raise ConflictError("The series is still being received or judged.")
+        raise ConflictError(_("The series is still being received or judged."))
     if review.action is Action.CONFIRM and (machine is None or machine.urgency is not review.urgency):
-        raise ConflictError("Only the machine's present urgency can be confirmed.")
+        raise ConflictError(_("Only the machine's present urgency can be confirmed."))
     row = tables.Review(
         series_id=series.id,
         assessment_id=machine.id if machine else None,

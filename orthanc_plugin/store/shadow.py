@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
+from headct.language import pgettext
 from headct.terms.assessment import Outcome
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import alarm
@@ -21,7 +22,7 @@ from orthanc_plugin.states import PENDING, SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import Bundle, Review, Series, ShadowAssessment
 
-LOST = "the judging process was lost"
+LOST = str(pgettext("detail", "the judging process was lost"))
 LOSSES = 3
 """Processes that may be lost over a shadow before it ends: they are needed for the model in service."""
 SHOWN_DIFFERENCES = 50
@@ -87,7 +88,8 @@ def worker_lost(session: Session, owner: str, now: datetime) -> None:
         of_this = select(func.count()).where(ShadowAssessment.bundle == row.bundle)
         lost = session.scalar(of_this.where(ShadowAssessment.trouble == LOST))
         if lost is not None and lost >= LOSSES:
-            model_history.drop_shadow(session, row.bundle, f"{LOST} {lost} times while it judged", now)
+            why = pgettext("detail", "the judging process was lost {count} times while it judged", count=lost)
+            model_history.drop_shadow(session, row.bundle, str(why), now)
 
 
 def host_lost(session: Session, owner: str) -> None:

@@ -10,7 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 
 import headct
 from orthanc_plugin.answer import ErrorView
-from orthanc_plugin.web import api, guards, page
+from orthanc_plugin.web import api, guards, moved, page
 from orthanc_plugin.web.contract import Triage
 
 
@@ -35,6 +35,7 @@ def create_app(triage: Triage) -> Flask:
     guards.install(app)
     app.register_api(api.blueprint(triage))
     app.register_blueprint(page.blueprint(triage))
+    moved.install(app)
 
     @app.route(f"{guards.API}/openapi.json")
     def openapi() -> Response:

@@ -7,6 +7,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
+from headct.language import _
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.cases.blinding import blinded_series
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
@@ -14,9 +15,11 @@ from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, Stu
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.states import Window
-from orthanc_plugin.web import metrics, models_api, watch_api
+from orthanc_plugin.validation import problems
+from orthanc_plugin.web import drift_api, metrics, models_api
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import API, error_answer, json_answer
+from orthanc_plugin.web.words import requested_language
 
 _ORTHANC_ID = r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$"
 
@@ -59,8 +62,8 @@ class SliceQuery(BaseModel):
 
 def validation_answer(error: ValidationError) -> Response:
     """What is wrong with the request, without repeating what was sent."""
-    wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
-    return error_answer(400, "bad_request", f"The request cannot be understood: {wrong}.")
+    wrong = problems(error, "body")
+    return error_answer(400, "bad_request", _("The request cannot be understood: {wrong}.", wrong=wrong))
 
 
 def blueprint(triage: Triage) -> APIBlueprint:
@@ -134,7 +137,8 @@ def blueprint(triage: Triage) -> APIBlueprint:
             current = triage.series(path.series_id)
             if body.blind:
                 current = blinded_series(current)
-            return json_answer(ConflictView(code="conflict", message=str(error), current=current), 409)
+            message = error.sentence.say(requested_language())
+            return json_answer(ConflictView(code="conflict", message=message, current=current), 409)
         return json_answer(answer, 201)
 
     @api.get("/labels", summary="What persons said of every series", responses={200: LabelsView})
@@ -147,8 +151,8 @@ def blueprint(triage: Triage) -> APIBlueprint:
         responses={200: {"description": "metrics", "content": {"text/plain": _TEXT}}},
     )
     def prometheus() -> Response:
-        return Response(metrics.text(triage.metrics(), triage.watch()), content_type=metrics.CONTENT_TYPE)
+        return Response(metrics.text(triage.metrics(), triage.drift()), content_type=metrics.CONTENT_TYPE)
 
     models_api.add_routes(api, triage)
-    watch_api.add_routes(api, triage)
+    drift_api.add_routes(api, triage)
     return api

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
-from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.health.views import MetricsView, StatusView
-from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.states import Window
 
@@ -72,10 +72,10 @@ class Triage(Protocol):
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
 
-    def watch(self) -> WatchView:
+    def drift(self) -> DriftView:
         """Is what comes in and goes out still as it was?"""
 
-    def reading_list(self) -> ReadingListView:
+    def labelling_queue(self) -> LabellingQueueView:
         """The cases whose labels would teach most."""
 
     def metrics(self) -> MetricsView:

@@ -4,13 +4,15 @@ import logging
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from headct.errors import HeadCTError, ReviewError
+from headct.errors import ReviewError, ToldError
+from headct.language import Phrase, _
 from headct.safe_log import failure
 from orthanc_plugin.answer import ErrorView, View
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.intake.wsgi import MAX_BODY
+from orthanc_plugin.web.words import requested_language
 
 API = "/triage/api/v1"
 
@@ -28,19 +30,25 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _WORDS = {
-    400: ("bad_request", "The request cannot be understood."),
-    403: ("forbidden", "This is not allowed."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take that method."),
-    413: ("too_large", "The body is larger than 20 MB."),
+    400: ("bad_request", _("The request cannot be understood.")),
+    403: ("forbidden", _("This is not allowed.")),
+    404: ("not_found", _("There is nothing at this address.")),
+    405: ("method_not_allowed", _("This address does not take that method.")),
+    413: ("too_large", _("The body is larger than 20 MB.")),
 }
-_OURS: dict[type[HeadCTError], tuple[int, str]] = {
+
+
+class ForeignChangeError(ToldError):
+    """A change that another site may have had a browser send."""
+
+
+_OURS: dict[type[ToldError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
+    ForeignChangeError: (403, "forbidden"),
     RefusedError: (403, "refused"),
     ReviewError: (400, "bad_request"),
     UnavailableError: (503, "unavailable"),
 }
-"""Errors whose message is for who asked."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,8 +65,9 @@ def json_answer(view: View, status: int = 200) -> Response:
     return Response(view.model_dump_json(), status, mimetype="application/json")
 
 
-def error_answer(status: int, code: str, message: str) -> Response:
-    """An error as JSON on the REST side, as a plain page elsewhere."""
+def error_answer(status: int, code: str, sentence: Phrase) -> Response:
+    """An error as JSON on the REST side, as a plain page elsewhere; in the language of who asked."""
+    message = sentence.say(requested_language())
     if request.path.startswith(API):
         return json_answer(ErrorView(code=code, message=message), status)
     from orthanc_plugin.web.page import error_page
@@ -73,11 +82,11 @@ def _refuse_foreign_changes() -> None:
     if request.method in _READING:
         return
     if request.mimetype != "application/json":
-        raise Forbidden("Changes want Content-Type: application/json.")
+        raise ForeignChangeError(_("Changes want Content-Type: application/json."))
     # Either scheme: a proxy before Orthanc may end the encryption.
     ours = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if request.headers.get("Origin") not in ours and "X-Triage" not in request.headers:
-        raise Forbidden("Changes want a same-origin Origin or an X-Triage header.")
+        raise ForeignChangeError(_("Changes want a same-origin Origin or an X-Triage header."))
 
 
 def _add_headers(response: Response) -> Response:
@@ -86,19 +95,21 @@ def _add_headers(response: Response) -> Response:
     # Everything but the program's own assets may be about a patient.
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
+    # Other answers of the REST interface are in no language, or in all of them.
+    if response.mimetype == "text/html" or response.status_code >= 400:
+        response.headers["Content-Language"] = requested_language()
+        response.vary.update(("Accept-Language", "Cookie"))
     return response
 
 
 def _answer_error(error: Exception) -> ResponseReturnValue:
     match error:
-        case HeadCTError() if type(error) in _OURS:
-            return error_answer(*_OURS[type(error)], str(error))
+        case ToldError() if type(error) in _OURS:
+            return error_answer(*_OURS[type(error)], error.sentence)
         case HTTPException(code=int(status)) if status >= 400:
-            code, sentence = _WORDS.get(status, ("error", f"{error.name}."))
-            own_words = error.description if isinstance(error, Forbidden) else None
-            return error_answer(status, code, own_words or sentence)
+            return error_answer(status, *_WORDS.get(status, ("error", _("The request is refused."))))
         case HTTPException():
             # Redirects are exceptions too.
             return error.get_response()
     _log.error("%s failed: %s", request.endpoint, failure(error))
-    return error_answer(500, "internal_error", "The program failed to answer; the log says where.")
+    return error_answer(500, "internal_error", _("The program failed to answer; the log says where."))

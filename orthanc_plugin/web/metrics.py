@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.health.views import MetricsView
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.web import watch_metrics
+from orthanc_plugin.web import drift_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -16,9 +16,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class _Collector:
     """Hands one set of figures to a registry."""
 
-    def __init__(self, figures: MetricsView, watched: WatchView) -> None:
+    def __init__(self, figures: MetricsView, drift: DriftView) -> None:
         self._figures = figures
-        self._watched = watched
+        self._drift = drift
 
     def collect(self) -> Iterable[Metric]:
         """The figures as metric families; states without series are reported as 0."""
@@ -73,11 +73,11 @@ class _Collector:
         yield compared
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
-        yield from watch_metrics.families(self._watched)
+        yield from drift_metrics.families(self._drift)
 
 
-def text(figures: MetricsView, watched: WatchView) -> bytes:
+def text(figures: MetricsView, drift: DriftView) -> bytes:
     """Prometheus exposition text, from a registry of its own so that nothing else leaks in."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(figures, watched))
+    registry.register(_Collector(figures, drift))
     return generate_latest(registry)

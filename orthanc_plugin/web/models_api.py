@@ -13,6 +13,7 @@ from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
 from orthanc_plugin.web.contract import Triage
 from orthanc_plugin.web.guards import json_answer
+from orthanc_plugin.web.words import requested_language
 
 _WANTS = (
     "For administrators. Wants Content-Type application/json, and a same-origin Origin or an X-Triage header."
@@ -42,7 +43,8 @@ def add_routes(api: APIBlueprint, triage: Triage) -> None:
             change()
         except ConflictError as error:
             current = triage.models(login())
-            return json_answer(ModelConflictView(code="conflict", message=str(error), current=current), 409)
+            message = error.sentence.say(requested_language())
+            return json_answer(ModelConflictView(code="conflict", message=message, current=current), 409)
         return json_answer(triage.models(login()))
 
     @api.get("/models", summary="Models: in service, in shadow, available", responses={200: ModelsView})

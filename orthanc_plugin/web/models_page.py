@@ -4,22 +4,18 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from headct.reasons import Language
+from headct.language import Phrase, read_back
 from orthanc_plugin.errors import UnavailableError
-from orthanc_plugin.models.views import FigureView, ModelsView, ShareView
+from orthanc_plugin.models.views import FigureView, ModelChangeView, ModelsView, ShareView
+from orthanc_plugin.store.model_history import PROGRAM
 from orthanc_plugin.web import words
 from orthanc_plugin.web.contract import Triage
 
 
-def figure(measured: FigureView, language: Language) -> str:
+def figure(measured: FigureView) -> Phrase:
     """``sensitivity 0.81 (0.62–0.94)``."""
-    return words.say(
-        measured.kind.value,
-        language,
-        value=f"{measured.value:.2f}",
-        low=f"{measured.low:.2f}",
-        high=f"{measured.high:.2f}",
-    )
+    figures = {"value": measured.value, "low": measured.low, "high": measured.high}
+    return words.FIGURES[measured.kind].filled(**figures)
 
 
 def share(found: ShareView) -> str:
@@ -28,6 +24,13 @@ def share(found: ShareView) -> str:
         return "–"
     percent = 100 * found.count / found.of
     return f"{found.count} / {found.of} = {percent:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})"
+
+
+def changed_why(change: ModelChangeView) -> Phrase:
+    """Why a model was changed: a person's own words, or the program's in the reader's language."""
+    if change.by == PROGRAM:
+        return read_back(change.reason)
+    return Phrase("{text}", {"text": change.reason})
 
 
 def add_routes(
@@ -42,12 +45,13 @@ def add_routes(
         try:
             view = triage.models(login())
         except UnavailableError as error:
-            trouble = str(error)
+            trouble = error.sentence.say(language)
         return render(
             "models.html",
             triage.status(),
             view=view or ModelsView(models=()),
             trouble=trouble,
-            figure=lambda measured: figure(measured, language),
+            figure=figure,
             share=share,
+            changed_why=changed_why,
         )

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
-from headct.reasons import Language
+from headct.language import LANGUAGES, Language, Phrase, _, pgettext
 from headct.terms.assessment import FindingKind
 from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
@@ -22,26 +22,12 @@ from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, W
 from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
-from orthanc_plugin.web import models_page, reading, watch_page, words
+from orthanc_plugin.web import drift_page, models_page, reading, words
 from orthanc_plugin.web.contract import Triage
 
-PLACES = (
-    ("page.worklist", "queue"),
-    ("page.media_import", "import_title"),
-    ("page.models", "models_title"),
-    ("page.reading_list", "list_title"),
-    ("page.watch", "watch_title"),
-)
-"""Where the bar leads: an endpoint and the key of its words each."""
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""
 _ROW_FINDINGS = 3
-_PENDING_WORDS = {
-    SeriesState.ARRIVING: "arriving",
-    SeriesState.WAITING: "waiting_more",
-    SeriesState.JUDGING: "being_judged",
-}
-"""The furthest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +51,8 @@ def sign(item: WorklistRow | SeriesSummary, language: Language) -> Sign:
         CaseState.FAILED: "failed",
         SeriesState.WITHDRAWN: "withdrawn",
     }.get(item.state, "pending")
-    hint = {"to_read": "to_read_hint", "not_analysed": "not_analysed_hint", "failed": "not_analysed_hint"}
-    sentence = words.say(hint[tone], language) if tone in hint else ""
-    return Sign(tone, words.say(tone, language), sentence)
+    hint = words.HINTS[tone].say(language) if tone in words.HINTS else ""
+    return Sign(tone, words.TONES[tone].say(language), hint)
 
 
 def urgency_sign(urgency: Urgency, language: Language) -> Sign:
@@ -88,10 +73,10 @@ def person_sign(urgency: Urgency, language: Language) -> Sign:
 
 def progress(row: WorklistRow, language: Language) -> str:
     """What a pending study waits for: its furthest series."""
-    for state, key in reversed(_PENDING_WORDS.items()):
+    for state, phrase in reversed(words.PROGRESS.items()):
         images = [s.images for s in row.series if s.state is state]
         if images:
-            return words.say(key, language, count=sum(images))
+            return phrase.filled(count=sum(images)).say(language)
     return ""
 
 
@@ -99,15 +84,15 @@ def series_tally(row: WorklistRow, language: Language) -> str:
     """The series of a study in one line: ``5 series: 1 assessed, 4 not analysed``."""
     shown = [s for s in row.series if s.state is not SeriesState.WITHDRAWN]
     groups = (
-        ("series_assessed", (SeriesState.ASSESSED,)),
-        ("series_not_analysed", (SeriesState.NOT_ANALYSED,)),
-        ("series_failed", (SeriesState.FAILED,)),
-        ("series_pending", PENDING),
+        (_("{count} assessed"), (SeriesState.ASSESSED,)),
+        (_("{count} not analysed"), (SeriesState.NOT_ANALYSED,)),
+        (_("{count} failed"), (SeriesState.FAILED,)),
+        (_("{count} pending"), PENDING),
     )
-    counts = ((key, sum(s.state in states for s in shown)) for key, states in groups)
-    parts = [words.say(key, language, count=count) for key, count in counts if count]
-    total = words.say("series_count", language, count=len(shown))
-    return f"{total}: {', '.join(parts)}" if language == "en" else f"{total}（{'・'.join(parts)}）"
+    counts = ((phrase, sum(s.state in states for s in shown)) for phrase, states in groups)
+    parts = [phrase.filled(count=count).say(language) for phrase, count in counts if count]
+    comma = pgettext("between counts", ", ").say(language)
+    return _("{count} series: {parts}", count=len(shown), parts=comma.join(parts)).say(language)
 
 
 def telling(findings: tuple[FindingView, ...]) -> tuple[tuple[FindingView, ...], int]:
@@ -175,11 +160,14 @@ def context() -> dict[str, Any]:
 
     return {
         "language": language,
-        "languages": words.LANGUAGES,
-        "t": lambda key, **figures: words.say(key, language, **figures),
+        "languages": LANGUAGES,
+        "_": lambda message, **figures: Phrase(message, figures).say(language),
+        "pgettext": lambda where, message, **figures: Phrase(message, figures, where).say(language),
+        "say": lambda phrase: phrase.say(language),
         "pick": pick,
+        "words": words,
         "notice": wording.notice(language),
-        "places": PLACES,
+        "places": words.PLACES,
         "sign": lambda item: sign(item, language),
         "urgency_sign": lambda urgency: urgency_sign(urgency, language),
         "progress": lambda row: progress(row, language),
@@ -189,7 +177,7 @@ def context() -> dict[str, Any]:
         "verdicts": lambda row: verdicts(row, language),
         "series_tally": lambda row: series_tally(row, language),
         "rule": lambda name: wording.rule_words(name, language),
-        "duration": lambda seconds: words.duration(seconds, language),
+        "duration": lambda seconds: words.duration(seconds).say(language),
         "clock": words.clock,
         "moment": words.moment,
         "written_date": words.date_as_written,
@@ -243,7 +231,7 @@ def _version_of(series: SeriesView) -> str:
 
 
 def blind_reading() -> bool:
-    """Whether the machine's answer is hidden from this browser until the reader has given his."""
+    """Whether the machine's answer is hidden from this browser until the reader has given theirs."""
     return request.args.get("blind", request.cookies.get(BLIND_COOKIE)) == "1"
 
 
@@ -256,7 +244,7 @@ def _worklist_or_reason(triage: Triage) -> tuple[WorklistView | None, str]:
     try:
         return _worklist(triage), ""
     except UnavailableError as error:
-        return None, str(error)
+        return None, error.sentence.say(words.requested_language())
 
 
 def _worklist(triage: Triage) -> WorklistView:
@@ -287,7 +275,7 @@ def _remember(response: Response | Redirection) -> None:
     """Choices made in the address: the language for a year, blind reading until the browser is closed."""
     path = url_for("page.worklist")
     wish = request.args.get("lang")
-    if wish in words.LANGUAGES:
+    if wish in LANGUAGES:
         response.set_cookie(
             words.COOKIE, wish, max_age=365 * 86400, path=path, httponly=True, samesite="Strict"
         )
@@ -352,5 +340,5 @@ def blueprint(triage: Triage) -> Blueprint:
         return _render("import.html", triage.status())
 
     models_page.add_routes(page, triage, _render, login)
-    watch_page.add_routes(page, triage, _render, lambda readers: blind_reading() and login() not in readers)
+    drift_page.add_routes(page, triage, _render, lambda readers: blind_reading() and login() not in readers)
     return page

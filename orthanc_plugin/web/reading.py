@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headct import wording
-from headct.reasons import Language
+from headct.language import Language, _, pgettext
 from headct.terms.review import Action, ReviewFinding
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
@@ -62,13 +62,13 @@ def _machine_event(said: AssessmentView, language: Language) -> Event:
         tone=said.urgency.name.lower(),
         title=meaning[:1].upper() + meaning[1:],
         who=f"{said.bundle.name} {said.bundle.version}",
-        words=(words.say("preliminary", language),) if said.preliminary else (),
+        words=(_("Preliminary: series incomplete").say(language),) if said.preliminary else (),
         superseded_at=said.withdrawn_at,
     )
 
 
 def _person_event(said: ReviewView, language: Language) -> Event:
-    first, _ = words.name_parts(PatientNameView.of(said.reader), language)
+    first = words.name_parts(PatientNameView.of(said.reader), language)[0]
     compared = said.urgency is not None and said.machine is not None
     return Event(
         at=said.at,
@@ -89,9 +89,9 @@ def _details(said: ReviewView, language: Language) -> Iterator[str]:
         yield wording.exclusion_words(said.reason, language)
     if said.findings:
         named = (wording.review_finding_words(f, language, present=p) for f, p in said.findings.items())
-        yield ("; " if language == "en" else "、").join(named)
+        yield pgettext("between findings", "; ").say(language).join(named)
     if said.comment:
-        yield words.say("quoted", language, text=said.comment)
+        yield _("“{text}”", text=said.comment).say(language)
     if said.blind:
         yield wording.blind_words(language)
 
@@ -99,7 +99,7 @@ def _details(said: ReviewView, language: Language) -> Iterator[str]:
 def given_title(said: ReviewView, language: Language) -> str:
     """A person's word as short as it can be: ``RED``, ``Excluded``."""
     if said.action is Action.EXCLUDE or said.urgency is None:
-        return words.say("excluded", language)
+        return _("Excluded").say(language)
     return wording.colour(said.urgency, language).upper()
 
 
@@ -110,7 +110,7 @@ def following(view: WorklistView, after: str, login: str, *, blind: bool) -> Wor
         view: in the order in which it is shown.
         after: identifier of the case that is open; empty for none.
         login: the reader.
-        blind: whether he is to speak of every case once, whatever others said of it.
+        blind: whether they are to speak of every case once, whatever others said of it.
     """
     rows = list(view.earlier if any(row.id == after for row in view.earlier) else view.rows)
     at = next((number for number, row in enumerate(rows) if row.id == after), -1)

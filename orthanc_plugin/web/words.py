@@ -1,30 +1,92 @@
 """Words and figures on the page, in the reader's language."""
 
 import re
-import tomllib
 from datetime import datetime
-from functools import cache
-from importlib import resources
-from typing import Final, cast
 
 from flask import request
 
-from headct.reasons import Language
+from headct.language import LANGUAGES, Language, Phrase, _, pgettext
 from orthanc_plugin.answer import PatientNameView
+from orthanc_plugin.models.views import FigureKind, ModelState
+from orthanc_plugin.settings import Role
+from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState, Window
 
-LANGUAGES: Final[dict[Language, str]] = {"en": "English", "ja": "日本語"}
 COOKIE = "headct_language"
 
-_UNITS: dict[Language, dict[str, str]] = {
-    "en": {"s": " s", "min": " min", "h": " h", "d": " d", "Y": " y", "M": " mo", "W": " wk", "D": " d"},
-    "ja": {"s": "秒", "min": "分", "h": "時間", "d": "日", "Y": "歳", "M": "か月", "W": "週", "D": "日"},
+PLACES = (
+    ("page.worklist", _("Worklist")),
+    ("page.media_import", _("Import images")),
+    ("page.models", _("Models")),
+    ("page.labelling", _("Labelling queue")),
+    ("page.drift", _("Drift monitoring")),
+)
+"""Where the bar leads."""
+ROLES = {
+    Role.VIEWER: _("looks only"),
+    Role.READER: _("reader"),
+    Role.ADMINISTRATOR: _("administrator"),
 }
-
-
-@cache
-def catalogue() -> dict[str, dict[str, str]]:
-    """The page's own words by key and language."""
-    return tomllib.loads((resources.files(__package__) / "words.toml").read_text("utf-8"))
+COUNTS = {
+    "alert": _("alerts"),
+    "unknown": _("without a result"),
+    "yellow": _("yellow"),
+    "pending": _("pending"),
+    "green": _("nothing flagged"),
+}
+"""Of a kind of study that waits."""
+TONES = {
+    "to_read": _("To be read"),
+    "not_analysed": _("Not analysed"),
+    "failed": _("Failed"),
+    "withdrawn": _("Withdrawn"),
+    "pending": _("Pending"),
+}
+HINTS = {
+    "to_read": _("the machine's answer is hidden"),
+    "not_analysed": _("no machine result: read as usual"),
+    "failed": _("no machine result: read as usual"),
+}
+"""What follows from a tone."""
+PROGRESS = {
+    SeriesState.ARRIVING: _("receiving images, {count} so far"),
+    SeriesState.WAITING: _("waiting for more images, {count} so far"),
+    SeriesState.JUDGING: _("being judged, {count} images"),
+}
+"""The furthest last."""
+WINDOWS = {
+    Window.BRAIN: _("Brain"),
+    Window.SUBDURAL: _("Subdural"),
+    Window.STROKE: _("Stroke"),
+    Window.BONE: _("Bone"),
+}
+DOCUMENTS = {
+    DocumentKind.STRUCTURED_REPORT: _("Structured report"),
+    DocumentKind.KEY_OBJECTS: _("Key object selection"),
+    DocumentKind.SEGMENTATION: _("Region drawn (segmentation)"),
+    DocumentKind.REVIEW: _("Review"),
+}
+MODEL_STATES = {
+    ModelState.ACTIVE: _("Active: judges"),
+    ModelState.SHADOW: _("Shadow: compared, publishes nothing"),
+    ModelState.AVAILABLE: _("Available"),
+    ModelState.REFUSED: pgettext("of a model", "Refused"),
+    ModelState.GONE: _("Gone"),
+}
+MODEL_EVENTS = {
+    ModelEvent.SHIPPED: _("Active as the newest that ships"),
+    ModelEvent.ACTIVATED: _("Activated"),
+    ModelEvent.ROLLED_BACK: _("Rolled back to"),
+    ModelEvent.GAVE_WAY: _("Active instead of one that could not be loaded"),
+    ModelEvent.SHADOW_BEGAN: _("Shadow began"),
+    ModelEvent.SHADOW_ENDED: _("Shadow ended"),
+}
+FIGURES = {
+    FigureKind.HAEMORRHAGE_AUC: _("Bleed: area under the curve {value:.2f} ({low:.2f}–{high:.2f})"),
+    FigureKind.SENSITIVITY: _("Bleed: sensitivity {value:.2f} ({low:.2f}–{high:.2f})"),
+    FigureKind.SPECIFICITY: _("Bleed: specificity {value:.2f} ({low:.2f}–{high:.2f})"),
+    FigureKind.ALERT_AUC: _("Alert: area under the curve {value:.2f} ({low:.2f}–{high:.2f})"),
+}
+_AGES = {"Y": _("{count} y"), "M": _("{count} mo"), "W": _("{count} wk"), "D": _("{count} d")}
 
 
 def requested_language() -> Language:
@@ -32,25 +94,20 @@ def requested_language() -> Language:
     for wish in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if wish in LANGUAGES:
             return wish
-    return cast(Language, request.accept_languages.best_match(list(LANGUAGES), "en"))
+    asked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    return next((tag for tag in asked if tag in LANGUAGES), "en")
 
 
-def say(key: str, language: Language, **figures: object) -> str:
-    """Words for a key."""
-    return catalogue()[key][language].format(**figures)
-
-
-def duration(seconds: float, language: Language) -> str:
+def duration(seconds: float) -> Phrase:
     """A time span as one reads it at a glance: ``45 s``, ``12 min``, ``2 h 05 min``, ``3 d``."""
-    unit = _UNITS[language]
     whole = int(seconds)
     if whole < 60:
-        return f"{whole}{unit['s']}"
+        return _("{count} s", count=whole)
     if whole < 3600:
-        return f"{whole // 60}{unit['min']}"
+        return _("{count} min", count=whole // 60)
     if whole < 48 * 3600:
-        return f"{whole // 3600}{unit['h']} {whole % 3600 // 60:02d}{unit['min']}"
-    return f"{whole // 86400}{unit['d']}"
+        return _("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)
+    return _("{count} d", count=whole // 86400)
 
 
 def clock(time: datetime) -> str:
@@ -77,7 +134,7 @@ def time_as_written(value: str) -> str:
 def age_as_written(value: str, language: Language) -> str:
     """A DICOM age: ``007Y`` as ``7 y``; anything else exactly as it is."""
     match = re.fullmatch(r"(\d{3})([DWMY])", value)
-    return f"{int(match[1])}{_UNITS[language][match[2]]}" if match else value
+    return _AGES[match[2]].filled(count=int(match[1])).say(language) if match else value
 
 
 def name_parts(name: PatientNameView, language: Language) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from headct.errors import BundleError
+from headct.language import pgettext
 from headct.network.bundle import load_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
 from headct.safe_log import failure
@@ -36,7 +37,7 @@ class Serving:
         self._shadow: Classifier | None = None
         self._classifier: Classifier | None = None
         self._default: BundleIdentity | None = None
-        problem = BundleError("no model was ever in service")
+        problem = BundleError(pgettext("detail", "no model was ever in service"))
         try:
             self._default = load_bundle(folders.default(settings)).identity
         except BundleError as error:
@@ -119,9 +120,11 @@ class Serving:
         try:
             return _load(folder, digest, self._settings.worker_threads)
         except OSError as error:
-            raise BundleError(f"{name} cannot be read ({type(error).__name__})") from error
+            raise BundleError(
+                pgettext("detail", "{name} cannot be read ({kind})", name=name, kind=type(error).__name__)
+            ) from error
         except BundleError as error:
-            raise BundleError(str(error).replace(str(folder), name)) from error
+            raise BundleError(error.sentence.filled(folder=name)) from error
 
 
 def _load(folder: Path, digest: str, threads: int) -> Classifier:
@@ -131,5 +134,5 @@ def _load(folder: Path, digest: str, threads: int) -> Classifier:
     classifier = Classifier(bundle, LiteRTRuntime(bundle.network, shape, threads))
     # Once more: the network was read after its hash had been checked.
     if {bundle.digest, load_bundle(folder).digest} != {digest}:
-        raise BundleError(f"{folder} was altered while it was loaded")
+        raise BundleError(pgettext("detail", "{folder} was altered while it was loaded", folder=folder))
     return classifier

@@ -34,7 +34,7 @@ function showFreshness(banner) {
   }
 }
 
-// --- pictures that are not there (any more) ---------------------------------------------------------
+// --- images that are not there (any more) ---------------------------------------------------------
 
 // Errors of images do not bubble, hence the capture.
 document.addEventListener("error", (event) => event.target.classList?.add("missing"), true);

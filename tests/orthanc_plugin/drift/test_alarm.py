@@ -1,4 +1,4 @@
-"""Statistics of the watch, against scipy; and how often its alarm rule cries wolf, and when it does not."""
+"""Statistics of drift monitoring against scipy; how often its alarm rule cries wolf, and when it does not."""
 
 from collections.abc import Sequence
 

@@ -16,7 +16,7 @@ from headct.terms.quantities import Quantity
 from headct.terms.review import Action, Exclusion, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import monitoring
-from orthanc_plugin.drift.views import QuantityView, Rate, RateView, WatchView
+from orthanc_plugin.drift.views import DriftView, QuantityView, Rate, RateView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import model_history, queue, results, reviews, withdrawal
 from orthanc_plugin.store.tables import Bundle, Series, Study
@@ -119,20 +119,20 @@ def hospital(session: Session, options: Settings) -> Hospital:
     return Hospital(session, options)
 
 
-def seen_now(session: Session) -> WatchView:
+def seen_now(session: Session) -> DriftView:
     session.flush()
-    return monitoring.watch(session, NOW)
+    return monitoring.drift(session, NOW)
 
 
 def last_whole_week(view: RateView) -> tuple[int, int]:
     return view.weeks[-2].count, view.weeks[-2].of
 
 
-def rate(view: WatchView, which: Rate) -> RateView:
+def rate(view: DriftView, which: Rate) -> RateView:
     return next(r for r in (*view.rates, *(m.relabelled for m in view.models)) if r.rate is which)
 
 
-def quantity(view: WatchView, which: Quantity, model: int = 0) -> QuantityView:
+def quantity(view: DriftView, which: Quantity, model: int = 0) -> QuantityView:
     return next(q for q in view.models[model].quantities if q.quantity is which)
 
 
@@ -290,7 +290,7 @@ def test_a_worker_keeps_the_reference_of_what_it_loads(tmp_path: Path) -> None:
     database = open_store(tmp_path)
     Serving("host/1", database, settings(tmp_path, bundle=bundle.folder))
     with database.reading() as session:
-        view = monitoring.watch(session, NOW)
+        view = monitoring.drift(session, NOW)
     database.close()
     assert [(m.name, m.in_service) for m in view.models] == [("threshold", True)]
     assert quantity(view, Quantity.AGE_YEARS).reference == (1, 0, 0, 0, 0, 0)

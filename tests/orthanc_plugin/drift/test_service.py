@@ -1,4 +1,4 @@
-"""Watch and reading list from the store to the REST interface."""
+"""Drift monitoring and labelling queue from the store to the REST interface."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -93,14 +93,14 @@ def say(client: FlaskClient, series: str, login: str, urgency: str | None) -> No
     assert answer.status_code == 201, answer.text
 
 
-def test_the_reading_list_empties_as_labels_come(
+def test_the_labelling_queue_empties_as_labels_come(
     database: Database, tmp_path: Path, client: FlaskClient
 ) -> None:
     def listed() -> list[str]:
-        body = new_client(database, tmp_path).get(f"{API}/reading-list").get_json()
+        body = new_client(database, tmp_path).get(f"{API}/labelling").get_json()
         return [row["study_id"].removeprefix("st-") for row in body["rows"]]
 
-    view = client.get(f"{API}/reading-list").get_json()
+    view = client.get(f"{API}/labelling").get_json()
     assert listed() == ["aged", "undecided"]
     assert view["left_to_worklist"] == 1
     aged = view["rows"][0]["lessons"][0]
@@ -125,7 +125,7 @@ def test_the_clinical_order_is_the_same_whoever_reads_the_other_list(client: Fla
 
     before = worklist()
     assert before[0] == "st-alert" and len(before) == 4
-    assert client.get("/triage/reading-list").status_code == 200
+    assert client.get("/triage/labelling").status_code == 200
     assert worklist() == before
 
 
@@ -135,7 +135,7 @@ def test_the_week_that_runs_by_rest_page_and_metrics(
     say(client, "undecided", "sato", None)
     say(client, "aged", "sato", "RED")
     client = new_client(database, tmp_path)
-    view = client.get(f"{API}/watch").get_json()
+    view = client.get(f"{API}/drift").get_json()
     assert view["weeks"][-1]["cases"] == view["weeks"][-1]["series"] == 4
     (model,) = view["models"]
     relabelled = model["relabelled"]["weeks"][-1]
@@ -143,14 +143,14 @@ def test_the_week_that_runs_by_rest_page_and_metrics(
     ages = next(q for q in model["quantities"] if q["quantity"] == "age_years")
     assert ages["weeks"][-1]["counts"] == [0, 0, 0, 3, 0, 1]
     assert sum(ages["reference"]) == 50
-    assert "net 1.0" in client.get("/triage/watch").text
+    assert "net 1.0" in client.get("/triage/drift").text
     families = {f.name: f for f in text_string_to_metric_families(client.get(f"{API}/metrics").text)}
     assert {s.value for s in families["headct_watch_alarm"].samples} == {0.0}
     assert {s.labels["model"] for s in families["headct_week_count"].samples} == {"", "net-1.0"}
 
 
 def test_what_was_worked_out_is_kept_for_a_minute(client: FlaskClient, database: Database) -> None:
-    first = client.get(f"{API}/watch").get_json()
+    first = client.get(f"{API}/drift").get_json()
     with database.writing() as session:
         withdrawal.withdraw(session, orthanc_id("sure"), queue.utcnow())
-    assert client.get(f"{API}/watch").get_json() == first
+    assert client.get(f"{API}/drift").get_json() == first

@@ -1,15 +1,15 @@
-"""Which cases are on the reading list, why, in which order; and that the worklist does not notice."""
+"""Which cases are in the labelling queue, why, in which order; and that the worklist does not notice."""
 
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from drift_samples import BUNDLE, NOW, TRAINED_ON, listed, said, series, study
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
-from watched import BUNDLE, NOW, TRAINED_ON, listed, said, series, study
 
 from headct.network.reference import Histogram, Reference, reference
 from headct.terms.assessment import BundleIdentity
@@ -18,9 +18,9 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.worklist import StudyRecord
 from orthanc_plugin.drift import monitoring
-from orthanc_plugin.labelling.ranking import reading_list, references, shadows
+from orthanc_plugin.labelling.ranking import labelling_queue, references, shadows
 from orthanc_plugin.labelling.reasons import RARE, UNDECIDED, entropy, further_out
-from orthanc_plugin.labelling.views import Lesson, ReadingListRow, ReadingListView
+from orthanc_plugin.labelling.views import LabellingQueueView, LabellingRow, Lesson
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, queue, results
 from orthanc_plugin.store.tables import Assessment, ShadowAssessment
@@ -33,16 +33,16 @@ def of(
     *studies: StudyRecord,
     in_shadow: dict[str, Urgency] | None = None,
     trained_on: dict[str, Reference] | None = None,
-) -> ReadingListView:
-    return reading_list(studies, in_shadow or {}, trained_on or {}, NOW)
+) -> LabellingQueueView:
+    return labelling_queue(studies, in_shadow or {}, trained_on or {}, NOW)
 
 
-def only(view: ReadingListView) -> ReadingListRow:
+def only(view: LabellingQueueView) -> LabellingRow:
     assert len(view.rows) == 1
     return view.rows[0]
 
 
-def names(view: ReadingListView) -> list[str]:
+def names(view: LabellingQueueView) -> list[str]:
     return [row.study_id for row in view.rows]
 
 

@@ -72,7 +72,7 @@ def test_labels_and_models_are_the_same(triage: Triage, told: dict[str, Any]) ->
 
 def test_the_weeks_of_drift_monitoring_are_the_same(triage: Triage, told: dict[str, Any]) -> None:
     with triage.database.reading() as session:
-        watched = monitoring.watch(session, datetime.fromisoformat(told["now"]))
+        watched = monitoring.drift(session, datetime.fromisoformat(told["now"]))
     assert facts(watched.model_dump(mode="json")) == facts(told["drift"])
 
 

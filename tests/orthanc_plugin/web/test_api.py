@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from headct.language import Phrase
 from orthanc_plugin.answer import ErrorView, View
 from orthanc_plugin.cases.views import SeriesView, StudyView, WorklistView
 from orthanc_plugin.errors import RefusedError
@@ -80,8 +81,8 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "models/{name}/shadow",
             "models/end-shadow",
             "models/rollback",
-            "watch",
-            "reading-list",
+            "drift",
+            "labelling",
             "metrics",
         )
     }
@@ -96,8 +97,8 @@ def test_description_is_valid_and_names_only_routes_that_exist(
         ("studies/{study_id}", f"studies/{orthanc_id('black')}"),
         ("series/{series_id}", f"series/{orthanc_id('black')}"),
         ("models", "models"),
-        ("watch", "watch"),
-        ("reading-list", "reading-list"),
+        ("drift", "drift"),
+        ("labelling", "labelling"),
         ("labels", "labels"),
     ],
 )
@@ -210,9 +211,9 @@ def test_unavailable_and_refused(client: FlaskClient, triage: FakeTriage) -> Non
     triage.trouble = unavailable()
     answer = client.get(f"{API}/worklist")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
-    assert answer.get_json()["message"] == "The store cannot be read."
+    assert answer.get_json()["message"] == "The store cannot be used (OperationalError)."
     assert client.get(f"{API}/status").status_code == 200
-    triage.trouble = RefusedError("No.")
+    triage.trouble = RefusedError(Phrase("No.", {}))
     assert client.get(f"{API}/worklist").status_code == 403
 
 

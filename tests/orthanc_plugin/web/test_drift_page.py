@@ -1,15 +1,15 @@
-"""The pages of the watch and of the reading list as sent, and the shapes of their plots."""
+"""The pages of drift monitoring and labelling queue as sent, and the shapes of their plots."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
+from drift_samples import WEEKS, drifted, queued, rate_view
 from fake_triage import FakeTriage, unavailable
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from watched import WEEKS, listed, rate_view, watched
 
 from headct.network.reference import EDGES
 from headct.terms.quantities import Quantity
@@ -40,7 +40,7 @@ def client(served: FlaskClient, triage: FakeTriage) -> Iterator[FlaskClient]:
         served.delete_cookie(cookie, path="/triage/")
 
 
-# --- watch --------------------------------------------------------------------------------------------
+# --- drift monitoring ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def client(served: FlaskClient, triage: FakeTriage) -> Iterator[FlaskClient]:
         ("ja", ["スライス間隔（mm）：2026-W09の37例", "フィッシャーの正確確率検定", "▲ 警告", "学習時"]),
     ],
 )
-def test_the_watch_says_what_changed_and_when_it_would(
+def test_the_page_says_what_changed_and_when_it_would(
     client: FlaskClient, language: str, expected: list[str]
 ) -> None:
-    html = client.get(f"/triage/watch?lang={language}").text.replace("&#39;", "'")
+    html = client.get(f"/triage/drift?lang={language}").text.replace("&#39;", "'")
     for words in expected:
         assert words in html
 
 
 def test_a_table_of_figures_beneath_every_plot(client: FlaskClient) -> None:
-    html = client.get("/triage/watch").text
+    html = client.get("/triage/drift").text
     figures = html.split("<figure")[1:]
     assert len(figures) == 1 + len(Rate) + len(Quantity)
     for figure in figures:
@@ -75,7 +75,7 @@ def test_a_table_of_figures_beneath_every_plot(client: FlaskClient) -> None:
         assert 'role="img" aria-label="' in plot
         assert below.count("<table>") == 1 and '<th scope="row">' in below
     for names in (*QUANTITIES.values(), *RATES.values()):
-        assert names.en in html.replace("&lt;", "<")
+        assert str(names) in html.replace("&lt;", "<")
 
 
 def test_every_figure_and_rate_has_words() -> None:
@@ -84,44 +84,44 @@ def test_every_figure_and_rate_has_words() -> None:
 
 
 def test_the_living_part_alone_for_htmx(client: FlaskClient) -> None:
-    part = client.get("/triage/watch", headers={"HX-Request": "true"}).text
+    part = client.get("/triage/drift", headers={"HX-Request": "true"}).text
     assert "<html" not in part and "<figure" in part
 
 
-def test_plots_are_drawn_anew_for_another_watch_or_language(
+def test_plots_are_drawn_anew_for_other_figures_or_language(
     client: FlaskClient, triage: FakeTriage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = watched()
-    monkeypatch.setattr(triage, "watch", lambda: kept, raising=False)
-    first = client.get("/triage/watch?lang=en").text
-    assert client.get("/triage/watch?lang=en").text == first
-    assert "変化あり" in client.get("/triage/watch?lang=ja").text
+    kept = drifted()
+    monkeypatch.setattr(triage, "drift", lambda: kept, raising=False)
+    first = client.get("/triage/drift?lang=en").text
+    assert client.get("/triage/drift?lang=en").text == first
+    assert "変化あり" in client.get("/triage/drift?lang=ja").text
     quiet = kept.model_copy(update={"alarms": ()})
-    monkeypatch.setattr(triage, "watch", lambda: quiet, raising=False)
-    assert "No alarm" in client.get("/triage/watch?lang=en").text
+    monkeypatch.setattr(triage, "drift", lambda: quiet, raising=False)
+    assert "No alarm" in client.get("/triage/drift?lang=en").text
 
 
-@pytest.mark.parametrize("address", ["/triage/watch", "/triage/reading-list"])
+@pytest.mark.parametrize("address", ["/triage/drift", "/triage/labelling"])
 def test_a_store_that_cannot_be_read_is_said_on_the_page(
     client: FlaskClient, triage: FakeTriage, address: str
 ) -> None:
     triage.trouble = unavailable()
     answer = client.get(address)
-    assert answer.status_code == 200 and "The store cannot be read." in answer.text
-    assert client.get(f"{API}/watch").status_code == 503
+    assert answer.status_code == 200 and "The store cannot be used (OperationalError)." in answer.text
+    assert client.get(f"{API}/drift").status_code == 503
 
 
 def test_a_model_that_does_not_say_what_it_was_trained_on(
     client: FlaskClient, triage: FakeTriage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = watched()
+    view = drifted()
     bare = view.models[0].model_copy(
         update={
             "quantities": tuple(q.model_copy(update={"reference": None}) for q in view.models[0].quantities)
         }
     )
-    monkeypatch.setattr(triage, "watch", lambda: view.model_copy(update={"models": (bare,)}), raising=False)
-    html = client.get("/triage/watch?lang=en").text
+    monkeypatch.setattr(triage, "drift", lambda: view.model_copy(update={"models": (bare,)}), raising=False)
+    html = client.get("/triage/drift?lang=en").text
     assert "nothing is compared" in html and "Trained on" not in html
 
 
@@ -134,7 +134,7 @@ def test_alarms_and_rates_are_metrics(client: FlaskClient) -> None:
         (figure, "bleed25d-0.1.0") for figure in ("relabelled", *Quantity)
     }
     assert [figure for (figure, _), on in alarms.items() if on] == ["slice_distance_mm"]
-    week = watched().rates[0].weeks[-2]
+    week = drifted().rates[0].weeks[-2]
     of = {s.labels["rate"]: s.value for s in families["headct_week_cases"].samples}
     assert of["not_analysed"] == week.of
     shifts = {s.labels["quantity"]: s.value for s in families["headct_shift"].samples}
@@ -181,7 +181,7 @@ def test_shares_and_their_intervals_stay_in_the_plot(counts: list[tuple[int, int
 
 
 def test_an_empty_week_and_an_empty_hospital_have_plots() -> None:
-    nothing = charts.cases_chart([w.model_copy(update={"cases": 0}) for w in watched().weeks])
+    nothing = charts.cases_chart([w.model_copy(update={"cases": 0}) for w in drifted().weeks])
     assert nothing.bars == () and nothing.x_ticks
     assert charts.rate_chart(rate_view(Rate.FAILED, [(0, 0)] * WEEKS)).dots == ()
 
@@ -190,7 +190,7 @@ def test_names_of_classes() -> None:
     assert charts.class_names((0.05, 2, 18)) == ("< 0.05", "0.05–2", "2–18", "≥ 18")
 
 
-# --- reading list -------------------------------------------------------------------------------------
+# --- labelling queue -------------------------------------------------------------------------------------
 
 
 def rows(html: str) -> dict[str, str]:
@@ -201,22 +201,20 @@ def rows(html: str) -> dict[str, str]:
 
 
 def test_every_row_says_why(client: FlaskClient) -> None:
-    html = client.get("/triage/reading-list?lang=en").text
+    html = client.get("/triage/labelling?lang=en").text
     shown = rows(html)
-    assert list(shown) == [row.study_id for row in listed().rows]
+    assert list(shown) == [row.study_id for row in queued().rows]
     assert "Not for clinical order" in html
     assert "read first on the worklist and therefore not here: 1" in html
-    for row in listed().rows:
+    for row in queued().rows:
         for lesson in row.lessons:
             assert lesson.sentence.en in shown[row.study_id].replace("&#39;", "'")
     assert "/triage/studies/discordant?series=t1" in shown["discordant"]
-    assert "未読の緊急症例" in client.get("/triage/reading-list?lang=ja").text
+    assert "未読の緊急症例" in client.get("/triage/labelling?lang=ja").text
 
 
 def test_who_reads_blind_is_not_told_why(client: FlaskClient) -> None:
-    html = client.get(
-        "/triage/reading-list?blind=1&lang=en", environ_overrides={"REMOTE_USER": "reader0"}
-    ).text
+    html = client.get("/triage/labelling?blind=1&lang=en", environ_overrides={"REMOTE_USER": "reader0"}).text
     shown = rows(html)
     assert "hidden while you read blind" in shown["undecided"]
     assert "probability" not in shown["undecided"] and "worth" not in shown["undecided"]
@@ -224,19 +222,19 @@ def test_who_reads_blind_is_not_told_why(client: FlaskClient) -> None:
 
 
 def test_names_are_escaped(client: FlaskClient, triage: FakeTriage, monkeypatch: pytest.MonkeyPatch) -> None:
-    view = listed()
+    view = queued()
     evil = view.rows[0].model_copy(update={"patient_name": PatientNameView(alphabetic="<script>x</script>")})
     monkeypatch.setattr(
-        triage, "reading_list", lambda: view.model_copy(update={"rows": (evil,)}), raising=False
+        triage, "labelling_queue", lambda: view.model_copy(update={"rows": (evil,)}), raising=False
     )
-    html = client.get("/triage/reading-list").text
+    html = client.get("/triage/labelling").text
     assert "<script>x" not in html and "&lt;script&gt;x" in html
 
 
 def test_nothing_to_read(client: FlaskClient, triage: FakeTriage, monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = listed().model_copy(update={"rows": (), "total": 0, "left_to_worklist": 0})
-    monkeypatch.setattr(triage, "reading_list", lambda: nothing, raising=False)
-    assert "No label is missing" in client.get("/triage/reading-list?lang=en").text
+    nothing = queued().model_copy(update={"rows": (), "total": 0, "left_to_worklist": 0})
+    monkeypatch.setattr(triage, "labelling_queue", lambda: nothing, raising=False)
+    assert "No label is missing" in client.get("/triage/labelling?lang=en").text
 
 
 def test_what_is_kept_is_worked_out_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

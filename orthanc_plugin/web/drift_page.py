@@ -1,13 +1,13 @@
-"""The pages of the watch and of the reading list."""
+"""The pages of the drift monitoring and of the labelling queue."""
 
 from collections.abc import Callable, Container
 
 from flask import Blueprint, Response, render_template
 from markupsafe import Markup
 
-from headct.reasons import Language
+from headct.language import Language
 from orthanc_plugin.drift import words as drift_words
-from orthanc_plugin.drift.views import WatchView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.web import charts, words
 from orthanc_plugin.web.contract import Triage
@@ -23,39 +23,37 @@ def add_routes(
 
     ``hidden_from`` says, by the logins who spoke of a case, whether its answers are hidden from who asks.
     """
-    drawn: dict[Language, tuple[WatchView, Markup]] = {}
-    """A page asks every two seconds, the watch is worked out once a minute: its plots are kept as long."""
+    drawn: dict[Language, tuple[DriftView, Markup]] = {}
+    """A page asks every two seconds, the figures change once a minute: their plots are kept as long."""
 
-    def plots(view: WatchView) -> Markup:
+    def plots(view: DriftView) -> Markup:
         language = words.requested_language()
         last = drawn.get(language)
         if last is None or last[0] is not view:
-            html = render_template("_watch.html", view=view, charts=charts, words=drift_words)
+            html = render_template("_drift.html", view=view, charts=charts, drift=drift_words)
             last = drawn[language] = view, Markup(html)  # the template has escaped it
         return last[1]
 
-    @page.get("/watch")
-    def watch() -> Response:
+    @page.get("/drift")
+    def drift() -> Response:
         view, trouble = None, ""
         try:
-            view = triage.watch()
+            view = triage.drift()
         except UnavailableError as error:
-            trouble = str(error)
+            trouble = error.sentence.say(words.requested_language())
         return render(
-            "watch.html",
+            "drift.html",
             triage.status(),
             view=view,
             trouble=trouble,
             body=plots(view) if view is not None else "",
         )
 
-    @page.get("/reading-list")
-    def reading_list() -> Response:
+    @page.get("/labelling")
+    def labelling() -> Response:
         view, trouble = None, ""
         try:
-            view = triage.reading_list()
+            view = triage.labelling_queue()
         except UnavailableError as error:
-            trouble = str(error)
-        return render(
-            "reading_list.html", triage.status(), view=view, trouble=trouble, hidden_from=hidden_from
-        )
+            trouble = error.sentence.say(words.requested_language())
+        return render("labelling.html", triage.status(), view=view, trouble=trouble, hidden_from=hidden_from)

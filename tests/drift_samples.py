@@ -1,4 +1,4 @@
-"""A watch and a reading list as a small hospital might see it, for tests of pages and metrics."""
+"""Drift monitoring and labelling queue as a small hospital might see it, for tests of pages and metrics."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,17 +17,17 @@ from orthanc_plugin.drift import alarm
 from orthanc_plugin.drift import words as drift_words
 from orthanc_plugin.drift.views import (
     AlarmView,
+    DriftView,
+    ModelDriftView,
     QuantityView,
     Rate,
     RateView,
     RateWeekView,
     ShiftWeekView,
-    WatchedModelView,
-    WatchView,
     WeekView,
 )
-from orthanc_plugin.labelling.ranking import reading_list
-from orthanc_plugin.labelling.views import ReadingListView
+from orthanc_plugin.labelling.ranking import labelling_queue
+from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.states import SeriesState
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)
@@ -70,7 +70,7 @@ def rate_view(rate: Rate, counts: Sequence[tuple[int, int]]) -> RateView:
     )
 
 
-def watched() -> WatchView:
+def drifted() -> DriftView:
     """Slices became thin four weeks ago; otherwise nothing but chance."""
     random = np.random.default_rng(2020)
     cases = [*random.poisson(42, WEEKS - 1).tolist(), 17]
@@ -112,7 +112,7 @@ def watched() -> WatchView:
                 ),
             )
         )
-    return WatchView(
+    return DriftView(
         generated_at=NOW,
         rule=drift_words.RULE,
         weeks=tuple(
@@ -130,7 +130,7 @@ def watched() -> WatchView:
             rate_view(Rate.FAILED, [(int(random.binomial(n, 0.005)), n) for n in cases]),
         ),
         models=(
-            WatchedModelView(
+            ModelDriftView(
                 name="bleed25d",
                 version="0.1.0",
                 digest="ab" * 32,
@@ -207,7 +207,7 @@ def study(name: str, *of_study: SeriesRecord, minutes: float = 60, **changes: An
     )
 
 
-def listed() -> ReadingListView:
+def queued() -> LabellingQueueView:
     """One case for every reason, one for several, and what is on the worklist alone."""
     G, Y, R, B = Urgency
     studies = (
@@ -221,4 +221,4 @@ def listed() -> ReadingListView:
         study("extreme", series("b", said(B, 0.99, 0.99)), earlier=True),
         study("agreed", series("g", said(G, 0.5), G)),
     )
-    return reading_list(studies, {"s": R, "b": R}, TRAINED_ON, NOW)
+    return labelling_queue(studies, {"s": R, "b": R}, TRAINED_ON, NOW)

@@ -1,34 +1,34 @@
-"""The watch and the reading list in a real browser: from the bar, tables stay open, everything has a name."""
+"""Drift monitoring and labelling queue in a browser: from the bar, open tables stay, everything has a name."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 from browser import chromium, open_page
+from drift_samples import drifted
 from fake_triage import FakeTriage
 from playwright.sync_api import Page, expect
 from stack_process import free_ports
-from watched import watched
 from werkzeug.serving import make_server
 
 from orthanc_plugin.web import create_app
 
 
-class Watching(FakeTriage):
-    """A triage whose watch is worked out once."""
+class Drifting(FakeTriage):
+    """A triage whose drift monitoring is worked out once."""
 
     def reset(self) -> None:
         super().reset()
-        self.last = watched()
+        self.last = drifted()
 
-    def watch(self):  # type: ignore[no-untyped-def]
+    def drift(self):  # type: ignore[no-untyped-def]
         return self.last
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     (port,) = free_ports(1)
-    server = make_server("127.0.0.1", port, create_app(Watching()), threaded=True)
+    server = make_server("127.0.0.1", port, create_app(Drifting()), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with chromium() as browser:
         opened, troubles = open_page(browser, f"http://127.0.0.1:{port}")
@@ -46,8 +46,8 @@ def named(page: Page) -> None:
 
 def test_a_table_stays_open_while_the_page_refreshes(page: Page) -> None:
     page.goto("/triage/")
-    page.get_by_role("link", name="Watch").click()
-    expect(page.locator("h1")).to_have_text("Watch")
+    page.get_by_role("link", name="Drift monitoring").click()
+    expect(page.locator("h1")).to_have_text("Drift monitoring")
     expect(page.locator("#alarms")).to_have_text("▲ Changed: 1")
     figure = page.locator("figure", has_text="Age (years)")
     figure.locator("summary").click()
@@ -62,15 +62,15 @@ def test_a_table_stays_open_while_the_page_refreshes(page: Page) -> None:
 @pytest.mark.parametrize("width", [1366, 480])
 def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 768})
-    for address in ("/triage/watch", "/triage/reading-list"):
+    for address in ("/triage/drift", "/triage/labelling"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.set_viewport_size({"width": 1366, "height": 768})
 
 
-def test_from_the_reading_list_to_a_case(page: Page) -> None:
+def test_from_the_labelling_queue_to_a_case(page: Page) -> None:
     page.goto("/triage/")
-    page.get_by_role("link", name="Reading list").click()
+    page.get_by_role("link", name="Labelling queue").click()
     expect(page.locator(".not-clinical")).to_have_text("Not for clinical order")
     named(page)
     first = page.locator("li.row a").first

@@ -1,0 +1,23 @@
+"""Addresses of the last release that have moved: bookmarks and scripts go on."""
+
+from flask import Flask, redirect, request
+from werkzeug.wrappers import Response as Redirection
+
+from orthanc_plugin.web.guards import API
+
+MOVED = {"watch": "drift", "reading-list": "labelling"}
+"""Old name and new one, of a page and of its REST route alike."""
+
+
+def install(app: Flask) -> None:
+    """Lead from the old addresses to the new ones."""
+    for base in ("/triage", API):
+        for old in MOVED:
+            app.add_url_rule(f"{base}/{old}", endpoint=f"moved{base}/{old}", view_func=_to_new_address)
+
+
+def _to_new_address() -> Redirection:
+    base, _, old = request.path.rpartition("/")
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
+    # Not 308, which Orthanc cannot send: all that moved is only read.
+    return redirect(f"{base}/{MOVED[old]}{query}", code=301)
