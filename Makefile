@@ -10,7 +10,7 @@ STAMPS := build/stamps
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light python3-venv nodejs npm
 TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3
 
-.PHONY: setup setup-test demo test lint bench soak clean
+.PHONY: setup setup-test demo test lint words bench soak clean
 
 ## Set-up -------------------------------------------------------------------------------------------------
 
@@ -55,6 +55,15 @@ lint: setup-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The catalogue of words after a change of sources or templates; what is new waits for its words in headct.po.
+words: setup-test
+	@mkdir -p build
+	$(BIN)/pybabel -q extract --mapping-file babel.cfg --no-wrap --add-location file --sort-by-file \
+		--output-file build/headct.pot headct orthanc_plugin
+	$(BIN)/pybabel -q update --input-file build/headct.pot --output-dir headct/locale --domain headct \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	$(BIN)/pybabel -q compile --directory headct/locale --domain headct
 
 bench: setup-test
 	$(BIN)/python tests/bench/run.py

@@ -237,7 +237,7 @@ def _check_brain(series: CTSeries, at: Levels) -> None:
     area = at.head_cm2[brain]
     least = np.minimum(np.maximum.accumulate(area), np.maximum.accumulate(area[::-1])[::-1])
     if (at.soft[brain] < _BLANK_LEVEL).any() or (area < _BLANK_SHARE * least).any():
-        raise _refused(ReasonCode.UNREADABLE, pgettext("detail", "blank pictures among the slices"))
+        raise _refused(ReasonCode.UNREADABLE, pgettext("detail", "blank images among the slices"))
     if series.slab_heights_mm[brain].sum() > _TALL_MM:
         raise _refused(
             ReasonCode.INCONSISTENT_GEOMETRY, pgettext("detail", "slices too far apart for a head")

@@ -84,7 +84,7 @@ class PixelFormat:
                 )
             )
         if (number(header, "SamplesPerPixel") or 1) != 1:
-            raise _unreadable(pgettext("detail", "colour picture"))
+            raise _unreadable(pgettext("detail", "colour image"))
         if (number(header, "NumberOfFrames") or 1) != 1:
             raise _unreadable(pgettext("detail", "several frames in one image"))
         allocated = int(number(header, "BitsAllocated") or 16)
@@ -206,17 +206,17 @@ def _run_length(stream: bytes, form: PixelFormat) -> Pixels:
         raise _unreadable(pgettext("detail", "pixel data cut short"))
     header = np.frombuffer(stream, "<u4", count=16).astype(np.int64)
     if header[0] != planes:
-        raise _unreadable(pgettext("detail", "damaged compressed picture"))
+        raise _unreadable(pgettext("detail", "damaged compressed image"))
     offsets = [*header[1 : planes + 1].tolist(), len(stream)]
     size = form.rows * form.columns
     value = np.zeros(size, np.uint32)
     for start, end in pairwise(offsets):
         if not 64 <= start < end <= len(stream):
-            raise _unreadable(pgettext("detail", "damaged compressed picture"))
+            raise _unreadable(pgettext("detail", "damaged compressed image"))
         try:
             plane = np.frombuffer(imagecodecs.packbits_decode(stream[start:end]), np.uint8)
         except RuntimeError as error:
-            raise _unreadable(pgettext("detail", "damaged compressed picture")) from error
+            raise _unreadable(pgettext("detail", "damaged compressed image")) from error
         if len(plane) < size:
             raise _unreadable(pgettext("detail", "pixel data cut short"))
         value = (value << np.uint32(8)) | plane[:size]
@@ -227,9 +227,9 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
     """JPEG lossless and lossy, JPEG-LS, JPEG 2000."""
     kind, rows, columns, components = _recognise(stream)
     if (rows, columns) != (form.rows, form.columns):
-        raise _unreadable(pgettext("detail", "picture size differs from the header"))
+        raise _unreadable(pgettext("detail", "image size differs from the header"))
     if components != 1:
-        raise _unreadable(pgettext("detail", "colour picture"))
+        raise _unreadable(pgettext("detail", "colour image"))
     # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
     if kind != "jpeg-2000" and b"\xff\xd9" not in stream[-16:]:
         raise _unreadable(pgettext("detail", "pixel data cut short"))
@@ -241,9 +241,9 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
         else:
             picture = imagecodecs.jpeg2k_decode(stream)
     except (RuntimeError, ValueError, TypeError, MemoryError, NotImplementedError) as error:
-        raise _unreadable(pgettext("detail", "damaged compressed picture")) from error
+        raise _unreadable(pgettext("detail", "damaged compressed image")) from error
     if picture.shape != (form.rows, form.columns) or picture.dtype.kind not in "iu":
-        raise _unreadable(pgettext("detail", "picture size differs from the header"))
+        raise _unreadable(pgettext("detail", "image size differs from the header"))
     return picture
 
 

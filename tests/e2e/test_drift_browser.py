@@ -1,4 +1,4 @@
-"""Drift monitoring and labelling queue in a browser: from the bar, open tables stay, everything has a name."""
+"""Drift monitoring and labelling queue in a browser: from the bar, open tables stay, all has a name."""
 
 import threading
 from collections.abc import Iterator

@@ -223,7 +223,7 @@ def test_pictures_of_several_components_are_refused_before_they_are_unpacked(cod
     ds = write(PICTURE, syntax=JPEGLosslessSV1)[0]
     ds.PixelData = encapsulate([encoded])
     monkeypatch.setattr(imagecodecs, f"{codec}_decode", None)
-    refused(ds, "colour picture")
+    refused(ds, "colour image")
 
 
 def test_deflated_files_keep_their_pixels():
