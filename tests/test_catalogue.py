@@ -1,5 +1,6 @@
 """The catalogue of words is whole, and as the sources are; `make words` brings it up to date."""
 
+import ast
 import gettext
 import io
 from pathlib import Path
@@ -72,6 +73,14 @@ def test_figures_of_records_are_plain_so_that_they_can_be_read_back(
         said = message.format(**{name: f"<{name}>" for name in named})
         assert read_back(said) == Phrase(message, {name: f"<{name}>" for name in named}, "detail")
         assert read_back(said).say() == said
+
+
+def test_no_record_is_made_of_bare_english() -> None:
+    bare = (ast.Constant, ast.JoinedStr)
+    for path in sorted(p for folder in ("headct", "orthanc_plugin") for p in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Reason", "BundleError"}:
+                assert not any(isinstance(given, bare) for given in node.args), f"{path}:{node.lineno}"
 
 
 def test_a_record_of_another_release_is_shown_as_it_is() -> None:

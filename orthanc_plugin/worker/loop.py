@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
+from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
@@ -65,7 +66,8 @@ class Worker:
             except (OrthancError, OperationalError, OSError) as error:
                 log.warning("trouble with Orthanc, the store or the disk: %s", failure(error))
                 if (claim := self.in_hand.claim) is not None and self._client.refuses(error):
-                    self._failed(claim, Reason(ReasonCode.UNREADABLE, "Orthanc does not give its files"))
+                    detail = pgettext("detail", "Orthanc does not give its files")
+                    self._failed(claim, Reason(ReasonCode.UNREADABLE, str(detail)))
                     self.in_hand.put_down()
                 # Else Orthanc or the disk is in trouble, not the series: give it back and try again.
                 self.in_hand.give_back(self._database)
@@ -124,10 +126,10 @@ class Worker:
             instances = instances[:1]  # says what it is; a thousand MR images need not be moved for that
         fetched = fetch(self._client, instances, self._settings)
         if fetched is None:
-            detail = f"more than {self._settings.max_series_megabytes} MB"
+            detail = pgettext("detail", "more than {size} MB", size=self._settings.max_series_megabytes)
             with self._database.writing() as session:
                 results.record_not_analysed(
-                    session, claim, Reason(ReasonCode.UNREADABLE, detail), None, queue.utcnow()
+                    session, claim, Reason(ReasonCode.UNREADABLE, str(detail)), None, queue.utcnow()
                 )
         return fetched
 

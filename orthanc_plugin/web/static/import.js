@@ -167,7 +167,9 @@ async function store(blob, signal) {
   const error = said?.OrthancStatus;
   // Orthanc's numbers for what a full disk leads to: database, file, storage, SQLite.
   if (status === 507 || [11, 14, 19].includes(error) || (error >= 1000 && error < 1100)) throw new Stopped(say("full"));
-  throw new Refused(say("refused", said?.Details ?? said?.Message ?? status));
+  // Orthanc speaks English alone; in other languages its number for the error has to do.
+  const words = document.documentElement.lang === "en" ? (said?.Details ?? said?.Message) : error && `Orthanc ${error}`;
+  throw new Refused(say("refused", words ?? status));
 }
 
 // --- one import ------------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ class Import {
       for (const file of this.files) await this.bringIn(file);
     } catch (error) {
       if (this.abort.signal.aborted) return say("cancelled");
-      return say("stopped", error instanceof Stopped ? error.message : String(error));
+      return say("stopped", error instanceof Stopped ? error.message : error.name);
     }
     if (this.counts.refused) return say("partly");
     return say(this.studies.size ? "done" : "nothing");

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
-from fake_triage import MAY_NOT, NOW, FakeTriage, orthanc_id, unavailable
+from fake_cases import NOW, orthanc_id
+from fake_triage import MAY_NOT, FakeTriage, unavailable
 from flask.testing import FlaskClient
 from japanese import Page, english, words_of_data
 from jinja2 import Environment
