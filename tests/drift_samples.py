@@ -12,7 +12,7 @@ from headct.terms.quantities import Quantity
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases.review_views import ReviewView
-from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.drift import alarm
 from orthanc_plugin.drift import words as drift_words
 from orthanc_plugin.drift.views import (

@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session, selectinload
 from headct.terms.assessment import Assessment
 from headct.terms.label import StoredLabel
 from headct.terms.review import Review
-from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.review_views import LabelView, ReviewAnswer, ReviewView, VerdictView
+from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, SeriesView
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.tables import Series, Study
 
 
-def studies(session: Session, study_id: str | None = None) -> list[worklist.StudyRecord]:
+def studies(session: Session, study_id: str | None = None) -> list[StudyRecord]:
     """All studies, or one, with their current assessments and nothing of their history."""
     wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
     persons = selectinload(Series.reviews).selectinload(tables.Review.assessment)
@@ -46,7 +46,7 @@ def studies(session: Session, study_id: str | None = None) -> list[worklist.Stud
     for series in session.scalars(of_study):
         by_study.setdefault(series.study_id, []).append(series)
     return [
-        worklist.StudyRecord(
+        StudyRecord(
             id=study.id,
             study_instance_uid=study.study_instance_uid,
             first_arrival=study.first_arrival,
@@ -78,10 +78,8 @@ def _rendered(series: Series) -> int:
     return 0 if series.preview_pending else series.preview_slices
 
 
-def _series_record(
-    series: Series, said: tables.Assessment | None, *, unseen: bool = False
-) -> worklist.SeriesRecord:
-    return worklist.SeriesRecord(
+def _series_record(series: Series, said: tables.Assessment | None, *, unseen: bool = False) -> SeriesRecord:
+    return SeriesRecord(
         id=series.id,
         series_instance_uid=series.series_instance_uid,
         state=series.state,

@@ -26,7 +26,7 @@ from headct.network.reference import Reference
 from headct.terms.review import Standing
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
-from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.labelling.reasons import lessons
 from orthanc_plugin.labelling.views import LabellingQueueView, LabellingRow, Lesson, LessonView
 from orthanc_plugin.states import SeriesState

@@ -12,7 +12,7 @@ from headct.terms.quantities import Quantity
 from headct.terms.review import Standing
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import Words
-from orthanc_plugin.cases.worklist import SeriesRecord
+from orthanc_plugin.cases.study import SeriesRecord
 from orthanc_plugin.drift.words import QUANTITIES
 from orthanc_plugin.labelling.views import Lesson, LessonView
 

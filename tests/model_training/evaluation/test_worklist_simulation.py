@@ -20,8 +20,10 @@ from model_training.evaluation.worklist_simulation import (
     triage,
     waits,
 )
+from orthanc_plugin.cases import order as order_of_work
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
+from orthanc_plugin.states import CaseState, SeriesState
 
 GREEN, YELLOW, RED = Urgency.GREEN, Urgency.YELLOW, Urgency.RED
 PERFECT = {true: np.array([float(true is said) for said in PUBLISHED]) for true in PUBLISHED}
@@ -166,16 +168,16 @@ def row_of(case, minutes):
     """The same case as a row of the real worklist, `minutes` on."""
     waiting = minutes - case.arrival
     if minutes < case.published_at:
-        state, urgency = worklist.CaseState.PENDING, None
+        state, urgency = CaseState.PENDING, None
     elif case.published is None:
-        state, urgency = worklist.CaseState.NOT_ANALYSED, None
+        state, urgency = CaseState.NOT_ANALYSED, None
     else:
-        state, urgency = worklist.CaseState.ASSESSED, case.published
-    study = worklist.StudyRecord(
+        state, urgency = CaseState.ASSESSED, case.published
+    study = StudyRecord(
         "1",
         "1.2",
         NOW - timedelta(minutes=waiting),
-        (worklist.SeriesRecord("1", "1.2.1", SeriesState.WAITING),),
+        (SeriesRecord("1", "1.2.1", SeriesState.WAITING),),
     )
     return worklist.row(study, NOW).model_copy(update={"state": state, "urgency": urgency, "series": ()})
 
@@ -188,7 +190,7 @@ def test_order_is_the_worklists_own():
         for arrival in np.linspace(0, 10, 300)
     ]
     ours = sorted(cases, key=lambda case: triage(case, 10.0))
-    theirs = sorted(cases, key=lambda case: worklist.order(row_of(case, 10.0)))
+    theirs = sorted(cases, key=lambda case: order_of_work.order(row_of(case, 10.0)))
     assert ours == theirs
 
 

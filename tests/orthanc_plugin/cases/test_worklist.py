@@ -1,50 +1,18 @@
 """The order of work, and what a row says of its study."""
 
 from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 
 from hypothesis import given, strategies
-from store_samples import after, assessment
+from store_samples import after
+from worklist_samples import ARRIVING, FAILED, HALF, LOCALIZER, NOW, assessed, said, study, without
 
-from headct.reasons import Reason, ReasonCode
-from headct.terms.review import Action, Exclusion, Person, Review, verdict
+from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.worklist import SeriesRecord, StudyRecord
+from orthanc_plugin.cases.order import place
+from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.states import CaseState, SeriesState
-
-NOW = after(3600)
-
-
-def assessed(urgency: Urgency, name: str = "s", *, preliminary: bool = False) -> SeriesRecord:
-    return SeriesRecord(
-        id=name,
-        series_instance_uid=f"1.2.{name}",
-        state=SeriesState.WAITING if preliminary else SeriesState.ASSESSED,
-        assessment=assessment(urgency),
-        preliminary=preliminary,
-        judged_at=after(10),
-        preview_slices=33,
-    )
-
-
-def without(state: SeriesState, code: ReasonCode | None = None, name: str = "n") -> SeriesRecord:
-    return SeriesRecord(
-        id=name, series_instance_uid=f"1.2.{name}", state=state, reason=Reason(code) if code else None
-    )
-
-
-ARRIVING = without(SeriesState.ARRIVING)
-FAILED = without(SeriesState.FAILED, ReasonCode.INTERNAL_ERROR)
-LOCALIZER = without(SeriesState.NOT_ANALYSED, ReasonCode.LOCALIZER, "l")
-HALF = without(SeriesState.NOT_ANALYSED, ReasonCode.HEAD_NOT_COVERED, "h")
-
-
-def study(name: str, *series: SeriesRecord, arrived: datetime | None = None) -> StudyRecord:
-    return StudyRecord(
-        id=name, study_instance_uid=f"1.3.{name}", first_arrival=arrived or after(0), series=series
-    )
 
 
 def names(*studies: StudyRecord) -> list[str]:
@@ -173,22 +141,8 @@ def test_in_any_mixture(cases: list[tuple[list[SeriesRecord], int]]) -> None:
     ]
     assert greens == sorted(greens)
     for one, other in pairwise(rows):
-        if worklist.order(one)[0] == worklist.order(other)[0]:
+        if place(one) == place(other):
             assert one.waiting_seconds >= other.waiting_seconds
-
-
-def said(
-    record: SeriesRecord, urgency: Urgency | None, at: float = 100, *, unseen: bool = False
-) -> SeriesRecord:
-    """The same after a reader spoke of it; ``None``: he excluded it."""
-    review = Review(
-        Person("sato", "Sato^Hanako", "St. Elsewhere"),
-        after(at),
-        Action.EXCLUDE if urgency is None else Action.RELABEL,
-        urgency,
-        reason=Exclusion.WRONG_SERIES if urgency is None else None,
-    )
-    return replace(record, verdict=verdict([review]), reviewed_at=after(at), unseen=unseen)
 
 
 def test_a_read_case_waits_for_nobody() -> None:

@@ -1,0 +1,87 @@
+"""The order of work: which patient comes before which. Decided here and nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.cases.views import WorklistRow
+from orthanc_plugin.states import CaseState
+
+OVERDUE_SECONDS = 60.0
+"""A case pending longer ranks with the failed ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of a case that its place depends on, beside when it arrived."""
+
+    waits: bool
+    """For a reader."""
+    worst: Urgency | None
+    """The urgency that counts; while images came after the review also the machine's, as they may show what
+    readers could not see: a person's colour stays, the order follows the worse."""
+    just_came: bool
+    """Pending, and not for longer than a minute."""
+    incomplete: bool
+    """Something of the study is still to come, or failed: it may be worse than what is known."""
+
+    @classmethod
+    def of(cls, row: WorklistRow) -> Self:
+        """Of a case as shown."""
+        said = (row.urgency, row.machine_urgency if row.reopened else None)
+        return cls(
+            waits=not row.reviewed,
+            worst=max((u for u in said if u is not None), default=None),
+            just_came=row.state is CaseState.PENDING and row.waiting_seconds <= OVERDUE_SECONDS,
+            incomplete=any(s.state.unknown for s in row.series),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the table."""
+
+    name: str
+    holds: Callable[[Facts], bool]
+    why: str
+
+
+_ALERTS = frozenset(u for u in Urgency if u.alert)
+
+PLACES = (
+    Place("alert", lambda case: case.waits and case.worst in _ALERTS, "RED and BLACK alike, early ones too"),
+    Place(
+        "unknown",
+        lambda case: case.waits and case.worst is None and not case.just_came,
+        "failed, not analysed, or pending for too long: it may be anything, and nobody else looks at it",
+    ),
+    Place("yellow", lambda case: case.waits and case.worst is Urgency.YELLOW, "not urgent"),
+    Place(
+        "pending",
+        lambda case: case.waits and (case.worst is None or case.incomplete),
+        "known in a moment; and what is GREEN so far, of which something is unknown: never below GREEN",
+    ),
+    Place("green", lambda case: case.waits, "nothing flagged in all there is"),
+    Place("read, black", lambda case: case.worst is Urgency.BLACK, "read: waits for nobody; the worst first"),
+    Place("read, red", lambda case: case.worst is Urgency.RED, "the same"),
+    Place("read, yellow", lambda case: case.worst is Urgency.YELLOW, "the same"),
+    Place("read", lambda case: True, "the same; with those that were excluded"),
+)
+"""From the top of the worklist to its end: a case stands at the first line that holds of it."""
+
+
+def place(row: WorklistRow) -> int:
+    """The line of the table at which a case stands."""
+    return place_of(Facts.of(row))
+
+
+def place_of(facts: Facts) -> int:
+    """The first line that holds."""
+    return next(number for number, line in enumerate(PLACES) if line.holds(facts))
+
+
+def order(row: WorklistRow) -> tuple[int, datetime, str]:
+    """Sort key of the worklist: the place, then the longest waiting first."""
+    return place(row), row.first_arrival, row.id

@@ -1,0 +1,88 @@
+"""A study and its series as the store has them: what worklist and labelling queue are made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from headct.reasons import Reason
+from headct.terms.assessment import Assessment
+from headct.terms.review import UNREVIEWED, Said, Verdict
+from headct.terms.urgency import Urgency
+from orthanc_plugin.cases.review_views import ReviewView
+from orthanc_plugin.cases.views import ReasonView, SeriesSummary
+from orthanc_plugin.states import SeriesState
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRecord:
+    """A series as the store has it."""
+
+    id: str
+    series_instance_uid: str
+    state: SeriesState
+    number: str = ""
+    description: str = ""
+    modality: str = ""
+    images: int = 0
+    reason: Reason | None = None
+    assessment: Assessment | None = None
+    """The current one."""
+    preliminary: bool = False
+    judged_at: datetime | None = None
+    preview_slices: int = 0
+    verdict: Verdict = UNREVIEWED
+    reviewed_at: datetime | None = None
+    """When a person first spoke of it."""
+    reviews: tuple[ReviewView, ...] = ()
+    """Each reader's last word."""
+    unseen: bool = False
+    """There is more than readers had before them, :meth:`orthanc_plugin.store.tables.Series.unseen`."""
+
+    @property
+    def urgency(self) -> Urgency | None:
+        """What the machine says of it now."""
+        return self.assessment.urgency if self.assessment else None
+
+    @property
+    def said(self) -> Said:
+        """What is said of it now, by machine and persons."""
+        return Said(self.urgency, self.preliminary, self.verdict, self.unseen)
+
+    def summary(self) -> SeriesSummary:
+        """As shown."""
+        return SeriesSummary(
+            id=self.id,
+            series_instance_uid=self.series_instance_uid,
+            number=self.number,
+            description=self.description,
+            modality=self.modality,
+            images=self.images,
+            state=self.state,
+            reason=ReasonView.of(self.reason) if self.reason else None,
+            urgency=self.urgency,
+            preliminary=self.preliminary,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study as the store has it."""
+
+    id: str
+    study_instance_uid: str
+    first_arrival: datetime
+    series: tuple[SeriesRecord, ...]
+    earlier: bool = False
+    patient_id: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    age: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    description: str = ""
+
+    @property
+    def shown(self) -> tuple[SeriesRecord, ...]:
+        """Its series but those that Orthanc no longer has."""
+        return tuple(s for s in self.series if s.state is not SeriesState.WITHDRAWN)
