@@ -1,4 +1,4 @@
-"""A learned way from findings to urgency: proportional odds, fitted to specialists' labels, in numpy alone.
+"""A learned way from findings to urgency: proportional odds, fitted to specialists' labels.
 
 The rubric decides by default; a bundle may bring a head like this once enough specialists' labels exist.
 The model is the cumulative logit of McCullagh (J R Stat Soc B 1980;42:109-142): the log odds of an urgency
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
@@ -116,7 +117,7 @@ class UrgencyHead:
             values: features of one or several patients, shape (..., len(FEATURES)).
         """
         severity = np.asarray(values, float) @ np.array(self.coefficients)
-        probability = logistic(severity[..., None] - np.array(self.thresholds))
+        probability = special.expit(severity[..., None] - np.array(self.thresholds))
         never = np.zeros((*severity.shape, 3 - len(self.thresholds)))
         return np.concatenate([np.ones((*severity.shape, 1)), probability, never], axis=-1)
 
@@ -168,11 +169,6 @@ class UrgencyHead:
             patients=body["patients"],
             figures=dict(body["figures"]),
         )
-
-
-def logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float64)
 
 
 def _log_ml(findings: Sequence[Finding]) -> float:

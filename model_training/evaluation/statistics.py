@@ -3,6 +3,10 @@
 A figure is ``{"value", "low", "high"}``; a share of patients also has ``"count"`` and ``"of"``. A *statistic*
 is a function of weights, shape (k, patients): how often each patient counts. Weights of one give the value,
 bootstrap weights the interval, so a difference of two statistics is paired by itself.
+
+All draws are reckoned at once. Scikit-learn's figures, which the tests compare with, take one set of weights
+a call: 2000 draws of an area are 10 s there and 0.02 s here. Scipy's exact interval of a share takes whole
+counts alone, and a mean over seeds is none.
 """
 
 from collections.abc import Callable
@@ -10,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from headct.network.bundle import Calibration
 
@@ -162,8 +166,7 @@ def recalibration(truth: ArrayLike, probabilities: ArrayLike) -> tuple[Statistic
     standard deviation 10 around the perfect values keeps draws finite whose classes are apart.
     """
     true = np.asarray(truth, float)
-    p = np.clip(np.atleast_2d(np.asarray(probabilities, float)), 1e-6, 1 - 1e-6)
-    logits = np.log(p / (1 - p))
+    logits = special.logit(np.clip(np.atleast_2d(np.asarray(probabilities, float)), 1e-6, 1 - 1e-6))
 
     def slope(weights: Array) -> Array:
         return _mean([_newton(true, z, weights, both=True)[:, 1] for z in logits])
@@ -212,8 +215,7 @@ def cut_at_specificity(truth: ArrayLike, scores: ArrayLike, specificity: float) 
     """
     score = np.atleast_2d(np.asarray(scores, float))
     true = np.broadcast_to(np.asarray(truth, bool), score.shape)
-    negatives = np.sort(score[~true])
-    last_below = negatives[int(np.ceil(specificity * len(negatives))) - 1]
+    last_below = np.quantile(score[~true], specificity, method="inverted_cdf")
     above = score[score > last_below]
     return float((last_below + above.min()) / 2) if len(above) else float(last_below) + 1e-3
 
@@ -252,7 +254,7 @@ def _newton(true: Array, z: Array, weights: Array, *, both: bool) -> Array:
     x: Array = np.tile([0.0, 1.0], (len(weights), 1))
     precision = 0.01
     for _ in range(30):
-        p = 1 / (1 + np.exp(-np.clip(x[:, :1] + x[:, 1:] * z, -30, 30)))
+        p = special.expit(np.clip(x[:, :1] + x[:, 1:] * z, -30, 30))
         misfit, spread = weights * (true - p), weights * p * (1 - p)
         gradient = np.stack([misfit.sum(axis=1), misfit @ z], axis=1) - precision * (x - [0.0, 1.0])
         a, b, c = spread.sum(axis=1) + precision, spread @ z, spread @ z**2 + precision

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from headct.errors import UnusableInputError
 from headct.findings.conclusion import find
 from headct.network.bundle import Cuts
 from headct.terms.urgency import Urgency
-from headct.triage.learned_urgency import FEATURES, UrgencyHead, features, logistic
+from headct.triage.learned_urgency import FEATURES, UrgencyHead, features
 from headct.triage.rubric import Judgement, Rubric, default_rubric
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
 from model_training.evaluation.evaluate import EVALUATION
@@ -238,7 +238,7 @@ def _fit(cases: Sequence[Case], penalty: float, levels: int) -> UrgencyHead:
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         thresholds, weights = np.cumsum(parameters[:levels]), parameters[levels:]
-        reached = logistic((x @ weights)[:, None] - thresholds)
+        reached = special.expit((x @ weights)[:, None] - thresholds)
         ends = np.ones((len(x), 1)), np.zeros((len(x), 1))
         at_least = np.hstack([ends[0], reached, ends[1]])
         slope = np.hstack([ends[1], reached * (1 - reached), ends[1]])
