@@ -15,7 +15,7 @@ import psutil
 from data import ROOT
 from stack_process import PATIENCE, free_ports, is_worker
 
-from orthanc_plugin.worker.orthanc_client import LIMITS
+from headct.orthanc_http import LIMITS
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")

@@ -15,8 +15,8 @@ import httpx
 import psutil
 from data import ROOT
 
+from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import port_is_free
-from orthanc_plugin.worker.orthanc_client import LIMITS
 
 UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}

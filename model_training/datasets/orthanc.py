@@ -2,7 +2,6 @@
 
 import logging
 import ssl
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -14,15 +13,8 @@ import httpx
 from pyorthanc import Orthanc
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
+from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, UntrustedError, ask
 from headct.terms.label import StoredLabel
-
-RETRY_SECONDS = (1.0, 3.0, 10.0)
-"""Pauses before a request is repeated."""
-_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
-_LIMITS = httpx.Limits(keepalive_expiry=0.5)
-"""Orthanc closes a connection after one idle second; a request sent at that moment would be lost."""
-_GATEWAY = frozenset({502, 503, 504})
-"""Statuses of a proxy whose server does not answer now."""
 
 
 class PacsError(HeadCTError):
@@ -51,7 +43,7 @@ class Pacs:
     """Reads from one Orthanc as one of its users; changes nothing there."""
 
     def __init__(
-        self, url: str, login: Login, *, ca: Path | None = None, pauses: Sequence[float] = RETRY_SECONDS
+        self, url: str, login: Login, *, ca: Path | None = None, pauses: Sequence[float] = PAUSES
     ) -> None:
         """Open no connection yet.
 
@@ -85,8 +77,8 @@ class Pacs:
             login.user,
             login.password,
             return_raw_response=True,  # pyorthanc's own errors quote the answer
-            timeout=_TIMEOUT,
-            limits=_LIMITS,
+            timeout=TIMEOUT,
+            limits=LIMITS,
             verify=verify,
             trust_env=False,
         )
@@ -150,29 +142,18 @@ class Pacs:
             raise UnusableInputError("an image is no longer in Orthanc")
         return answer.content
 
-    def _answer(self, ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+    def _answer(self, send: Callable[[], httpx.Response]) -> httpx.Response | None:
         """The answer of Orthanc; ``None`` for something that it does not have."""
-        left = list(self._pauses)
-        while True:
-            answer, trouble = None, ""
-            try:
-                answer = ask()
-                trouble = f"status {answer.status_code}"
-            except httpx.TransportError as error:
-                trouble = type(error).__name__
-                if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                    raise PacsError(
-                        f"the certificate of {self._orthanc.url} is not trusted; see --ca"
-                    ) from None
-            if answer is not None and answer.status_code not in _GATEWAY:
-                break
-            if not left:
-                raise PacsError(f"{self._orthanc.url} does not answer ({trouble}); run again to go on")
-            time.sleep(left.pop(0))
+        try:
+            answer = ask(send, self._pauses)
+        except UntrustedError:
+            raise PacsError(f"the certificate of {self._orthanc.url} is not trusted; see --ca") from None
+        except AwayError as error:
+            raise PacsError(f"{self._orthanc.url} does not answer ({error}); run again to go on") from None
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             raise PacsError(f"{self._orthanc.url} refuses the user {self._user} with this password")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.status_code != httpx.codes.OK:
-            raise PacsError(f"{self._orthanc.url} answers with {trouble}")
+            raise PacsError(f"{self._orthanc.url} answers with status {answer.status_code}")
         return answer

@@ -1,7 +1,6 @@
 """Images into an Orthanc over HTTP, as a user of it: announced, stored, repeated when a line breaks."""
 
 import ssl
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,15 +9,10 @@ from typing import Any, Self
 import httpx
 
 from headct.errors import HeadCTError, SettingsError
+from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, ask, is_gateway
 from orthanc_plugin.media.recognition import UnusableFileError
 from orthanc_plugin.stack.credentials import Credentials
-from orthanc_plugin.worker.orthanc_client import LIMITS
 
-RETRY_SECONDS = (1.0, 3.0, 10.0)
-"""Pauses before a request is repeated."""
-TIMEOUT = httpx.Timeout(120.0, connect=10.0)
-_GATEWAY = frozenset({502, 503, 504})
-"""Statuses of a proxy whose server does not answer now."""
 _NO_ROOM = frozenset({11, 14, 19, *range(1000, 1100)})
 """Orthanc's own numbers for what a full disk leads to: database, file, storage, SQLite (its ErrorCode)."""
 
@@ -45,7 +39,7 @@ class Server:
             raise SettingsError(f"{url!r} is not an address such as http://192.0.2.1:8042")
         self._url = url.rstrip("/")
         self._user = login.user
-        self._pauses = tuple(RETRY_SECONDS if pauses is None else pauses)
+        self._pauses = tuple(PAUSES if pauses is None else pauses)
         self._http = httpx.Client(
             base_url=self._url,
             auth=(login.user, login.password),
@@ -120,25 +114,22 @@ class Server:
     def _request(
         self, method: str, path: str, *, pauses: Sequence[float] | None = None, **arguments: Any
     ) -> httpx.Response:
-        left = list(self._pauses if pauses is None else pauses)
-        while True:
-            try:
-                answer = self._http.request(method, path, **arguments)
-                trouble = f"status {answer.status_code}"
-            except httpx.TransportError as error:
-                answer, trouble = None, type(error).__name__
-            if answer is not None and not self._is_away(answer):
-                break
-            if not left:
-                raise ServerError(f"{self._url} does not answer ({trouble})")
-            time.sleep(left.pop(0))
+        try:
+            answer = ask(
+                lambda: self._http.request(method, path, **arguments),
+                self._pauses if pauses is None else pauses,
+                is_away=_is_away,
+            )
+        except AwayError as error:
+            raise ServerError(f"{self._url} does not answer ({error})") from None
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN} and not _object(answer):
             raise ServerError(f"{self._url} refuses the user {self._user} with this password")
         return answer
 
-    def _is_away(self, answer: httpx.Response) -> bool:
-        # Triage says in JSON why it is away; that is an answer.
-        return answer.status_code in _GATEWAY and not _object(answer)
+
+def _is_away(answer: httpx.Response) -> bool:
+    # Triage says in JSON why it is away; that is an answer.
+    return is_gateway(answer) and not _object(answer)
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import httpx
 
 from headct.errors import HeadCTError
 from headct.generator.kinds import KINDS, GeneratedSeries, generate, trauma_study, write
+from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.processes import Stopped, first_dead, stop_on_signals, watch
 from orthanc_plugin.stack.running import Stack, StackError, ended_message, running
 from orthanc_plugin.stack.scorecard import Answer, Given, Scorecard, answers_by_series
 from orthanc_plugin.stack.up import PORT, describe
-from orthanc_plugin.worker.orthanc_client import LIMITS
 
 FOLDER = Path(".demo")
 WAIT_SECONDS = 300.0

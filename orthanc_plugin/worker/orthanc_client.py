@@ -6,12 +6,12 @@ from typing import Any, Self
 import httpx
 
 from headct.errors import HeadCTError
+from headct.orthanc_http import LIMITS
 
 METADATA = "8310"
 """``HeadCTUrgency``: user metadata have numbers from 1024 on, and a number needs no registration."""
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-LIMITS = httpx.Limits(keepalive_expiry=0.5)
-"""Orthanc closes a connection after one idle second; a request sent at that moment would be lost."""
+"""Shorter than for others: Orthanc is on this machine, and the loop of the worker asks again."""
 
 
 class OrthancError(HeadCTError):

@@ -13,10 +13,10 @@ import pytest
 from data import ROOT, SHARED, needs_shared_data
 from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
+from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import Options
-from orthanc_plugin.worker.orthanc_client import LIMITS
 
 pytestmark = needs_shared_data
 IMAGES = SHARED / "real_studies" / "siemens_stroke_0019983" / "ct"

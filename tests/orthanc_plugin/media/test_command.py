@@ -110,7 +110,7 @@ def orthanc() -> Iterator[Orthanc]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "RETRY_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(upload, "PAUSES", (0.0, 0.0, 0.0))
 
 
 def study(number: int, count: int = 3) -> list[bytes]:
