@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from headct.errors import NotAnalysedError
 from headct.images.coverage import coverage
 from headct.images.decoding import PixelFormat, decode, digest, hounsfield
+from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
 from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
 from headct.images.quiet import quiet
@@ -27,9 +28,6 @@ MAX_IMAGES = 6000
 """Images in one series; a head in 0.25 mm steps has about 1,000."""
 MAX_VOXELS = 2**27
 """Voxels kept after averaging to slabs (256 MB)."""
-
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
-"""How a file without preamble starts. Others are not parsed: a disc image full of zeros would take hours."""
 
 
 @quiet()
@@ -184,8 +182,7 @@ def _read(source: DicomSource, tags: list[str] | None = None) -> Dataset | None:
     """Header of a DICOM file, ``None`` when it is none; files without preamble or meta header are taken."""
     try:
         with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            start = file.read(132)
-            if start[128:] != b"DICM" and start[:2] not in _FIRST_GROUPS:
+            if not may_be_dicom(file.read(HEAD_BYTES)):
                 return None
             file.seek(0)
             header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)

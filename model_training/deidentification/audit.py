@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from headct.errors import DeidentificationError
+from headct.images.first_bytes import is_marked
 from model_training.deidentification.elements import PREAMBLE, Element, elements
 from model_training.deidentification.identifiers import Identifiers, Kind
 from model_training.deidentification.search import Search
@@ -100,7 +101,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_image(name: str, data: bytes) -> bool:
-    return name.lower().endswith(".dcm") or data[PREAMBLE : PREAMBLE + 4] == b"DICM"
+    return name.lower().endswith(".dcm") or is_marked(data)
 
 
 def _beside(data: bytes, search: Search) -> Iterator[str]:

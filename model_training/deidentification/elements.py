@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from headct.errors import DeidentificationError
+from headct.images.first_bytes import HEAD_BYTES, is_marked
 
 PREAMBLE = 128
 _LONG = frozenset({
@@ -47,9 +48,9 @@ def elements(data: bytes) -> Iterator[Element]:
     Raises:
         DeidentificationError: not in the form; says where, not what.
     """
-    if data[PREAMBLE : PREAMBLE + 4] != b"DICM":
+    if not is_marked(data):
         raise DeidentificationError("no DICOM file")
-    yield from _elements(data, PREAMBLE + 4, len(data), ())
+    yield from _elements(data, HEAD_BYTES, len(data), ())
 
 
 def _elements(data: bytes, at: int, end: int, path: tuple[int, ...]) -> Iterator[Element]:

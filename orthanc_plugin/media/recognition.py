@@ -14,22 +14,14 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from headct.errors import HeadCTError
+from headct.images.first_bytes import HEAD_BYTES, is_marked, may_be_dicom
 from headct.images.headers import text
 from headct.images.quiet import quiet
 
 MAX_IMAGE_BYTES = 2**30
 """A larger DICOM file is refused; a head CT of 1,000 slices in one enhanced file has half of it."""
-HEAD_BYTES = 132
-"""The preamble and the four letters after it (PS3.10 section 7.1)."""
 _PIECE_BYTES = 2**20
 
-_VRS = b"AE|AS|AT|CS|DA|DS|DT|FD|FL|IS|LO|LT|PN|SH|SL|SQ|SS|ST|TM|UI|UL|UN|US|UT"
-_BARE = re.compile(
-    rb"\x02\x00.\x00(?:%b)|\x08\x00.\x00(?:(?:%b)|..\x00\x00)|\x00\x08\x00.(?:%b)" % (_VRS, _VRS, _VRS),
-    re.DOTALL,
-)
-"""First element of a file without preamble: file meta information, or the data set itself, in the little
-endian syntaxes or the big one (PS3.5 section 7.1). Only such files are parsed to be sure."""
 _LAST_WANTED = Tag("StudyInstanceUID")
 _WANTED: list[BaseTag | int] = [Tag(k) for k in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")]
 _MAX_ELEMENTS = 100_000
@@ -81,9 +73,9 @@ def recognise(stream: IO[bytes]) -> Content:
         It is DICOM and cannot be used: cut short, without UIDs, too large.
     """
     head = stream.read(HEAD_BYTES)
-    marked = head[128:] == b"DICM"
-    if not marked and not _BARE.match(head):
+    if not may_be_dicom(head):
         return NOT_DICOM
+    marked = is_marked(head)
     data = _rest(stream, head)
     if data is None:
         if marked:
