@@ -2,38 +2,36 @@
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ParamSpec, Protocol, TypedDict, TypeVar
+from typing import Generic, ParamSpec, TypedDict, TypeVar
 
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, selectinload
 
 import headct
-from headct.language import Phrase, _, pgettext, read_back
-from headct.reasons import ReasonCode
+from headct.language import Phrase, _
 from headct.safe_log import failure
-from headct.terms.assessment import BundleIdentity
-from headct.terms.review import Person
-from headct.terms.urgency import Urgency
-from orthanc_plugin.answer import PatientNameView, Words
+from orthanc_plugin.answer import Words
 from orthanc_plugin.cases import records, reviewing, worklist
-from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import DriftView
-from orthanc_plugin.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
-from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
-from orthanc_plugin.kept import Kept
+from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
+from orthanc_plugin.health import figures
+from orthanc_plugin.health.figures import Known
+from orthanc_plugin.health.running import Follower, Processes, why_stopped
+from orthanc_plugin.health.views import MetricsView, StatusView
 from orthanc_plugin.labelling import ranking
 from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
-from orthanc_plugin.settings import PersonSettings, Role, Settings
-from orthanc_plugin.states import PENDING, SeriesState, Window
-from orthanc_plugin.store import disk, imports, model_history, queue, shadow, tables
+from orthanc_plugin.people import IdentityView, People, Role
+from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import SeriesState, Window
+from orthanc_plugin.store import disk, imports, model_history, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
@@ -43,32 +41,24 @@ DRIFT_SECONDS = 60.0
 LABELLING_SECONDS = 5.0
 """The same for the labelling queue, for which nobody waits: it reads every case."""
 
-ROLES = {
-    Role.VIEWER: pgettext("role", "a viewer"),
-    Role.READER: pgettext("role", "a reader"),
-    Role.ADMINISTRATOR: pgettext("role", "an administrator"),
-}
-
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class Processes(Protocol):
-    """The workers, as the supervisor knows them."""
+class Kept(Generic[_R]):
+    """Keeps what was worked out last, because pages ask every two seconds."""
 
-    restarts: int
-    problem: str
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last: tuple[float, _R] | None = None
 
-    @property
-    def alive(self) -> int:
-        """Running now."""
-
-
-class Follower(Protocol):
-    """Whoever follows Orthanc."""
-
-    error: str | None
+    def get(self, work_out: Callable[[], _R]) -> _R:
+        """What is kept, or what is worked out now; errors are not kept."""
+        now = time.monotonic()
+        if self._last is None or now - self._last[0] > self._seconds:
+            self._last = now, work_out()
+        return self._last[1]
 
 
 def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -79,17 +69,26 @@ def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return method(*arguments, **named)
         except SQLAlchemyError as error:
-            _log.warning("the store cannot be used: %s", failure(error))
-            raise UnavailableError(
-                _("The store cannot be used ({kind}).", kind=type(error).__name__)
-            ) from None
+            raise UnavailableError(_unusable(error)) from None
 
     return call
 
 
-@dataclass(frozen=True, slots=True)
+def _unusable(error: SQLAlchemyError) -> Phrase:
+    _log.warning("the store cannot be used: %s", failure(error))
+    return _("The store cannot be used ({kind}).", kind=type(error).__name__)
+
+
+@dataclass(frozen=True)
 class Triage:
-    """Answers from the store; light enough for Orthanc's interpreter."""
+    """Answers from the store; light enough for Orthanc's interpreter.
+
+    Raises:
+        NotFoundError: no study, series or slice of that name.
+        RefusedError: who asks may not do that.
+        ConflictError: as things stand now it cannot be done.
+        UnavailableError: triage cannot answer now. :meth:`status` and :meth:`identity` always answer.
+    """
 
     database: Database
     settings: Settings
@@ -104,32 +103,26 @@ class Triage:
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
-        now = queue.utcnow()
-        reason = self._why_stopped()
-        counts: dict[SeriesState, int] = {}
-        last = bundle = model_problem = None
+        reason, known = self._why_stopped(), Known()
         try:
             with self.database.reading() as session:
-                counts = _counts(session)
-                last = session.scalar(select(func.max(tables.Assessment.created_at)))
-                bundle, model_problem = listing.active(session), listing.problem(session)
+                known = Known.of(session)
         except SQLAlchemyError as error:
-            _log.warning("the store cannot be used: %s", failure(error))
-            reason = _("The store cannot be used ({kind}).", kind=type(error).__name__)
+            reason = _unusable(error)
         return StatusView(
-            now=now,
+            now=queue.utcnow(),
             version=headct.__version__,
             orthanc_version=self.orthanc_version,
             running=reason is None,
             reason=Words.of(reason) if reason is not None else None,
             workers_alive=self.supervisor.alive,
             workers_wanted=self.settings.workers,
-            judging=counts.get(SeriesState.JUDGING, 0),
-            last_judgement=last,
-            series=counts,
+            judging=known.series.get(SeriesState.JUDGING, 0),
+            last_judgement=known.last_judgement,
+            series=known.series,
             free_disk_bytes=disk.free_bytes(self.settings),
-            bundle=bundle,
-            model_problem=model_problem,
+            bundle=known.bundle,
+            model_problem=known.model_problem,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )
@@ -186,28 +179,20 @@ class Triage:
     @_answering
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         """Record what a reader says of a series."""
-        reader = self._person(login, Role.READER)
-        by = Person(login, reader.name, reader.organisation)
+        by = self._people.require(login, Role.READER)
         with self.database.writing() as session:
             return reviewing.review(session, series_id, by, asked, queue.utcnow())
 
     @_answering
     def labels(self) -> LabelsView:
         """What persons said of every series that is still here."""
-        spoken_of = select(tables.Review.series_id)
         with self.database.reading() as session:
-            found = session.scalars(
-                select(Series)
-                .where(Series.id.in_(spoken_of), Series.state != SeriesState.WITHDRAWN)
-                .options(selectinload(Series.reviews), selectinload(Series.study))
-                .order_by(Series.first_arrival, Series.id)
-            )
-            return LabelsView(labels=tuple(records.label(series) for series in found))
+            return records.labels(session)
 
     @_answering
     def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
-        self._person(login, Role.READER)
+        self._people.require(login, Role.READER)
         with self.database.writing() as session:
             if session.get(Series, series_id) is None:
                 raise NotFoundError(_("No such series."))
@@ -217,7 +202,7 @@ class Triage:
     @_answering
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
-        self._person(login, Role.READER)
+        self._people.require(login, Role.READER)
         if disk.is_low(self.settings):
             raise UnavailableError(_("The disk is nearly full, and what is left is for new patients."))
         now = queue.utcnow()
@@ -228,22 +213,22 @@ class Triage:
     @_answering
     def models(self, login: str = "") -> ModelsView:
         """The models on this machine, and those that judged here once."""
-        found, refusal = folders.offers(self.settings), self._refusal(login, Role.ADMINISTRATOR)
+        found, refusal = folders.offers(self.settings), self._people.refusal(login, Role.ADMINISTRATOR)
         with self.database.reading() as session:
             return listing.view(session, found, may_change=not refusal)
 
     @_answering
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
         """Put a model in service; workers change to it between two series."""
-        self._person(login, Role.ADMINISTRATOR)
-        identity = self._usable(name)
+        self._people.require(login, Role.ADMINISTRATOR)
+        identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
             model_history.activate(session, identity, **_order(login, asked))
 
     @_answering
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
         """Put the model in service that was there before."""
-        self._person(login, Role.ADMINISTRATOR)
+        self._people.require(login, Role.ADMINISTRATOR)
         offers = folders.offers(self.settings)
         usable = {offer.bundle.digest for offer in offers if offer.bundle is not None}
         with self.database.writing() as session:
@@ -252,15 +237,15 @@ class Triage:
     @_answering
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
         """Have a model judge in shadow."""
-        self._person(login, Role.ADMINISTRATOR)
-        identity = self._usable(name)
+        self._people.require(login, Role.ADMINISTRATOR)
+        identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
             model_history.begin_shadow(session, identity, **_order(login, asked))
 
     @_answering
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
-        self._person(login, Role.ADMINISTRATOR)
+        self._people.require(login, Role.ADMINISTRATOR)
         with self.database.writing() as session:
             model_history.end_shadow(session, **_order(login, asked))
 
@@ -290,107 +275,27 @@ class Triage:
     @_answering
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""
-        current = tables.Assessment.withdrawn_at.is_(None)
         with self.database.reading() as session:
-            bundle, shadow_bundle = listing.active(session), listing.in_shadow(session)
-            shadow_series = shadow.counts(session)
-            counts = _counts(session)
-            urgencies = session.execute(
-                select(tables.Assessment.urgency, func.count())
-                .where(current)
-                .group_by(tables.Assessment.urgency)
-            ).all()
-            reasons = session.execute(
-                select(Series.reason_code, func.count())
-                .where(Series.reason_code.is_not(None))
-                .group_by(Series.reason_code)
-            ).all()
-            oldest = session.scalar(select(func.min(Series.first_arrival)).where(Series.state.in_(PENDING)))
-            judged = session.execute(
-                select(
-                    func.count(),
-                    func.coalesce(func.sum(tables.Assessment.seconds), 0.0),
-                    func.coalesce(func.sum(tables.Assessment.arrival_to_result_seconds), 0.0),
-                )
-            ).one()
-        return MetricsView(
-            series=counts,
-            assessments={Urgency(u).name: n for u, n in urgencies},
-            reasons={ReasonCode(str(code)): n for code, n in reasons},
-            oldest_pending_seconds=(
-                max(0.0, (queue.utcnow() - oldest).total_seconds()) if oldest is not None else 0.0
-            ),
-            judgement=DurationView(count=judged[0], seconds=judged[1]),
-            arrival_to_result=DurationView(count=judged[0], seconds=judged[2]),
-            workers_alive=self.supervisor.alive,
-            worker_restarts=self.supervisor.restarts,
-            running=self._why_stopped() is None,
-            free_disk_bytes=disk.free_bytes(self.settings),
-            bundle=bundle,
-            shadow_bundle=shadow_bundle,
-            shadow_series=shadow_series,
+            known = figures.metrics(session, queue.utcnow())
+        return known.model_copy(
+            update={
+                "workers_alive": self.supervisor.alive,
+                "worker_restarts": self.supervisor.restarts,
+                "running": self._why_stopped() is None,
+                "free_disk_bytes": disk.free_bytes(self.settings),
+            }
         )
 
     def identity(self, login: str) -> IdentityView:
-        """Who a login is, and whether they may review."""
-        person = self.settings.people.get(login) if self.authentication else None
-        readers = (p.name for p in self.settings.people.values() if p.may(Role.READER))
-        refusal = self._refusal(login, Role.READER)
-        return IdentityView(
-            login=login,
-            name=PatientNameView.of(person.name if person else ""),
-            role=person.role if person else Role.VIEWER,
-            refusal=Words.of(refusal) if refusal is not None else None,
-            readers=tuple(PatientNameView.of(name) for name in readers),
-        )
+        """Who a login is, and whether they may review; always answers."""
+        return self._people.identity(login)
 
-    def _usable(self, name: str) -> BundleIdentity:
-        """The model of a name, checked again now."""
-        offers = [offer for offer in folders.offers(self.settings) if offer.name == name]
-        if not offers:
-            raise NotFoundError(_("There is no model {name} on this machine.", name=name))
-        best = next((offer for offer in offers if offer.bundle is not None), offers[0])
-        bundle, refusal = folders.check(best.folder)
-        if best.bundle is None or bundle is None:
-            raise ConflictError(
-                _("{name} is refused: {why}.", name=name, why=read_back(best.refusal or refusal))
-            )
-        return bundle.identity
-
-    def _person(self, login: str, role: Role) -> PersonSettings:
-        """Who a login is, if they may what the role may."""
-        refusal = self._refusal(login, role)
-        if refusal is not None:
-            raise RefusedError(refusal)
-        return self.settings.people[login]
-
-    def _refusal(self, login: str, role: Role) -> Phrase | None:
-        """Why a login may not what the role may."""
-        if not self.authentication:
-            return _("Changes are refused unless Orthanc asks for a user and a password.")
-        person = self.settings.people.get(login)
-        if person is None:
-            return _("The setting People does not say who you are: you may only look.")
-        if not person.may(role):
-            return _("This is for {needed}; you are {own}.", needed=ROLES[role], own=ROLES[person.role])
-        return None
+    @property
+    def _people(self) -> People:
+        return People(self.settings.people, self.authentication)
 
     def _why_stopped(self) -> Phrase | None:
-        if disk.is_low(self.settings):
-            free = disk.free_bytes(self.settings) / 2**30
-            return _("The disk is nearly full ({free:.1f} GB free).", free=free)
-        if self.arrivals.error is not None:
-            return _("New images are not noticed ({kind}).", kind=self.arrivals.error)
-        if self.settings.workers and not self.supervisor.alive:
-            if not self.supervisor.problem:
-                return _("No judging process is running.")
-            return _("No judging process is running ({why}).", why=read_back(self.supervisor.problem))
-        return None
-
-
-def _counts(session: Session) -> dict[SeriesState, int]:
-    rows = session.execute(select(Series.state, func.count()).group_by(Series.state)).all()
-    return {SeriesState(state): count for state, count in rows}
+        return why_stopped(self.settings, self.supervisor, self.arrivals)
 
 
 class _Order(TypedDict):

@@ -1,66 +1,20 @@
 """Typed options, read from the section ``HeadCTTriage`` of Orthanc's configuration."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_pascal
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from headct.errors import SettingsError
 from headct.language import _
+from orthanc_plugin.people import PersonSettings
 from orthanc_plugin.validation import problems
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Role(StrEnum):
-    """What a person may do; each may what those before may."""
-
-    VIEWER = "viewer"
-    """Look, as every login may."""
-    READER = "reader"
-    """Review, import, and have series judged again."""
-    ADMINISTRATOR = "administrator"
-    """Change the model in service."""
-
-
-class PersonSettings(BaseModel):
-    """Who a login of Orthanc is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
-
-    name: str = Field(min_length=1, max_length=194)
-    """DICOM person name (PS3.5 section 6.2.1), such as ``Sato^Hanako``."""
-    organisation: str = Field(min_length=1, max_length=64)
-    """Stands in the reports beside the name."""
-    role: Role = Role.READER
-
-    @field_validator("name")
-    @classmethod
-    def _a_dicom_name(cls, name: str) -> str:
-        # What was not checked here would fail at night, when the report of a review is written.
-        groups = [group.split("^") for group in name.split("=")]
-        if not name.isprintable() or "\\" in name or len(groups) > 3 or max(map(len, groups)) > 5:
-            raise ValueError(_("is not a DICOM person name"))
-        if not any(part.strip() for group in groups for part in group):
-            raise ValueError(_("is a DICOM person name without a name in it"))
-        return name
-
-    @field_validator("organisation")
-    @classmethod
-    def _not_blank(cls, organisation: str) -> str:
-        if not organisation.strip():
-            raise ValueError(_("is blank"))
-        return organisation
-
-    def may(self, role: Role) -> bool:
-        """Whether this person may do what the role may."""
-        order = list(Role)
-        return order.index(self.role) >= order.index(role)
 
 
 class Settings(BaseModel):

@@ -10,14 +10,15 @@ from headct.language import _
 from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
-from orthanc_plugin.cases.review_views import IdentityView, LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
 from orthanc_plugin.labelling.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
-from orthanc_plugin.settings import Role
+from orthanc_plugin.people import IdentityView, Role
+from orthanc_plugin.service import Triage
 from orthanc_plugin.states import SeriesState, Window
 
 MAY_NOT = _("The setting People does not say who you are: you may only look.")
@@ -25,7 +26,7 @@ CLOSED = _("Changes are refused unless Orthanc asks for a user and a password.")
 MODEL = ModelView(id="bleed25d-0.1.0", state=ModelState.ACTIVE, **BUNDLE.model_dump())
 
 
-class FakeTriage:
+class FakeTriage(Triage):
     """Answers from memory; what it answers can be replaced."""
 
     def __init__(self) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from data import ROOT
 
-from orthanc_plugin.settings import PersonSettings, Settings
+from orthanc_plugin.people import PersonSettings
+from orthanc_plugin.settings import Settings
 
 FOLDERS = (
     "docs",

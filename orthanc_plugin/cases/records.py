@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 from headct.terms.assessment import Assessment
 from headct.terms.label import StoredLabel
 from headct.terms.review import Review
-from orthanc_plugin.cases.review_views import LabelView, ReviewAnswer, ReviewView, VerdictView
+from orthanc_plugin.cases.review_views import LabelsView, LabelView, ReviewAnswer, ReviewView, VerdictView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, SeriesView
 from orthanc_plugin.states import SeriesState
@@ -155,7 +155,18 @@ def review_answer(row: tables.Review) -> ReviewAnswer:
     )
 
 
-def label(series: Series) -> LabelView:
+def labels(session: Session) -> LabelsView:
+    """What persons said of every series that is still here."""
+    found = session.scalars(
+        select(Series)
+        .where(Series.id.in_(select(tables.Review.series_id)), Series.state != SeriesState.WITHDRAWN)
+        .options(selectinload(Series.reviews), selectinload(Series.study))
+        .order_by(Series.first_arrival, Series.id)
+    )
+    return LabelsView(labels=tuple(_label(series) for series in found))
+
+
+def _label(series: Series) -> LabelView:
     """What persons said of a series, of which at least one spoke."""
     return LabelView.of(
         StoredLabel.of(

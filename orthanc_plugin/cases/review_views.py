@@ -7,8 +7,7 @@ from pydantic import AwareDatetime, Field
 from headct.terms.label import StoredLabel
 from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.answer import PatientNameView, UrgencyName, View, Words
-from orthanc_plugin.settings import Role
+from orthanc_plugin.answer import UrgencyName, View
 
 
 class ReviewRequest(View):
@@ -120,13 +119,3 @@ class LabelsView(View):
     """All series that a person spoke of."""
 
     labels: tuple[LabelView, ...]
-
-
-class IdentityView(View):
-    """Who a login is, as the setting People says."""
-
-    login: str = ""
-    name: PatientNameView = PatientNameView()
-    role: Role = Role.VIEWER
-    refusal: Words | None = Field(default=None, description="why this login may not review")
-    readers: tuple[PatientNameView, ...] = Field(default=(), description="who may")

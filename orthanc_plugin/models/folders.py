@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headct.errors import BundleError
-from headct.language import pgettext
+from headct.language import _, pgettext, read_back
 from headct.terms.assessment import BundleIdentity
+from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,6 +98,23 @@ def find(settings: Settings, digest: str, name: str) -> Path:
     if any(folder.name == name for folder in folders):
         raise BundleError(pgettext("detail", "{name} was altered since it was chosen", name=name))
     raise BundleError(pgettext("detail", "{name} is in no folder of models any more", name=name))
+
+
+def usable(settings: Settings, name: str) -> BundleIdentity:
+    """The model of a name, checked again now.
+
+    Raises:
+        NotFoundError: there is none.
+        ConflictError: it is refused.
+    """
+    named = [offer for offer in offers(settings) if offer.name == name]
+    if not named:
+        raise NotFoundError(_("There is no model {name} on this machine.", name=name))
+    best = next((offer for offer in named if offer.bundle is not None), named[0])
+    bundle, refusal = check(best.folder)
+    if best.bundle is None or bundle is None:
+        raise ConflictError(_("{name} is refused: {why}.", name=name, why=read_back(best.refusal or refusal)))
+    return bundle.identity
 
 
 def _folders(settings: Settings) -> dict[Path, bool]:

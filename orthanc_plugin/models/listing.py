@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from headct.language import _, pgettext, read_back
 from orthanc_plugin.answer import BundleView, Words
+from orthanc_plugin.models import comparison
 from orthanc_plugin.models.folders import Offer
 from orthanc_plugin.models.views import (
     FigureKind,
@@ -21,7 +22,7 @@ from orthanc_plugin.models.views import (
     ModelView,
 )
 from orthanc_plugin.states import ModelEvent
-from orthanc_plugin.store import model_history, shadow
+from orthanc_plugin.store import model_history
 from orthanc_plugin.store.model_history import Standing
 from orthanc_plugin.store.tables import Bundle, ModelChange, Worker
 
@@ -59,7 +60,7 @@ def view(session: Session, offers: Sequence[Offer], *, may_change: bool) -> Mode
             )
             for change in reversed(changes)
         ),
-        comparisons=shadow.comparisons(session),
+        comparisons=comparison.comparisons(session),
         based_on=model_history.based_on(session),
         may_change=may_change,
     )

@@ -10,8 +10,8 @@ from flask_openapi3.openapi import OpenAPI
 
 import headct
 from orthanc_plugin.answer import ErrorView
+from orthanc_plugin.service import Triage
 from orthanc_plugin.web import api, guards, moved, page
-from orthanc_plugin.web.contract import Triage
 
 
 def create_app(triage: Triage) -> Flask:

@@ -1,6 +1,8 @@
 """The REST interface under ``/triage/api/v1``."""
 
-from typing import Annotated
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -12,12 +14,15 @@ from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.cases.blinding import blinded_series
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, StudyView, WorklistView
+from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.labelling.views import LabellingQueueView
+from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
+from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
-from orthanc_plugin.web import drift_api, metrics, models_api
-from orthanc_plugin.web.contract import Triage
+from orthanc_plugin.web import metrics
 from orthanc_plugin.web.guards import API, error_answer, json_answer
 from orthanc_plugin.web.words import requested_language
 
@@ -25,6 +30,13 @@ _ORTHANC_ID = r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$"
 
 _BINARY = {"schema": {"type": "string", "contentMediaType": "image/png", "contentEncoding": "binary"}}
 _TEXT = {"schema": {"type": "string"}}
+_WANTS = "Wants Content-Type application/json, and a same-origin Origin or an X-Triage header."
+_FOR_ADMINISTRATORS = f"For administrators. {_WANTS}"
+_MODEL_ANSWERS: dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None] = {
+    200: ModelsView,
+    409: ModelConflictView,
+    413: ErrorView,
+}
 
 
 class StudyPath(BaseModel):
@@ -60,6 +72,12 @@ class SliceQuery(BaseModel):
     window: Window = Window.BRAIN
 
 
+class ModelPath(BaseModel):
+    """Which model."""
+
+    name: str = Field(min_length=1, max_length=255, description="NAME-VERSION")
+
+
 def validation_answer(error: ValidationError) -> Response:
     """What is wrong with the request, without repeating what was sent."""
     wrong = problems(error, "body")
@@ -75,11 +93,17 @@ def blueprint(triage: Triage) -> APIBlueprint:
         abp_tags=[Tag(name="triage", description="Urgency of head CTs. The physician decides.")],
         abp_responses={400: ErrorView, 403: ErrorView, 404: ErrorView, 500: ErrorView, 503: ErrorView},
     )
+    for add in (_add_cases, _add_orders, _add_reviews, _add_models, _add_monitoring):
+        add(api, triage)
+    return api
 
-    @api.get("/status", summary="Is the machine alive?", responses={200: StatusView})
-    def status() -> Response:
-        return json_answer(triage.status())
 
+def _login() -> str:
+    """Who asks; empty where Orthanc asks nobody."""
+    return request.remote_user or ""
+
+
+def _add_cases(api: APIBlueprint, triage: Triage) -> None:
     @api.get("/worklist", summary="Studies in the order of work", responses={200: WorklistView})
     def worklist() -> Response:
         return json_answer(triage.worklist())
@@ -101,38 +125,38 @@ def blueprint(triage: Triage) -> APIBlueprint:
         png = triage.slice_png(path.series_id, path.number, query.window)
         return Response(png, mimetype="image/png")
 
+
+def _add_orders(api: APIBlueprint, triage: Triage) -> None:
     @api.post(
         "/series/<series_id>/rerun",
         summary="Judge a series again",
-        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        description=_WANTS,
         responses={202: SeriesView, 413: ErrorView},
     )
     def rerun(path: SeriesPath) -> Response:
-        triage.rerun(path.series_id, request.remote_user or "")
+        triage.rerun(path.series_id, _login())
         return json_answer(triage.series(path.series_id), 202)
 
     @api.post(
         "/imports",
         summary="Announce studies before their images are stored from a medium",
-        description="Wants Content-Type application/json, and a same-origin Origin or an X-Triage header.",
+        description=_WANTS,
         responses={200: ImportView, 413: ErrorView},
     )
     def announce_import(body: ImportBody) -> Response:
-        login = request.remote_user or ""
-        return json_answer(triage.announce_import(body.study_instance_uids, login, new=body.new))
+        return json_answer(triage.announce_import(body.study_instance_uids, _login(), new=body.new))
 
+
+def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
     @api.post(
         "/series/<series_id>/review",
         summary="Say what a series shows",
-        description=(
-            "Wants Content-Type application/json, and a same-origin Origin or an X-Triage header. "
-            "To a blind review a conflict does not tell what others said."
-        ),
+        description=f"{_WANTS} To a blind review a conflict does not tell what others said.",
         responses={201: ReviewAnswer, 409: ConflictView, 413: ErrorView},
     )
     def review(path: SeriesPath, body: ReviewRequest) -> Response:
         try:
-            answer = triage.review(path.series_id, request.remote_user or "", body)
+            answer = triage.review(path.series_id, _login(), body)
         except ConflictError as error:
             current = triage.series(path.series_id)
             if body.blind:
@@ -145,6 +169,76 @@ def blueprint(triage: Triage) -> APIBlueprint:
     def labels() -> Response:
         return json_answer(triage.labels())
 
+
+def _add_models(api: APIBlueprint, triage: Triage) -> None:
+    def changed(change: Callable[[], None]) -> Response:
+        """How things stand after a change; also, with the reason, when it was refused."""
+        try:
+            change()
+        except ConflictError as error:
+            current = triage.models(_login())
+            message = error.sentence.say(requested_language())
+            return json_answer(ModelConflictView(code="conflict", message=message, current=current), 409)
+        return json_answer(triage.models(_login()))
+
+    @api.get("/models", summary="Models: in service, in shadow, available", responses={200: ModelsView})
+    def models() -> Response:
+        return json_answer(triage.models(_login()))
+
+    @api.post(
+        "/models/<name>/activate",
+        summary="Put a model in service, from the next series on",
+        description=_FOR_ADMINISTRATORS,
+        responses=_MODEL_ANSWERS,
+    )
+    def activate_model(path: ModelPath, body: ModelRequest) -> Response:
+        return changed(lambda: triage.activate_model(path.name, _login(), body))
+
+    @api.post(
+        "/models/<name>/shadow",
+        summary="Have a model judge in shadow: nothing of it is published",
+        description=_FOR_ADMINISTRATORS,
+        responses=_MODEL_ANSWERS,
+    )
+    def begin_shadow(path: ModelPath, body: ModelRequest) -> Response:
+        return changed(lambda: triage.begin_shadow(path.name, _login(), body))
+
+    @api.post(
+        "/models/end-shadow",
+        summary="End the shadow",
+        description=_FOR_ADMINISTRATORS,
+        responses=_MODEL_ANSWERS,
+    )
+    def end_shadow(body: ModelRequest) -> Response:
+        return changed(lambda: triage.end_shadow(_login(), body))
+
+    @api.post(
+        "/models/rollback",
+        summary="Put the model back in service that was there before",
+        description=_FOR_ADMINISTRATORS,
+        responses=_MODEL_ANSWERS,
+    )
+    def roll_back_model(body: ModelRequest) -> Response:
+        return changed(lambda: triage.roll_back_model(_login(), body))
+
+
+def _add_monitoring(api: APIBlueprint, triage: Triage) -> None:
+    @api.get("/status", summary="Is the machine alive?", responses={200: StatusView})
+    def status() -> Response:
+        return json_answer(triage.status())
+
+    @api.get("/drift", summary="Is what comes in still as it was?", responses={200: DriftView})
+    def drift() -> Response:
+        return json_answer(triage.drift())
+
+    @api.get(
+        "/labelling",
+        summary="Cases whose labels would teach most; no order of clinical work",
+        responses={200: LabellingQueueView},
+    )
+    def labelling() -> Response:
+        return json_answer(triage.labelling_queue())
+
     @api.get(
         "/metrics",
         summary="Monitoring figures as Prometheus text",
@@ -152,7 +246,3 @@ def blueprint(triage: Triage) -> APIBlueprint:
     )
     def prometheus() -> Response:
         return Response(metrics.text(triage.metrics(), triage.drift()), content_type=metrics.CONTENT_TYPE)
-
-    models_api.add_routes(api, triage)
-    drift_api.add_routes(api, triage)
-    return api

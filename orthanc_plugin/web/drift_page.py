@@ -9,8 +9,8 @@ from headct.language import Language
 from orthanc_plugin.drift import words as drift_words
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import UnavailableError
+from orthanc_plugin.service import Triage
 from orthanc_plugin.web import charts, words
-from orthanc_plugin.web.contract import Triage
 
 
 def add_routes(

@@ -7,9 +7,9 @@ from flask import Blueprint, Response
 from headct.language import Phrase, read_back
 from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.models.views import FigureView, ModelChangeView, ModelsView, ShareView
+from orthanc_plugin.service import Triage
 from orthanc_plugin.store.model_history import PROGRAM
 from orthanc_plugin.web import words
-from orthanc_plugin.web.contract import Triage
 
 
 def figure(measured: FigureView) -> Phrase:

@@ -21,9 +21,9 @@ from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_s
 from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow, WorklistView
 from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.service import Triage
 from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
 from orthanc_plugin.web import drift_page, models_page, reading, words
-from orthanc_plugin.web.contract import Triage
 
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""

@@ -8,7 +8,7 @@ from flask import request
 from headct.language import LANGUAGES, Language, Phrase, _, pgettext
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.models.views import FigureKind, ModelState
-from orthanc_plugin.settings import Role
+from orthanc_plugin.people import Role
 from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState, Window
 
 COOKIE = "headct_language"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from drift_samples import BUNDLE, NOW, TRAINED_ON, listed, said, series, study
+from drift_samples import BUNDLE, NOW, TRAINED_ON, queued, said, series, study
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from headct.terms.assessment import BundleIdentity
 from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.worklist import StudyRecord
+from orthanc_plugin.cases.study import StudyRecord
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.labelling.ranking import labelling_queue, references, shadows
 from orthanc_plugin.labelling.reasons import RARE, UNDECIDED, entropy, further_out
@@ -111,7 +111,7 @@ def test_unlike_those_trained_on() -> None:
 
 
 def test_in_both_languages() -> None:
-    for row in listed().rows:
+    for row in queued().rows:
         for lesson in row.lessons:
             assert lesson.sentence.en.isascii() or "“" in lesson.sentence.en
             assert not lesson.sentence.ja.isascii()
@@ -195,7 +195,7 @@ def test_the_worklist_does_not_notice() -> None:
 
 
 def test_the_most_instructive_first_then_the_earliest() -> None:
-    assert [(row.study_id, row.worth) for row in listed().rows] == [
+    assert [(row.study_id, row.worth) for row in queued().rows] == [
         ("discordant", 1.381),
         ("disputed", 1.0),
         ("old", 1.0),

@@ -14,7 +14,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from headct.terms.urgency import Urgency
 from orthanc_plugin.drift.alarm import wilson
-from orthanc_plugin.models import listing
+from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.models.views import ComparisonView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import model_history, outbox, queue, shadow, withdrawal
@@ -55,7 +55,7 @@ def pair(session: Session, bundles: tuple[Bundle, Bundle, Bundle]) -> tuple[Bund
 
 
 def only(session: Session) -> ComparisonView:
-    (found,) = shadow.comparisons(session)
+    (found,) = comparison.comparisons(session)
     return found
 
 
@@ -227,7 +227,7 @@ class TestComparison:
             (RED, GREEN, RED),
         ]
         assert found.active_seconds == found.shadow_seconds == 0.5
-        assert shadow.counts(session) == {"agree": 3, "differ": 3, "failed": 1}
+        assert comparison.counts(session) == {"agree": 3, "differ": 3, "failed": 1}
 
     def test_a_case_is_a_study_with_the_worst_of_its_series(
         self, session: Session, settings: Settings, pair: tuple[Bundle, Bundle]
@@ -263,19 +263,19 @@ class TestComparison:
         activate(session, second, at=250)
         judge(session, settings, 3, RED, second, at=300)
         repeat(session, GREEN, third)
-        found = [(c.shadow[-3:], c.active[-3:], c.cases) for c in shadow.comparisons(session)]
+        found = [(c.shadow[-3:], c.active[-3:], c.cases) for c in comparison.comparisons(session)]
         assert found == [("3.0", "2.0", 1), ("3.0", "1.0", 1), ("2.0", "1.0", 1)]
 
     def test_without_any_there_is_nothing(self, session: Session, pair: tuple[Bundle, Bundle]) -> None:
-        assert shadow.comparisons(session) == ()
-        assert shadow.counts(session) == {"agree": 0, "differ": 0, "failed": 0}
+        assert comparison.comparisons(session) == ()
+        assert comparison.counts(session) == {"agree": 0, "differ": 0, "failed": 0}
         model_history.end_shadow(session, actor="abe", reason="", seen=None, now=after(1))
-        assert shadow.counts(session) == {}
+        assert comparison.counts(session) == {}
         assert listing.in_shadow(session) is None
 
 
 @pytest.mark.parametrize("hits", [(), (True, True, False)])
 def test_shares_come_with_their_interval(hits: tuple[bool, ...]) -> None:
-    found = shadow._share(hits)
+    found = comparison._share(hits)
     assert (found.count, found.of) == (sum(hits), len(hits))
     assert (found.low, found.high) == wilson(sum(hits), len(hits))

@@ -16,7 +16,7 @@ from headct.terms.quantities import Quantity
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.drift.views import QuantityView, Rate, ShiftWeekView
 from orthanc_plugin.drift.words import QUANTITIES, RATES
-from orthanc_plugin.kept import Kept
+from orthanc_plugin.service import Kept
 from orthanc_plugin.web import charts, create_app
 
 API = "/triage/api/v1"
@@ -239,7 +239,7 @@ def test_nothing_to_read(client: FlaskClient, triage: FakeTriage, monkeypatch: p
 
 def test_what_is_kept_is_worked_out_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("orthanc_plugin.kept.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("orthanc_plugin.service.time.monotonic", lambda: now[0])
     answers = iter(range(9))
     kept: Kept[int] = Kept(60)
     with pytest.raises(ZeroDivisionError):

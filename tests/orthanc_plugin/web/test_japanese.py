@@ -27,8 +27,8 @@ from headct.wording import caution_words, rule_words
 from orthanc_plugin import errors
 from orthanc_plugin.answer import Words
 from orthanc_plugin.models.views import ModelState
-from orthanc_plugin.service import ROLES, Triage
-from orthanc_plugin.settings import Role
+from orthanc_plugin.people import ROLES, Role
+from orthanc_plugin.service import Triage
 from orthanc_plugin.states import DocumentKind, ModelEvent, Window
 from orthanc_plugin.store import model_history
 from orthanc_plugin.web import create_app, words

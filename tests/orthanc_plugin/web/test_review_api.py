@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_triage import DEEP, MIDLINE
+from fake_cases import DEEP, MIDLINE
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings

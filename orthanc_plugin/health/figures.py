@@ -1,0 +1,74 @@
+"""What the store says of its own work: for the status, and for monitoring."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from headct.reasons import ReasonCode
+from headct.terms.urgency import Urgency
+from orthanc_plugin.answer import BundleView, Words
+from orthanc_plugin.health.views import DurationView, MetricsView
+from orthanc_plugin.models import comparison, listing
+from orthanc_plugin.states import PENDING, SeriesState
+from orthanc_plugin.store import tables
+from orthanc_plugin.store.tables import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the status says from the store; nothing of it while the store cannot be used."""
+
+    series: dict[SeriesState, int] = field(default_factory=dict)
+    last_judgement: datetime | None = None
+    bundle: BundleView | None = None
+    model_problem: Words | None = None
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """As it is now."""
+        return cls(
+            series=_series(session),
+            last_judgement=session.scalar(select(func.max(tables.Assessment.created_at))),
+            bundle=listing.active(session),
+            model_problem=listing.problem(session),
+        )
+
+
+def metrics(session: Session, now: datetime) -> MetricsView:
+    """Figures for monitoring, as far as the store knows them."""
+    said = tables.Assessment
+    urgencies = session.execute(
+        select(said.urgency, func.count()).where(said.withdrawn_at.is_(None)).group_by(said.urgency)
+    ).all()
+    reasons = session.execute(
+        select(Series.reason_code, func.count())
+        .where(Series.reason_code.is_not(None))
+        .group_by(Series.reason_code)
+    ).all()
+    oldest = session.scalar(select(func.min(Series.first_arrival)).where(Series.state.in_(PENDING)))
+    count, judging, waiting = session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(said.seconds), 0.0),
+            func.coalesce(func.sum(said.arrival_to_result_seconds), 0.0),
+        )
+    ).one()
+    return MetricsView(
+        series=_series(session),
+        assessments={Urgency(u).name: n for u, n in urgencies},
+        reasons={ReasonCode(str(code)): n for code, n in reasons},
+        oldest_pending_seconds=max(0.0, (now - oldest).total_seconds()) if oldest is not None else 0.0,
+        judgement=DurationView(count=count, seconds=judging),
+        arrival_to_result=DurationView(count=count, seconds=waiting),
+        bundle=listing.active(session),
+        shadow_bundle=listing.in_shadow(session),
+        shadow_series=comparison.counts(session),
+    )
+
+
+def _series(session: Session) -> dict[SeriesState, int]:
+    rows = session.execute(select(Series.state, func.count()).group_by(Series.state)).all()
+    return {SeriesState(state): count for state, count in rows}
