@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from fake_cases import orthanc_id
 from fake_triage import FakeTriage, unavailable
-from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -20,30 +19,11 @@ from orthanc_plugin.cases.views import SeriesView, StudyView, WorklistView
 from orthanc_plugin.errors import RefusedError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.states import Window
-from orthanc_plugin.web import create_app
 
 API = "/triage/api/v1"
 JSON = {"Content-Type": "application/json", "X-Triage": "test"}
 RED = orthanc_id("red")
 RERUN = f"{API}/series/{RED}/rerun"
-
-
-@pytest.fixture(scope="module")
-def served() -> tuple[FakeTriage, Flask]:
-    triage = FakeTriage()
-    return triage, create_app(triage)
-
-
-@pytest.fixture
-def triage(served: tuple[FakeTriage, Flask]) -> FakeTriage:
-    """As new for each test; making the application takes longer than any of them."""
-    served[0].reset()
-    return served[0]
-
-
-@pytest.fixture
-def client(served: tuple[FakeTriage, Flask], triage: FakeTriage) -> FlaskClient:
-    return served[1].test_client()
 
 
 @pytest.fixture

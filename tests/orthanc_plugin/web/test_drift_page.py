@@ -218,7 +218,7 @@ def test_who_reads_blind_is_not_told_why(client: FlaskClient) -> None:
     shown = rows(html)
     assert "hidden while you read blind" in shown["undecided"]
     assert "probability" not in shown["undecided"] and "worth" not in shown["undecided"]
-    assert "Two readers differ" in shown["disputed"]  # he is one of them
+    assert "Two readers differ" in shown["disputed"]  # they are one of them
 
 
 def test_names_are_escaped(client: FlaskClient, triage: FakeTriage, monkeypatch: pytest.MonkeyPatch) -> None:

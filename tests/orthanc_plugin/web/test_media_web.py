@@ -6,32 +6,13 @@ from typing import Any
 
 import pytest
 from fake_triage import FakeTriage, unavailable
-from flask import Flask
 from flask.testing import FlaskClient
 
 import orthanc_plugin.web
-from orthanc_plugin.web import create_app
 
 IMPORTS = "/triage/api/v1/imports"
 JSON = {"Content-Type": "application/json", "X-Triage": "test"}
 PAGE = "/triage/import"
-
-
-@pytest.fixture(scope="module")
-def served() -> tuple[FakeTriage, Flask]:
-    triage = FakeTriage()
-    return triage, create_app(triage)
-
-
-@pytest.fixture
-def triage(served: tuple[FakeTriage, Flask]) -> FakeTriage:
-    served[0].reset()
-    return served[0]
-
-
-@pytest.fixture
-def client(served: tuple[FakeTriage, Flask], triage: FakeTriage) -> FlaskClient:
-    return served[1].test_client()
 
 
 def without_password(triage: FakeTriage) -> None:
