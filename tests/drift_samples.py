@@ -8,6 +8,7 @@ import numpy as np
 
 from headct.network.reference import EDGES, Histogram, Reference
 from headct.terms.assessment import Assessment, BundleIdentity
+from headct.terms.demographics import Demographics
 from headct.terms.quantities import Quantity
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
@@ -200,9 +201,9 @@ def study(name: str, *of_study: SeriesRecord, minutes: float = 60, **changes: An
         study_instance_uid=f"1.3.{len(name)}",
         first_arrival=NOW - timedelta(minutes=minutes),
         series=of_study,
-        patient_name=f"{name.upper()}^CASE",
-        study_date="20260304",
-        description="CT HEAD PLAIN",
+        demographics=Demographics(
+            patient_name=f"{name.upper()}^CASE", study_date="20260304", study_description="CT HEAD PLAIN"
+        ),
         **changes,
     )
 

@@ -99,10 +99,13 @@ class ReadingRoom:
             )
             patient = replace(
                 made.description,
-                patient_id=f"P-{key}",
-                patient_name=f"{key.title()}^Patient",
-                sex="F",
-                age="071Y",
+                demographics=replace(
+                    made.description.demographics,
+                    patient_id=f"P-{key}",
+                    patient_name=f"{key.title()}^Patient",
+                    sex="F",
+                    age="071Y",
+                ),
                 series_number=series_number,
                 series_description="HEAD 5.0 H31s",
             )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
+from headct.terms.demographics import Demographics
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
@@ -102,7 +103,7 @@ def judgement(
         case_identity=f"{series}/{images}",
         pixel_digest=pixels or images,
         preliminary=preliminary,
-        description=Description(patient_id="P1", patient_name="Yamada^Tarou", study_date="20260301"),
+        description=Description(Demographics("P1", "Yamada^Tarou", study_date="20260301")),
         documents=tuple(NewDocument(f"{uid}.{n}", kind, b"%d" % n) for n, kind in enumerate(kinds, start=1)),
         slices=33,
     )

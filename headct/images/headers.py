@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
 from headct.images.quiet import quiet
+from headct.terms.demographics import Demographics
 
 
 @quiet()
@@ -40,6 +41,21 @@ def number(header: Dataset, keyword: str) -> float | None:
     """One finite number, else ``None``."""
     found = numbers(header, keyword, 1)
     return None if found is None else found[0]
+
+
+def demographics(header: Dataset) -> Demographics:
+    """Patient and study; from the bytes, for the character sets."""
+    return Demographics(
+        patient_id=text(header, "PatientID"),
+        patient_name=text(header, "PatientName"),
+        birth_date=text(header, "PatientBirthDate"),
+        sex=text(header, "PatientSex"),
+        age=text(header, "PatientAge"),
+        accession_number=text(header, "AccessionNumber"),
+        study_date=text(header, "StudyDate"),
+        study_time=text(header, "StudyTime"),
+        study_description=text(header, "StudyDescription"),
+    )
 
 
 def _value(header: Dataset, keyword: str) -> Any:

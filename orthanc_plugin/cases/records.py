@@ -59,15 +59,7 @@ def studies(session: Session, study_id: str | None = None) -> list[StudyRecord]:
                 for series in by_study.get(study.id, ())
             ),
             earlier=study.earlier,
-            patient_id=study.patient_id,
-            patient_name=study.patient_name,
-            birth_date=study.birth_date,
-            sex=study.sex,
-            age=study.age,
-            accession_number=study.accession_number,
-            study_date=study.study_date,
-            study_time=study.study_time,
-            description=study.description,
+            demographics=study.demographics,
         )
         for study in session.scalars(wanted)
     ]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from headct.reasons import Reason
 from headct.terms.assessment import Assessment
+from headct.terms.demographics import UNKNOWN, Demographics
 from headct.terms.review import UNREVIEWED, Said, Verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases.review_views import ReviewView
@@ -72,15 +73,7 @@ class StudyRecord:
     first_arrival: datetime
     series: tuple[SeriesRecord, ...]
     earlier: bool = False
-    patient_id: str = ""
-    patient_name: str = ""
-    birth_date: str = ""
-    sex: str = ""
-    age: str = ""
-    accession_number: str = ""
-    study_date: str = ""
-    study_time: str = ""
-    description: str = ""
+    demographics: Demographics = UNKNOWN
 
     @property
     def shown(self) -> tuple[SeriesRecord, ...]:

@@ -1,6 +1,7 @@
 """The worklist: one row a study, in the order of work."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -45,15 +46,10 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
     return WorklistRow(
         id=study.id,
         study_instance_uid=study.study_instance_uid,
-        patient_name=PatientNameView.of(study.patient_name),
-        patient_id=study.patient_id,
-        birth_date=study.birth_date,
-        sex=study.sex,
-        age=study.age,
-        accession_number=study.accession_number,
-        study_date=study.study_date,
-        study_time=study.study_time,
-        study_description=study.description,
+        **{
+            **asdict(study.demographics),
+            "patient_name": PatientNameView.of(study.demographics.patient_name),
+        },
         first_arrival=study.first_arrival,
         waiting_seconds=_seconds(study.first_arrival, progress.waited_until or now),
         state=state,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Assessment
+from headct.terms.demographics import UNKNOWN, Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import imports, outbox, tables
@@ -22,15 +23,7 @@ from orthanc_plugin.store.withdrawal import send_again, withdraw_assessment, wit
 class Description:
     """Study and series as written in the images."""
 
-    patient_id: str = ""
-    patient_name: str = ""
-    birth_date: str = ""
-    sex: str = ""
-    age: str = ""
-    accession_number: str = ""
-    study_date: str = ""
-    study_time: str = ""
-    description: str = ""
+    demographics: Demographics = UNKNOWN
     series_number: str = ""
     series_description: str = ""
     earlier: bool = False
@@ -271,15 +264,7 @@ def _keep_documents(
 def _describe(session: Session, series: Series, words: Description) -> None:
     study = series.study
     study.described = True
-    study.patient_id = words.patient_id
-    study.patient_name = words.patient_name
-    study.birth_date = words.birth_date
-    study.sex = words.sex
-    study.age = words.age
-    study.accession_number = words.accession_number
-    study.study_date = words.study_date
-    study.study_time = words.study_time
-    study.description = words.description
+    study.demographics = words.demographics
     study.earlier = imports.is_earlier(session, study, by_date=words.earlier)
     series.number = words.series_number
     series.description = words.series_description

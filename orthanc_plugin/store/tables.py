@@ -11,9 +11,10 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from headct.reasons import Reason, ReasonCode
+from headct.terms.demographics import Demographics
 from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
@@ -33,16 +34,18 @@ class Study(Base):
     earlier: Mapped[bool] = mapped_column(default=False)
     """Assessed, not queued."""
     described: Mapped[bool] = mapped_column(default=False)
-    """Whether the fields below were read from an image."""
-    patient_id: Mapped[str] = mapped_column(default="")
-    patient_name: Mapped[str] = mapped_column(default="")
-    birth_date: Mapped[str] = mapped_column(default="")
-    sex: Mapped[str] = mapped_column(default="")
-    age: Mapped[str] = mapped_column(default="")
-    accession_number: Mapped[str] = mapped_column(default="")
-    study_date: Mapped[str] = mapped_column(default="")
-    study_time: Mapped[str] = mapped_column(default="")
-    description: Mapped[str] = mapped_column(default="")
+    """Whether the demographics were read from an image."""
+    demographics: Mapped[Demographics] = composite(
+        mapped_column("patient_id", default=""),
+        mapped_column("patient_name", default=""),
+        mapped_column("birth_date", default=""),
+        mapped_column("sex", default=""),
+        mapped_column("age", default=""),
+        mapped_column("accession_number", default=""),
+        mapped_column("study_date", default=""),
+        mapped_column("study_time", default=""),
+        mapped_column("description", default=""),
+    )
 
     series: Mapped[list["Series"]] = relationship(back_populates="study", order_by="Series.first_arrival")
 

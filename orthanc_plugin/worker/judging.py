@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from headct import pipeline
 from headct.errors import ReportError
 from headct.findings.region import Region
-from headct.images.headers import number, text
+from headct.images.headers import demographics, number, text
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries, DicomSource
 from headct.network.classifier import Classifier
@@ -112,24 +112,16 @@ def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
 
 @quiet()
 def describe(sources: Sequence[DicomSource], settings: Settings, now: datetime) -> Description | None:
-    """Study and series as written in the first readable image; from the bytes, for the character sets."""
+    """Study and series as written in the first readable image."""
     header = first_header(sources)
     if header is None:
         return None
-    study_date = text(header, "StudyDate")
+    found = demographics(header)
     return Description(
-        patient_id=text(header, "PatientID"),
-        patient_name=text(header, "PatientName"),
-        birth_date=text(header, "PatientBirthDate"),
-        sex=text(header, "PatientSex"),
-        age=text(header, "PatientAge"),
-        accession_number=text(header, "AccessionNumber"),
-        study_date=study_date,
-        study_time=text(header, "StudyTime"),
-        description=text(header, "StudyDescription"),
+        found,
         series_number=text(header, "SeriesNumber"),
         series_description=text(header, "SeriesDescription"),
-        earlier=is_earlier(study_date, settings.earlier_after_days, now),
+        earlier=is_earlier(found.study_date, settings.earlier_after_days, now),
     )
 
 

@@ -18,6 +18,7 @@ from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
 from headct.reports import key_objects, segmentation, structured_report
 from headct.terms.assessment import State
+from headct.terms.demographics import Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store.results import Judgement
 from orthanc_plugin.worker import judging
@@ -66,7 +67,9 @@ def test_names_are_read_from_the_bytes_in_their_character_set(tmp_path: Path) ->
     )
     said = judging.describe([data], settings(tmp_path), NOW)
     assert said is not None
-    assert (said.patient_name, said.patient_id) == ("Yamada^Tarou=山田^太郎=やまだ^たろう", "0012")
+    assert said.demographics == Demographics(
+        "0012", "Yamada^Tarou=山田^太郎=やまだ^たろう", study_date="20260228"
+    )
 
 
 @pytest.mark.parametrize(
