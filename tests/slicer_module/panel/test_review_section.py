@@ -1,5 +1,6 @@
 """Reviews by clicks and keys in a real Qt window: sent once, kept while the server is away, never blind."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -195,6 +196,19 @@ def test_refused_is_shown_with_the_servers_words_and_can_be_discarded(reader: Re
     reader.click(reader.ui.discardUnsentButton)
     run_until(lambda: not reader.ui.unsentFrame.isVisible())
     assert "Discard this review?" in reader.host.app.questions[-1]
+
+
+def test_a_japanese_panel_shows_no_english_refusal(
+    new_host: Callable[..., Host], room: ReadingRoom, ward: Ward
+) -> None:
+    japanese = Reader(new_host("ja-JP"), room, ward)
+    japanese.connect(user="mori")
+    run_until(lambda: japanese.rows() == len(STUDIES))
+    japanese.open("red")
+    japanese.press(Qt.Key.Key_A)
+    run_until(lambda: japanese.status().startswith("受け付けられません"))
+    assert not re.search("[a-z]{3}", japanese.status()), japanese.status()
+    assert not re.search("[a-z]{3}", japanese.ui.unsentLabel.text().replace("Red Patient", ""))
 
 
 def test_conflict_that_turns_up_later_leads_back_to_the_case(reader: Reader) -> None:
