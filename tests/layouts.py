@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from headct.generator.kinds import GeneratedSeries, generate
+from headct.generator.generation import GeneratedSeries, generate
 from headct.generator.patient import CharacterSet
 
 RSNA_FINDINGS = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from headct.generator.kinds import KINDS, generate, write
+from headct.generator.generation import generate, write
+from headct.generator.kinds import KINDS
 
 
 @click.command("generate")

@@ -1,30 +1,11 @@
-"""Every kind of series that can be generated, and how to generate one."""
+"""Every kind of series that can be generated."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset
-
-from headct.generator import bodies
-from headct.generator.dicom import VENDORS, SeriesHeader, image, template
-from headct.generator.encoding import TransferSyntax
-from headct.generator.head import build_head
 from headct.generator.lesions import BLEEDS, Lesion, LesionKind
-from headct.generator.patient import CharacterSet, Patient, derived_uid
-from headct.generator.scanner import Kernel, Plane, Protocol, SlicePlan, planned, sample, scanned
-from headct.generator.volume import Volume
+from headct.generator.scanner import Kernel, Plane, Protocol
 from headct.reasons import ReasonCode
-
-_EXAMINED = datetime(2026, 1, 15, 3, 10)
 
 
 class Subject(StrEnum):
@@ -35,20 +16,12 @@ class Subject(StrEnum):
     CHEST = "chest"
 
 
-class Picture(StrEnum):
+class Scan(StrEnum):
     """What is made of it."""
 
     CT = "ct"
     LOCALIZER = "localizer"
     MR = "mr"
-
-
-class Order(StrEnum):
-    """In which order images are numbered and written."""
-
-    FEET_FIRST = "feet_first"
-    HEAD_FIRST = "head_first"
-    SHUFFLED = "shuffled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +35,7 @@ class Kind:
     expected_reason: ReasonCode | None = None
     """Why it must not be analysed; None if it must be."""
     subject: Subject = Subject.HEAD
-    picture: Picture = Picture.CT
+    scan: Scan = Scan.CT
     contrast: bool = False
     protocol: Protocol = field(default_factory=Protocol)
     missing: tuple[float, float] | None = None
@@ -84,335 +57,119 @@ class Kind:
         return sum(lesion.volume_ml for lesion in self.lesions if lesion.kind in BLEEDS)
 
 
-def _registry() -> dict[str, Kind]:
-    k, r = LesionKind, ReasonCode
-    lobe = (30, 44, 18)
-    cerebellum = (22, 48, -26)
-    kinds = [
-        Kind("normal", "adult without findings"),
-        Kind("normal_elderly", "shrunken old brain, wide ventricles", ages=(78, 92)),
-        Kind("normal_child", "child of pre-school age", ages=(3, 6)),
-        Kind("normal_infant", "infant", ages=(0.3, 0.9)),
-        Kind("epidural", "epidural haematoma with fracture", (Lesion(k.EPIDURAL, 45), Lesion(k.FRACTURE))),
-        Kind(
-            "epidural_small",
-            "small epidural haematoma",
-            (Lesion(k.EPIDURAL, 9, -1), Lesion(k.FRACTURE, side=-1)),
-        ),
-        Kind("subdural", "acute subdural haematoma", (Lesion(k.SUBDURAL, 90, -1),), (45, 80)),
-        Kind("subdural_small", "thin acute subdural haematoma", (Lesion(k.SUBDURAL, 14),), (45, 80)),
-        Kind("subdural_old", "old subdural collection", (Lesion(k.SUBDURAL, 90, hu=20.0),), (70, 88)),
-        Kind("subarachnoid", "subarachnoid haemorrhage", (Lesion(k.SUBARACHNOID, 22),), (40, 70)),
-        Kind("intraventricular", "intraventricular haemorrhage", (Lesion(k.INTRAVENTRICULAR, 12),), (50, 80)),
-        Kind("intracerebral", "deep intracerebral haemorrhage", (Lesion(k.INTRACEREBRAL, 35),), (50, 80)),
-        Kind(
-            "intracerebral_small",
-            "small lobar haemorrhage",
-            (Lesion(k.INTRACEREBRAL, 4, -1, lobe),),
-            (60, 85),
-        ),
-        Kind("cerebellar", "cerebellar haemorrhage", (Lesion(k.INTRACEREBRAL, 18, 1, cerebellum),), (50, 80)),
-        Kind(
-            "intracerebral_massive",
-            "massive intracerebral haemorrhage breaking into the ventricles",
-            (Lesion(k.INTRACEREBRAL, 115), Lesion(k.INTRAVENTRICULAR, 10)),
-            (50, 80),
-        ),
-        Kind(
-            "infarct", "large infarct of the middle cerebral artery", (Lesion(k.INFARCT, 150, -1),), (55, 85)
-        ),
-        Kind("fracture", "skull fracture without bleeding inside", (Lesion(k.FRACTURE),)),
-        Kind(
-            "localizer", "localizer, two projections", expected_reason=r.LOCALIZER, picture=Picture.LOCALIZER
-        ),
-        Kind(
-            "coronal",
-            "coronal reformat",
-            expected_reason=r.NOT_AXIAL,
-            protocol=Protocol(plane=Plane.CORONAL, thickness_mm=3.0),
-        ),
-        Kind(
-            "bone_kernel",
-            "axial bone kernel",
-            expected_reason=r.BONE_KERNEL,
-            protocol=Protocol(kernel=Kernel.BONE),
-        ),
-        Kind("contrast", "with contrast medium", expected_reason=r.CONTRAST, contrast=True),
-        Kind(
-            "mr",
-            "magnetic resonance, T1-weighted",
-            expected_reason=r.NOT_CT,
-            picture=Picture.MR,
-            protocol=Protocol(matrix=256),
-        ),
-        Kind("water_phantom", "water phantom", expected_reason=r.PHANTOM, subject=Subject.WATER),
-        Kind(
-            "chest",
-            "chest",
-            expected_reason=r.NOT_A_HEAD,
-            subject=Subject.CHEST,
-            protocol=Protocol(fov_mm=380, thickness_mm=7.0),
-        ),
-        Kind(
-            "missing_slices",
-            "slices lost in the middle",
-            expected_reason=r.INCONSISTENT_GEOMETRY,
-            missing=(0.45, 0.6),
-        ),
-        Kind(
-            "few_slices",
-            "three slices only",
-            expected_reason=r.TOO_FEW_SLICES,
-            protocol=Protocol(coverage=(0.55, 0.63)),
-        ),
-        Kind(
-            "lower_half",
-            "lower half of a head",
-            expected_reason=r.HEAD_NOT_COVERED,
-            protocol=Protocol(coverage=(0.04, 0.55)),
-        ),
-        Kind(
-            "upper_half",
-            "upper half of a head",
-            expected_reason=r.HEAD_NOT_COVERED,
-            protocol=Protocol(coverage=(0.55, 0.97)),
-        ),
-    ]
-    return {kind.name: kind for kind in kinds}
+_LOBE = (30, 44, 18)
+_CEREBELLUM = (22, 48, -26)
 
+_ASSESSED = (
+    Kind("normal", "adult without findings"),
+    Kind("normal_elderly", "shrunken old brain, wide ventricles", ages=(78, 92)),
+    Kind("normal_child", "child of pre-school age", ages=(3, 6)),
+    Kind("normal_infant", "infant", ages=(0.3, 0.9)),
+    Kind(
+        "epidural",
+        "epidural haematoma with fracture",
+        (Lesion(LesionKind.EPIDURAL, 45), Lesion(LesionKind.FRACTURE)),
+    ),
+    Kind(
+        "epidural_small",
+        "small epidural haematoma",
+        (Lesion(LesionKind.EPIDURAL, 9, -1), Lesion(LesionKind.FRACTURE, side=-1)),
+    ),
+    Kind("subdural", "acute subdural haematoma", (Lesion(LesionKind.SUBDURAL, 90, -1),), (45, 80)),
+    Kind("subdural_small", "thin acute subdural haematoma", (Lesion(LesionKind.SUBDURAL, 14),), (45, 80)),
+    Kind("subdural_old", "old subdural collection", (Lesion(LesionKind.SUBDURAL, 90, hu=20.0),), (70, 88)),
+    Kind("subarachnoid", "subarachnoid haemorrhage", (Lesion(LesionKind.SUBARACHNOID, 22),), (40, 70)),
+    Kind(
+        "intraventricular",
+        "intraventricular haemorrhage",
+        (Lesion(LesionKind.INTRAVENTRICULAR, 12),),
+        (50, 80),
+    ),
+    Kind(
+        "intracerebral", "deep intracerebral haemorrhage", (Lesion(LesionKind.INTRACEREBRAL, 35),), (50, 80)
+    ),
+    Kind(
+        "intracerebral_small",
+        "small lobar haemorrhage",
+        (Lesion(LesionKind.INTRACEREBRAL, 4, -1, _LOBE),),
+        (60, 85),
+    ),
+    Kind(
+        "cerebellar",
+        "cerebellar haemorrhage",
+        (Lesion(LesionKind.INTRACEREBRAL, 18, 1, _CEREBELLUM),),
+        (50, 80),
+    ),
+    Kind(
+        "intracerebral_massive",
+        "massive intracerebral haemorrhage breaking into the ventricles",
+        (Lesion(LesionKind.INTRACEREBRAL, 115), Lesion(LesionKind.INTRAVENTRICULAR, 10)),
+        (50, 80),
+    ),
+    Kind(
+        "infarct",
+        "large infarct of the middle cerebral artery",
+        (Lesion(LesionKind.INFARCT, 150, -1),),
+        (55, 85),
+    ),
+    Kind("fracture", "skull fracture without bleeding inside", (Lesion(LesionKind.FRACTURE),)),
+)
+_NOT_ANALYSED = (
+    Kind(
+        "localizer", "localizer, two projections", expected_reason=ReasonCode.LOCALIZER, scan=Scan.LOCALIZER
+    ),
+    Kind(
+        "coronal",
+        "coronal reformat",
+        expected_reason=ReasonCode.NOT_AXIAL,
+        protocol=Protocol(plane=Plane.CORONAL, thickness_mm=3.0),
+    ),
+    Kind(
+        "bone_kernel",
+        "axial bone kernel",
+        expected_reason=ReasonCode.BONE_KERNEL,
+        protocol=Protocol(kernel=Kernel.BONE),
+    ),
+    Kind("contrast", "with contrast medium", expected_reason=ReasonCode.CONTRAST, contrast=True),
+    Kind(
+        "mr",
+        "magnetic resonance, T1-weighted",
+        expected_reason=ReasonCode.NOT_CT,
+        scan=Scan.MR,
+        protocol=Protocol(matrix=256),
+    ),
+    Kind("water_phantom", "water phantom", expected_reason=ReasonCode.PHANTOM, subject=Subject.WATER),
+    Kind(
+        "chest",
+        "chest",
+        expected_reason=ReasonCode.NOT_A_HEAD,
+        subject=Subject.CHEST,
+        protocol=Protocol(fov_mm=380, thickness_mm=7.0),
+    ),
+    Kind(
+        "missing_slices",
+        "slices lost in the middle",
+        expected_reason=ReasonCode.INCONSISTENT_GEOMETRY,
+        missing=(0.45, 0.6),
+    ),
+    Kind(
+        "few_slices",
+        "three slices only",
+        expected_reason=ReasonCode.TOO_FEW_SLICES,
+        protocol=Protocol(coverage=(0.55, 0.63)),
+    ),
+    Kind(
+        "lower_half",
+        "lower half of a head",
+        expected_reason=ReasonCode.HEAD_NOT_COVERED,
+        protocol=Protocol(coverage=(0.04, 0.55)),
+    ),
+    Kind(
+        "upper_half",
+        "upper half of a head",
+        expected_reason=ReasonCode.HEAD_NOT_COVERED,
+        protocol=Protocol(coverage=(0.55, 0.97)),
+    ),
+)
 
-KINDS = _registry()
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What was put into a series."""
-
-    kind: str
-    seed: int
-    age_years: float
-    eligible: bool
-    expected_reason: ReasonCode | None
-    bleeds: bool
-    volumes_ml: dict[str, float]
-    """Achieved volume by kind of lesion, infarcts too, in ml."""
-    midline_shift_mm: float
-    """Of the septum pellucidum, positive to the patient's left."""
-
-    @property
-    def bleed_ml(self) -> float:
-        """Blood in all, in ml."""
-        return sum(v for k, v in self.volumes_ml.items() if k in BLEEDS)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
-        return {**asdict(self), "bleed_ml": self.bleed_ml}
-
-
-@dataclass(frozen=True)
-class GeneratedSeries:
-    """A series about to be made; images are made while they are taken from `images()`."""
-
-    header: SeriesHeader
-    truth: Truth
-    _volume: Volume
-    _picture: Picture
-    _seed: int
-    _order: Order
-    _missing: tuple[float, float] | None
-
-    @cached_property
-    def datasets(self) -> list[Dataset]:
-        """All images in the order of their writing."""
-        return list(self.images())
-
-    def images(self) -> Iterator[Dataset]:
-        """The images one after the other, for series too large to hold."""
-        base = template(self.header)
-        match self._picture:
-            case Picture.LOCALIZER:
-                frames = _localizer(self._volume, self.header.protocol)
-            case _:
-                frames = scanned(self._volume, self.header.protocol, self._seed)
-        kept = self._kept()
-        numbers = self._numbers(len(kept))
-        place = dict(zip(kept, numbers, strict=True))
-        made = (
-            image(base, self.header, place[i], plan, hu) for i, (plan, hu) in enumerate(frames) if i in place
-        )
-        if self._order is Order.FEET_FIRST or self._picture is Picture.LOCALIZER:
-            yield from made
-        else:
-            yield from sorted(made, key=lambda ds: int(ds.InstanceNumber))
-
-    def mask(self) -> NDArray[np.bool_]:
-        """Where the blood is: shape (slices, rows, columns), feet first, as `scanned` gave the slices."""
-        grid, n = self._volume.grid, self.header.protocol.matrix
-        blood = sum(
-            (f for k, f in self._volume.lesions.items() if k in BLEEDS), np.zeros(grid.shape, np.float32)
-        )
-        plans = planned(grid, self.header.protocol)
-        return np.stack([sample(blood, grid, plans[i], n, 0.0) > 0.5 for i in self._kept()])
-
-    def _kept(self) -> list[int]:
-        if self._picture is Picture.LOCALIZER:
-            return [0, 1]
-        count = len(planned(self._volume.grid, self.header.protocol))
-        first, last = self._missing or (2.0, 2.0)
-        return [i for i in range(count) if not first * count <= i < last * count]
-
-    def _numbers(self, count: int) -> list[int]:
-        numbers = list(range(1, count + 1))
-        if self._order is Order.HEAD_FIRST:
-            numbers.reverse()
-        elif self._order is Order.SHUFFLED:
-            np.random.default_rng([self._seed, 4]).shuffle(numbers)
-        return numbers
-
-
-def _localizer(volume: Volume, protocol: Protocol) -> Iterator[tuple[SlicePlan, NDArray[np.int16]]]:
-    centre = (np.asarray(volume.grid.shape[::-1]) - 1) * volume.grid.spacing / 2 + volume.grid.origin
-    down, pixel = np.array([0.0, 0, -1]), protocol.fov_mm / protocol.matrix
-    for lateral in (False, True):
-        row = np.array([0.0, 1, 0]) if lateral else np.array([1.0, 0, 0])
-        corner = centre - (row + down) * pixel * (protocol.matrix - 1) / 2
-        plan = SlicePlan(corner, row, down, np.cross(row, down), pixel, protocol.thickness_mm, 0.0)
-        hu = bodies.projection(volume, lateral, protocol.matrix, protocol.fov_mm)
-        yield plan, hu.astype(np.int16)
-
-
-_head = lru_cache(maxsize=4)(build_head)
-
-
-def _volume(kind: Kind, seed: int, age: float) -> Volume:
-    match kind.subject:
-        case Subject.WATER:
-            return bodies.water_phantom()
-        case Subject.CHEST:
-            return bodies.chest(seed)
-    volume = _head(seed, age, kind.lesions, contrast=kind.contrast)
-    return replace(volume, hu=bodies.as_mr(volume.hu)) if kind.picture is Picture.MR else volume
-
-
-def generate(
-    kind: str | Kind,
-    seed: int = 0,
-    *,
-    salt: str = "",
-    study: str = "",
-    age_years: float | None = None,
-    vendor: str | None = None,
-    charset: CharacterSet = CharacterSet.IR6_IR87,
-    syntax: TransferSyntax = TransferSyntax.EXPLICIT_LITTLE,
-    order: Order = Order.FEET_FIRST,
-    number: int = 2,
-    when: datetime = _EXAMINED,
-    **protocol: Any,
-) -> GeneratedSeries:
-    """A series of that kind; equal arguments give equal bytes.
-
-    Args:
-        kind: a name in `KINDS`, or a kind of one's own.
-        seed: the head, the patient and the noise.
-        salt: makes the same series a new one: other UIDs, another PatientID.
-        study: series with the same seed, salt and study share study and patient; the kind's name if empty.
-        age_years: drawn from the kind's range if None.
-        vendor: a name in `VENDORS`; drawn if None.
-        charset: Specific Character Set.
-        syntax: transfer syntax.
-        order: numbering and writing order of the images.
-        number: series number.
-        when: study date and time.
-        **protocol: fields of `Protocol` to change, such as thickness_mm, tilt_deg, kernel, matrix.
-
-    Raises:
-        KeyError: no such kind or vendor.
-        TypeError: no such field of `Protocol`.
-        ValueError: a lesion does not fit into the head.
-    """
-    spec = KINDS[kind] if isinstance(kind, str) else kind
-    rng = np.random.default_rng([seed, 5])
-    age = float(rng.uniform(*spec.ages)) if age_years is None else age_years
-    named = sorted(name for name in VENDORS if name != "silent")
-    maker = VENDORS[named[int(rng.integers(len(named)))] if vendor is None else vendor]
-    setting = replace(spec.protocol, **protocol)
-    volume = _volume(spec, seed, age)
-    key = study or spec.name
-    study_uid = derived_uid("study", salt, seed, key)
-    patient = Patient.drawn(seed, age, f"{salt}/{key}")
-    head, mr = spec.subject is Subject.HEAD, spec.picture is Picture.MR
-    body = {Subject.HEAD: "HEAD", Subject.CHEST: "CHEST", Subject.WATER: "PHANTOM"}[spec.subject]
-    image_type = ("ORIGINAL", "PRIMARY", "AXIAL")
-    description = ""
-    if spec.picture is Picture.LOCALIZER:
-        image_type, description = ("ORIGINAL", "PRIMARY", "LOCALIZER"), "Scout"
-    elif setting.plane is Plane.CORONAL:
-        image_type, description = ("DERIVED", "SECONDARY", "MPR"), "Coronal 3.0"
-    elif mr:
-        image_type, description = ("ORIGINAL", "PRIMARY", "M"), "T1 SE"
-    elif not head:
-        description = "Water QA" if spec.subject is Subject.WATER else "Chest 7.0"
-    elif spec.contrast:
-        description = "Head CE 5.0"
-    header = SeriesHeader(
-        patient=patient,
-        charset=charset,
-        syntax=syntax,
-        vendor=maker,
-        protocol=setting,
-        study_uid=study_uid,
-        series_uid=derived_uid(
-            "series", study_uid, spec.name, number, setting, vendor, charset, syntax, order
-        ),
-        frame_uid=derived_uid("frame", study_uid),
-        when=when,
-        number=number,
-        modality="MR" if mr else "CT",
-        image_type=image_type,
-        body_part=body,
-        description=description,
-        study_description=("MR " if mr else "CT ") + ("HEAD" if head else body),
-        contrast_agent="IOHEXOL" if spec.contrast else "",
-    )
-    volumes = {k: round(float(f.sum()) * volume.grid.voxel_ml, 2) for k, f in volume.lesions.items()}
-    truth = Truth(
-        kind=spec.name,
-        seed=seed,
-        age_years=round(age, 2),
-        eligible=spec.eligible,
-        expected_reason=spec.expected_reason,
-        bleeds=spec.bleeds,
-        volumes_ml=volumes,
-        midline_shift_mm=round(volume.midline_shift_mm, 2),
-    )
-    return GeneratedSeries(header, truth, volume, spec.picture, seed, order, spec.missing)
-
-
-def trauma_study(kind: str = "epidural", seed: int = 0, **options: Any) -> list[GeneratedSeries]:
-    """A trauma study as scanners send it: localizer, axial brain, axial bone and coronal of one head."""
-    spec = KINDS[kind]
-    shared: dict[str, Any] = {"study": f"trauma {kind}", "age_years": sum(spec.ages) / 2, **options}
-    others = (replace(KINDS[name], lesions=spec.lesions) for name in ("localizer", "bone_kernel", "coronal"))
-    localizer, bone, coronal = others
-    return [
-        generate(s, seed, number=n, **shared) for n, s in enumerate((localizer, spec, bone, coronal), start=1)
-    ]
-
-
-def write(series: GeneratedSeries, folder: Path) -> list[Path]:
-    """Write the images into `folder`, the truth beside it as `FOLDER.truth.json`; gives the images' paths.
-
-    Raises FileExistsError when the folder holds something: a rest of an older series would become part of
-    this one.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty")
-    paths = []
-    for ds in series.images():
-        path = folder / f"{ds.InstanceNumber:04d}.dcm"
-        dcmwrite(path, ds, enforce_file_format=True)
-        paths.append(path)
-    beside = folder.with_name(folder.name + ".truth.json")
-    beside.write_text(json.dumps(series.truth.to_json(), indent=2) + "\n", encoding="utf-8")
-    return paths
+KINDS = {kind.name: kind for kind in (*_ASSESSED, *_NOT_ANALYSED)}

@@ -19,7 +19,7 @@ from pydicom import dcmwrite
 
 from headct.errors import ExportError
 from headct.generator.encoding import TransferSyntax
-from headct.generator.kinds import generate
+from headct.generator.generation import generate
 from headct.network.bundle import BundleContents, write_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
 from headct.pipeline import assess

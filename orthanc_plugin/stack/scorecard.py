@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from headct.generator.kinds import KINDS, Truth
+from headct.generator.generation import Truth
+from headct.generator.kinds import KINDS
 from orthanc_plugin.states import SeriesState
 
 

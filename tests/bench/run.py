@@ -17,7 +17,7 @@ from stack_process import StackProcess
 from training import training
 
 from headct.generator.encoding import TransferSyntax
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 
 PARTS = ["judging", "rate", "latency", "load", "training"]
 

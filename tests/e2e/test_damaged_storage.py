@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 
 pytestmark = pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed")
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from stack_process import StackProcess, wait_until
 
-from headct.generator.kinds import trauma_study, write
+from headct.generator.generation import trauma_study, write
 
 A_MINUTE = 75.0
 """As long as an answer from before the case came is kept, and some more."""

@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.fileset import FileSet
 from stack_process import PATIENCE, StackProcess, wait_until
 
-from headct.generator.kinds import GeneratedSeries, generate, write
+from headct.generator.generation import GeneratedSeries, generate, write
 from orthanc_plugin.web import words
 
 HEADCT = str(Path(sys.executable).with_name("headct"))

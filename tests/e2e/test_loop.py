@@ -12,7 +12,7 @@ from data import SHARED
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from pydicom import dcmread
 
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 from headct.network.bundle import default_bundle, load_bundle
 from model_training.cli import main
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest

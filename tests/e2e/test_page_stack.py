@@ -8,7 +8,7 @@ from browser import Troubles, arrive, chromium, open_page
 from playwright.sync_api import Browser, Page, expect
 from stack_process import PATIENCE, StackProcess, wait_until
 
-from headct.generator.kinds import trauma_study, write
+from headct.generator.generation import trauma_study, write
 from headct.terms.urgency import Urgency
 from headct.wording import urgency_words
 from orthanc_plugin.cases.views import WorklistRow

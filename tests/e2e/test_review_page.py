@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from pydicom import dcmread
 from stack_process import PATIENCE, StackProcess, wait_until
 
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 from headct.reports.review_report import read
 from headct.terms.urgency import Urgency
 

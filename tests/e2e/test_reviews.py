@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from stack_process import PATIENCE, StackProcess, alive, wait_until
 
-from headct.generator.kinds import GeneratedSeries, generate, write
+from headct.generator.generation import GeneratedSeries, generate, write
 from headct.reports import segmentation
 from headct.reports.labels import find_reports, rebuild
 from orthanc_plugin.worker.orthanc_client import METADATA

@@ -21,7 +21,7 @@ from pydicom import Dataset
 from pydicom.pixels.decoders import base
 from pydicom.uid import JPEG2000, JPEG2000Lossless, RLELossless, generate_uid
 
-from headct.generator.kinds import GeneratedSeries, generate, write
+from headct.generator.generation import GeneratedSeries, generate, write
 from headct.images.decoding import PixelFormat, decode
 
 pytestmark = pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed")

@@ -12,7 +12,7 @@ from HeadCTTriageLib.server.connection import Server
 from HeadCTTriageLib.server.download import download
 from stack_process import StackProcess
 
-from headct.generator.kinds import Order, generate, write
+from headct.generator.generation import Order, generate, write
 
 sys.path.append(str(Path(__file__).parents[1] / "slicer_module"))
 

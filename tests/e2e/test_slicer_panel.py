@@ -14,7 +14,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from qt_host import Host, run_until
 
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 
 pytestmark = pytest.mark.skipif(not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc is not installed")
 

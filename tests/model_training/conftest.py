@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from headct.generator.kinds import generate
+from headct.generator.generation import generate
 from model_training.evaluation import worklist_simulation
 from model_training.gate import gate
 from model_training.learning.conversion import Precision, convert

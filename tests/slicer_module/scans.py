@@ -11,7 +11,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from headct.generator.kinds import generate
+from headct.generator.generation import generate
 
 AXIAL = np.array([[1.0, 0, 0], [0, 1, 0]])
 CORONAL = np.array([[1.0, 0, 0], [0, 0, -1]])

@@ -15,7 +15,8 @@ from headct.eligibility import admit
 from headct.errors import NotAnalysedError
 from headct.generator.cli import command
 from headct.generator.encoding import TransferSyntax
-from headct.generator.kinds import KINDS, GeneratedSeries, Order, generate, trauma_study, write
+from headct.generator.generation import GeneratedSeries, Order, generate, trauma_study, write
+from headct.generator.kinds import KINDS
 from headct.generator.patient import CharacterSet
 from headct.generator.statistics import Statistics, measured
 from headct.images.reading import load_series

@@ -11,7 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, 
 
 from headct.eligibility import admit, cautions
 from headct.errors import NotAnalysedError
-from headct.generator.kinds import generate
+from headct.generator.generation import generate
 
 SECONDS = 10.0
 """Of the processor, far more than any takes; a hang takes for ever."""

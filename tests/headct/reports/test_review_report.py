@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from headct.errors import ReportError
-from headct.generator.kinds import generate
-from headct.generator.kinds import write as write_series
+from headct.generator.generation import generate
+from headct.generator.generation import write as write_series
 from headct.images.quiet import quiet
 from headct.images.reading import load_series
 from headct.reports import codes, key_objects, review_report, structured_report

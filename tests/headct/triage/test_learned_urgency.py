@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.errors import BundleError
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 from headct.network.bundle import default_bundle, load_bundle, write_bundle
 from headct.network.classifier import Classifier
 from headct.pipeline import assess

@@ -26,7 +26,7 @@ from pydicom.encaps import encapsulate
 from headct.eligibility import age_years
 from headct.errors import DeidentificationError
 from headct.generator.encoding import TransferSyntax
-from headct.generator.kinds import generate
+from headct.generator.generation import generate
 from headct.generator.patient import CharacterSet
 from headct.generator.patient import Patient as GeneratedPatient
 from headct.images.decoding import PixelFormat, decode, hounsfield

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from headct.errors import SettingsError, UnusableInputError
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 from headct.images.reading import load_series
 from model_training.cli import main
 from model_training.datasets.manifest import Manifest, Patient

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headct.generator.kinds import Truth
+from headct.generator.generation import Truth
 from headct.reasons import ReasonCode
 from orthanc_plugin.stack.scorecard import Answer, Given, Scorecard, Verdict, answers_by_series, verdict
 

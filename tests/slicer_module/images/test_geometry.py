@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from headct.generator.kinds import Order
+from headct.generator.generation import Order
 from headct.generator.scanner import Plane
 from headct.images.geometry import stack as stack_of_server
 from headct.images.reading import load_series
