@@ -146,6 +146,7 @@ def _volume(kind: Kind, seed: int, age: float) -> Volume:
     return replace(volume, hu=bodies.as_mr(volume.hu)) if kind.scan is Scan.MR else volume
 
 
+# Long, for half of it says what its arguments are.
 def generate(
     kind: str | Kind,
     seed: int = 0,

@@ -60,35 +60,8 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     at_shipped = decide(judges, patients, seeds, [[ship.cuts] * len(patients)] * len(seeds))
     known, without_brain = cohort.known, no_brain_scores(data, cohort)
     result = {
-        "manifest_sha256": manifest.sha256,
-        "rubric": default_rubric().version,
-        "config": asdict(config),
-        "seeds": list(seeds),
-        "folds": len(manifest.folds),
-        "patients": len(patients),
-        "bleeding": int(cohort.bleeding.sum()),
-        "sources": sorted({p.source for p in patients}),
-        "data": describe_data(manifest),
-        "cuts": asdict(ship.cuts),
-        "calibration": {"haemorrhage": asdict(ship.haemorrhage), "alert": asdict(ship.alert)},
-        "haemorrhage": figures.task(
-            cohort,
-            cohort.bleeding,
-            scores.score,
-            probabilities=_calibrated(points, scores, "haemorrhage"),
-            nested=at_nested.flagged,
-            shipped=at_shipped.flagged,
-            seeds=seeds,
-        ),
-        "alert": figures.task(
-            cohort.only(known),
-            cohort.alert[known],
-            scores.score[:, known],
-            probabilities=_calibrated(points, scores, "alert")[:, known],
-            nested=at_nested.colour[:, known] >= Urgency.RED,
-            shipped=at_shipped.colour[:, known] >= Urgency.RED,
-            seeds=seeds,
-        ),
+        **_about(manifest, cohort, config, seeds, ship),
+        **_tasks(cohort, scores, points=points, at_nested=at_nested, at_shipped=at_shipped, seeds=seeds),
         "colours": figures.colours([c for c in cohort.colours if c is not None], at_nested.colour[:, known]),
         "volumes": volumes(cohort, true_ml, at_nested.ml, _at_own_cut(points, scores)),
         "external": _external(judges, manifest, seeds, ship.cuts),
@@ -111,6 +84,62 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     unfinished.replace(run / EVALUATION)
     written: dict[str, Any] = json.loads(text)
     return written
+
+
+def _about(
+    manifest: Manifest,
+    cohort: Cohort,
+    config: TrainingConfig,
+    seeds: Sequence[int],
+    ship: OperatingPoint,
+) -> dict[str, Any]:
+    """What was evaluated, and what was chosen by it."""
+    return {
+        "manifest_sha256": manifest.sha256,
+        "rubric": default_rubric().version,
+        "config": asdict(config),
+        "seeds": list(seeds),
+        "folds": len(manifest.folds),
+        "patients": len(cohort.patients),
+        "bleeding": int(cohort.bleeding.sum()),
+        "sources": sorted({p.source for p in cohort.patients}),
+        "data": describe_data(manifest),
+        "cuts": asdict(ship.cuts),
+        "calibration": {"haemorrhage": asdict(ship.haemorrhage), "alert": asdict(ship.alert)},
+    }
+
+
+def _tasks(
+    cohort: Cohort,
+    scores: Scores,
+    *,
+    points: Sequence[Sequence[OperatingPoint]],
+    at_nested: Decisions,
+    at_shipped: Decisions,
+    seeds: Sequence[int],
+) -> dict[str, Any]:
+    """Figures of both questions; that for an alert is put where the colour is known."""
+    known = cohort.known
+    return {
+        "haemorrhage": figures.task(
+            cohort,
+            cohort.bleeding,
+            scores.score,
+            probabilities=_calibrated(points, scores, "haemorrhage"),
+            nested=at_nested.flagged,
+            shipped=at_shipped.flagged,
+            seeds=seeds,
+        ),
+        "alert": figures.task(
+            cohort.only(known),
+            cohort.alert[known],
+            scores.score[:, known],
+            probabilities=_calibrated(points, scores, "alert")[:, known],
+            nested=at_nested.colour[:, known] >= Urgency.RED,
+            shipped=at_shipped.colour[:, known] >= Urgency.RED,
+            seeds=seeds,
+        ),
+    }
 
 
 def check_patients(patients: Sequence[Patient]) -> None:

@@ -9,10 +9,11 @@ from model_training.gate.paired import Settled
 
 def report(verdict: Verdict) -> str:
     """Markdown text: the verdict first, then what it rests on, then what it could not see."""
-    return "\n".join(_lines(verdict)) + "\n"
+    parts = (_opening, _checks, _endpoints, _power)
+    return "\n\n".join("\n".join(part(verdict)) for part in parts) + "\n"
 
 
-def _lines(v: Verdict) -> Iterator[str]:
+def _opening(v: Verdict) -> Iterator[str]:
     old, new = v.in_service.identity, v.candidate.identity
     yield f"# Gate: {headline(v)}"
     yield ""
@@ -37,12 +38,16 @@ def _lines(v: Verdict) -> Iterator[str]:
             f"Colours of {v.provisional} patients are provisional: the rubric over true masks. Alerts and"
             " colours there are agreement with the rubric, not with a specialist."
         )
-    yield ""
+
+
+def _checks(v: Verdict) -> Iterator[str]:
     yield "## Checks"
     yield ""
     for check in v.checks:
         yield f"- {check.name}: {'passed' if check.passed else 'FAILED'}; {check.words}."
-    yield ""
+
+
+def _endpoints(v: Verdict) -> Iterator[str]:
     yield "## Endpoints"
     yield ""
     level = f"{100 * v.rules.confidence:g} % interval"
@@ -63,7 +68,9 @@ def _lines(v: Verdict) -> Iterator[str]:
         "Differences and margins in points. Shares: score interval of Tango (1998). Areas: DeLong (1988),"
         " never narrower than so few patients allow."
     )
-    yield ""
+
+
+def _power(v: Verdict) -> Iterator[str]:
     yield "## Power"
     yield ""
     yield (

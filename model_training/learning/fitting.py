@@ -43,6 +43,7 @@ class Batches:
     steps: int
 
 
+# Long, for half of it says what its arguments are.
 def fit(
     network: Any,
     optimizer: Any,
@@ -103,11 +104,7 @@ def fit(
                 rows.append(row)
                 if patience and _best(rows) == epoch:
                     network.save_weights(own / BEST)
-                _write_log(own, rows)
-                with board.as_default(step=epoch):
-                    for name in row.keys() - {"epoch"}:
-                        tf.summary.scalar(name, row[name])
-                board.flush()
+                _write_log(own, rows, board)
                 manager.save(checkpoint_number=epoch)
                 _log.info("%s: epoch %d of %d, %s", _name(folder), epoch, epochs, _said(row))
         if patience and rows and _best(rows) != rows[-1]["epoch"]:
@@ -125,13 +122,19 @@ def read_log(folder: Path) -> list[dict[str, float]]:
         return []
 
 
-def _write_log(folder: Path, rows: list[dict[str, float]]) -> None:
+def _write_log(folder: Path, rows: list[dict[str, float]], board: Any) -> None:
+    """All rows to the table, the last one to TensorBoard."""
     partial = folder / (LOG + ".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
     partial.replace(folder / LOG)
+    last = rows[-1]
+    with board.as_default(step=int(last["epoch"])):
+        for name in last.keys() - {"epoch"}:
+            tf.summary.scalar(name, last[name])
+    board.flush()
 
 
 def _training_step(network: Any, optimizer: Any, loss: Loss, strategy: Any) -> Any:

@@ -3,8 +3,9 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
@@ -84,21 +85,21 @@ def train_run(
             settings = TrainingConfig.read(config)
             yield train(data, run, settings, seed=each, fold=number, start=start, strategy=replicas)
         return
-    files = ["--data", str(data), "--run", str(run)]
-    for option, path in (("--config", config), ("--start", start)):
-        files += [option, str(path)] if path else []
-
-    def alone(network: tuple[int, int | None]) -> Path:
-        which = ["--final"] if network[1] is None else ["--fold", str(network[1])]
-        command = [str(Path(sys.executable).with_name("headct-train")), "train", *files]
-        status = subprocess.run(
-            [*command, "--seed", str(network[0]), *which, "--threads", str(threads)], check=False
-        ).returncode
-        folder = run_folder(run, *network)
-        if status:
-            raise TrainingError(f"training of {folder} ended with status {status}")
-        return folder
-
+    options = {"--data": data, "--run": run, "--config": config, "--start": start, "--threads": threads}
+    command = [str(Path(sys.executable).with_name("headct-train")), "train"]
+    for option, value in options.items():
+        command += [] if value is None else [option, str(value)]
     missing = [network for network in wanted if not (run_folder(run, *network) / WEIGHTS).exists()]
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(alone, missing)
+        yield from pool.map(partial(_by_itself, command, run), missing)
+
+
+def _by_itself(command: Sequence[str], run: Path, network: tuple[int, int | None]) -> Path:
+    """Train one network in a process of its own."""
+    seed, fold = network
+    which = ["--final"] if fold is None else ["--fold", str(fold)]
+    status = subprocess.run([*command, "--seed", str(seed), *which], check=False).returncode
+    folder = run_folder(run, seed, fold)
+    if status:
+        raise TrainingError(f"training of {folder} ended with status {status}")
+    return folder

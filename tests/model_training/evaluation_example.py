@@ -6,6 +6,7 @@ shares of patients have ``"count"`` (mean over seeds, may be fractional) and ``"
     from tests.model_training.evaluation_example import evaluation_example
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,51 +85,58 @@ def task(truth: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Made:
+    """Patients with blood or without, and what networks of three seeds say of them."""
+
+    bleeds: np.ndarray
+    ml: np.ndarray
+    true: list[str]
+    scores: np.ndarray
+    cut: float
+
+    @classmethod
+    def of(cls, patients: int, bleeding: int) -> "Made":
+        random = np.random.default_rng(5)
+        bleeds = np.arange(patients) < bleeding
+        ml = np.where(bleeds, np.exp(random.normal(2.0, 1.4, patients)), 0.0)
+        true = [
+            COLOURS[0] if not b else COLOURS[1 if v < 10 else 2 if v < 100 else 3]
+            for b, v in zip(bleeds, ml, strict=True)
+        ]
+        # Decimal logarithm of ml: about -3 where the network sees nothing.
+        scores = np.log10(ml + 0.05) + random.normal(0, 0.45, (len(SEEDS), patients))
+        return cls(bleeds, ml, true, scores, float(np.quantile(scores[:, ~bleeds], 0.88)))
+
+    @property
+    def patients(self) -> int:
+        return len(self.bleeds)
+
+    @property
+    def bleeding(self) -> int:
+        return int(self.bleeds.sum())
+
+    @property
+    def names(self) -> list[str]:
+        return [f"PATIENT-{n:03d}" for n in range(self.patients)]
+
+    @property
+    def alert(self) -> np.ndarray:
+        return np.array([c in ("RED", "BLACK") for c in self.true])
+
+    @property
+    def flagged(self) -> np.ndarray:
+        return self.scores >= self.cut
+
+    @property
+    def colours(self) -> np.ndarray:
+        return np.where(self.flagged, np.where(self.scores >= 1.0, "RED", "YELLOW"), "GREEN")
+
+
 def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]:
     """The whole of ``evaluation.json``; the same on every call."""
-    random = np.random.default_rng(5)
-    bleeds = np.arange(patients) < bleeding
-    ml = np.where(bleeds, np.exp(random.normal(2.0, 1.4, patients)), 0.0)
-    true = [
-        COLOURS[0] if not b else COLOURS[1 if v < 10 else 2 if v < 100 else 3]
-        for b, v in zip(bleeds, ml, strict=True)
-    ]
-    alert = np.array([c in ("RED", "BLACK") for c in true])
-    # Decimal logarithm of ml: about -3 where the network sees nothing.
-    scores = np.log10(ml + 0.05) + random.normal(0, 0.45, (len(SEEDS), patients))
-    cut = float(np.quantile(scores[:, ~bleeds], 0.88))
-    flagged = scores >= cut
-    colours = np.where(flagged, np.where(scores >= 1.0, "RED", "YELLOW"), "GREEN")
-    table = {
-        a: {
-            b: sum(float(np.mean(colours[:, i] == b)) for i in range(patients) if true[i] == a)
-            for b in COLOURS
-        }
-        for a in COLOURS
-    }
-    agree = sum(table[c][c] for c in COLOURS)
-    names = [f"PATIENT-{n:03d}" for n in range(patients)]
-    child = [n % 4 == 0 for n in range(patients)]
-    haemorrhage, alerts = task(bleeds, scores), task(alert, scores)
-
-    def row(name: str, auc: float) -> dict[str, Any]:
-        return {
-            "name": name,
-            "auc": figure(auc),
-            "accuracy": share(patients * 0.84, patients),
-            "sensitivity": share(alert.sum() * 0.8, int(alert.sum())),
-            "specificity": share((~alert).sum() * 0.86, int((~alert).sum())),
-        }
-
-    def baseline(features: list[str], auc: float) -> dict[str, Any]:
-        area = {"auc": figure(auc, 0.1), "main_minus_baseline": {"value": 0.15, "low": 0.04, "high": 0.27}}
-        return {"features": features, "haemorrhage": area, "alert": area}
-
-    plain = ["age", "sex", "slices", "pixel size"]
-    moved = {
-        name: {"before": [float(v) for v in 1 / (1 + np.exp(-3 * scores[:, i]))], "after": [0.05, 0.08, 0.04]}
-        for i, name in enumerate(names)
-    }
+    made = Made.of(patients, bleeding)
+    haemorrhage, alerts = task(made.bleeds, made.scores), task(made.alert, made.scores)
     return {
         "manifest_sha256": "0" * 64,
         "rubric": "1",
@@ -138,105 +146,165 @@ def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]
         "patients": patients,
         "bleeding": bleeding,
         "sources": ["ct_ich"],
-        "cuts": {"voxel": 0.6, "haemorrhage": cut, "power": 2.0},
+        "cuts": {"voxel": 0.6, "haemorrhage": made.cut, "power": 2.0},
         "calibration": {
             "haemorrhage": {"slope": 2.3, "intercept": 0.4},
             "alert": {"slope": 1.8, "intercept": -1.4},
         },
         "haemorrhage": haemorrhage,
         "alert": alerts,
-        "colours": {
-            "table": table,
-            "agreement": share(agree, patients),
-            "weighted_kappa": figure(0.82, 0.1),
+        "colours": agreement(made),
+        "volumes": volumes(made),
+        "external": external(),
+        "baselines": baselines(),
+        "alert_table": alert_table(made, alerts["auc"]["value"]),
+        "cheating": cheating(made, haemorrhage["auc"]),
+        "scores": scores(made),
+    }
+
+
+def agreement(made: Made) -> dict[str, Any]:
+    table = {
+        a: {
+            b: sum(float(np.mean(made.colours[:, i] == b)) for i in range(made.patients) if made.true[i] == a)
+            for b in COLOURS
+        }
+        for a in COLOURS
+    }
+    agree = sum(table[c][c] for c in COLOURS)
+    return {
+        "table": table,
+        "agreement": share(agree, made.patients),
+        "weighted_kappa": figure(0.82, 0.1),
+    }
+
+
+def volumes(made: Made) -> dict[str, Any]:
+    return {
+        "patients": made.bleeding,
+        "mean_dice": figure(0.55),
+        "dice_5_ml_and_more": figure(0.66),
+        # Found minus true; low and high are the limits of agreement, bias the middle between them.
+        "error_ml": {
+            "median": figure(0.0),
+            "median_absolute": figure(1.1),
+            "bias": -1.2,
+            "low": -14.0,
+            "high": 11.6,
         },
-        "volumes": {
-            "patients": bleeding,
-            "mean_dice": figure(0.55),
-            "dice_5_ml_and_more": figure(0.66),
-            # Found minus true; low and high are the limits of agreement, bias the middle between them.
-            "error_ml": {
-                "median": figure(0.0),
-                "median_absolute": figure(1.1),
-                "bias": -1.2,
-                "low": -14.0,
-                "high": 11.6,
-            },
-            "points": [
-                {
-                    "patient": names[i],
-                    "true_ml": float(ml[i]),
-                    "found_ml": [float(ml[i]) * s for s in (0.8, 0.9, 1.1)],
-                }
-                for i in range(bleeding)
-            ],
-        },
-        "external": {
-            "source": "phe_sich",
-            "patients": 40,
-            "sensitivity": share(38, 40),
-            "sensitivity_of_fold_networks": [
-                {"seed": seed, "fold": fold, **share(37, 40)} for seed in SEEDS for fold in range(5)
-            ],
-            "mean_sensitivity_of_fold_networks": share(37.0, 40),
-            "final_minus_fold_score_median": 0.04,
-        },
-        "baselines": {
-            "no_brain": baseline(plain, 0.78),
-            "no_brain_with_fracture": baseline([*plain, "fracture"], 0.86),
-            "no_brain_with_scalp": baseline([*plain, "scalp"], 0.80),
-            "no_brain_with_fracture_and_scalp": baseline([*plain, "fracture", "scalp"], 0.87),
-        },
-        "alert_table": [
-            row("AlexNet, split by image", 0.97),
-            row("AlexNet, split by patient", 0.70),
-            row("main network, by score", alerts["auc"]["value"]),
-            {**row("main network, by colour", alerts["auc"]["value"]), "auc": None},
-            row("no_brain", 0.74),
-            row("no_brain_with_fracture", 0.8),
-            row("no_brain_with_scalp", 0.75),
-            row("no_brain_with_fracture_and_scalp", 0.8),
+        "points": [
+            {
+                "patient": made.names[i],
+                "true_ml": float(made.ml[i]),
+                "found_ml": [float(made.ml[i]) * s for s in (0.8, 0.9, 1.1)],
+            }
+            for i in range(made.bleeding)
         ],
-        "cheating": {
-            "erased": {
-                "patients": {name: moved[name] for name in names[:bleeding]},
-                "median_probability_before": figure(0.97),
-                "median_probability_after": figure(0.08),
-                "below_cut": share(25.333, bleeding),
-                "below_cut_before": share(1.667, bleeding),
-                "auc_after": figure(0.55, 0.12),
-                # The same operator at a bleed's place in patients without one.
-                "control": {
+    }
+
+
+def external() -> dict[str, Any]:
+    return {
+        "source": "phe_sich",
+        "patients": 40,
+        "sensitivity": share(38, 40),
+        "sensitivity_of_fold_networks": [
+            {"seed": seed, "fold": fold, **share(37, 40)} for seed in SEEDS for fold in range(5)
+        ],
+        "mean_sensitivity_of_fold_networks": share(37.0, 40),
+        "final_minus_fold_score_median": 0.04,
+    }
+
+
+def baselines() -> dict[str, Any]:
+    def baseline(features: list[str], auc: float) -> dict[str, Any]:
+        area = {"auc": figure(auc, 0.1), "main_minus_baseline": {"value": 0.15, "low": 0.04, "high": 0.27}}
+        return {"features": features, "haemorrhage": area, "alert": area}
+
+    plain = ["age", "sex", "slices", "pixel size"]
+    return {
+        "no_brain": baseline(plain, 0.78),
+        "no_brain_with_fracture": baseline([*plain, "fracture"], 0.86),
+        "no_brain_with_scalp": baseline([*plain, "scalp"], 0.80),
+        "no_brain_with_fracture_and_scalp": baseline([*plain, "fracture", "scalp"], 0.87),
+    }
+
+
+def alert_table(made: Made, area: float) -> list[dict[str, Any]]:
+    positives, negatives = int(made.alert.sum()), int((~made.alert).sum())
+
+    def row(name: str, auc: float) -> dict[str, Any]:
+        return {
+            "name": name,
+            "auc": figure(auc),
+            "accuracy": share(made.patients * 0.84, made.patients),
+            "sensitivity": share(positives * 0.8, positives),
+            "specificity": share(negatives * 0.86, negatives),
+        }
+
+    return [
+        row("AlexNet, split by image", 0.97),
+        row("AlexNet, split by patient", 0.70),
+        row("main network, by score", area),
+        {**row("main network, by colour", area), "auc": None},
+        row("no_brain", 0.74),
+        row("no_brain_with_fracture", 0.8),
+        row("no_brain_with_scalp", 0.75),
+        row("no_brain_with_fracture_and_scalp", 0.8),
+    ]
+
+
+def cheating(made: Made, area: dict[str, Any]) -> dict[str, Any]:
+    bleeding, clear = made.bleeding, made.patients - made.bleeding
+    moved = {
+        name: {
+            "before": [float(v) for v in 1 / (1 + np.exp(-3 * made.scores[:, i]))],
+            "after": [0.05, 0.08, 0.04],
+        }
+        for i, name in enumerate(made.names)
+    }
+    return {
+        "erased": {
+            "patients": {name: moved[name] for name in made.names[:bleeding]},
+            "median_probability_before": figure(0.97),
+            "median_probability_after": figure(0.08),
+            "below_cut": share(25.333, bleeding),
+            "below_cut_before": share(1.667, bleeding),
+            "auc_after": figure(0.55, 0.12),
+            # The same operator at a bleed's place in patients without one.
+            "control": {
+                "median_change_of_probability": figure(0.0, 0.01),
+                "newly_flagged": share(0.333, clear),
+                "other_side_of_bleeding_patients": {
                     "median_change_of_probability": figure(0.0, 0.01),
-                    "newly_flagged": share(0.333, patients - bleeding),
-                    "other_side_of_bleeding_patients": {
-                        "median_change_of_probability": figure(0.0, 0.01),
-                        "no_longer_flagged": share(0.667, bleeding),
-                    },
+                    "no_longer_flagged": share(0.667, bleeding),
                 },
             },
-            "outside_blanked": {
-                "auc_before": haemorrhage["auc"],
-                "auc": haemorrhage["auc"],
-                "difference": {"value": -0.004, "low": -0.02, "high": 0.01},
-                "within_interval": True,
-                "sensitivity": share(25.0, bleeding),
-                "specificity": share(32.0, patients - bleeding),
-                "least_blood_kept": 0.99,
-            },
         },
-        "scores": {
-            names[i]: {
-                "bleeding": bool(bleeds[i]),
-                "bleed_ml": float(ml[i]),
-                "scores": [float(s) for s in scores[:, i]],
-                "flagged": [bool(f) for f in flagged[:, i]],
-                "rubric_colour": true[i],
-                "colours": [str(c) for c in colours[:, i]],
-                "under_18": child[i],
-                "doubtful": "old bleed" if i == 2 else "",
-                "fold": i % 5,
-            }
-            for i in range(patients)
+        "outside_blanked": {
+            "auc_before": area,
+            "auc": area,
+            "difference": {"value": -0.004, "low": -0.02, "high": 0.01},
+            "within_interval": True,
+            "sensitivity": share(25.0, bleeding),
+            "specificity": share(32.0, clear),
+            "least_blood_kept": 0.99,
         },
+    }
+
+
+def scores(made: Made) -> dict[str, Any]:
+    return {
+        made.names[i]: {
+            "bleeding": bool(made.bleeds[i]),
+            "bleed_ml": float(made.ml[i]),
+            "scores": [float(s) for s in made.scores[:, i]],
+            "flagged": [bool(f) for f in made.flagged[:, i]],
+            "rubric_colour": made.true[i],
+            "colours": [str(c) for c in made.colours[:, i]],
+            "under_18": i % 4 == 0,
+            "doubtful": "old bleed" if i == 2 else "",
+            "fold": i % 5,
+        }
+        for i in range(made.patients)
     }

@@ -1,3 +1,5 @@
+"""Every figure of an evaluation is on the page of the report, and nothing else is."""
+
 import copy
 import json
 import re
@@ -10,48 +12,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from headct.errors import UnusableInputError
 from model_training.cli import main
-from model_training.datasets.manifest import Manifest, Patient
 from model_training.evaluation import plots
 from model_training.evaluation.data_description import describe_data
 from model_training.evaluation.report import GROUPS, TEMPLATE, render, write_report
 from model_training.evaluation.worklist_simulation import SCENARIOS, read_scenarios, simulate_worklist
 from tests.model_training.evaluation_example import evaluation_example
 from tests.model_training.export_example import export_example, judging_example
+from tests.model_training.report_inputs import HOSTILE, manifest
 
-HOSTILE = "<script>alert('x')</script> & \"co\" $a$"
 VOID = {"meta", "br", "link", "img", "hr"}
 DRAWN_ONLY = {"roc", "precision_recall", "bins", "points", "scores", "patients"}
 """Keys whose figures are seen in a plot, not in a table."""
-
-
-def manifest():
-    patients = [
-        Patient(
-            f"P{i}",
-            "ct_ich",
-            i < 3,
-            labels={"edh": i < 2, "sdh": i == 2},
-            bleed_ml=(2.0, 12.0, 45.0, 0.0, 0.0, 0.0)[i],
-            urgency="RED" if i < 3 else "GREEN",
-            urgency_by="provisional",
-            age_years=(3.0, 40.0, 60.0, 5.0, 30.0, None)[i],
-            sex="MF"[i % 2],
-            doubtful=HOSTILE if i == 2 else "",
-            split=("train", "train", "validation", "test", "train", "train")[i],
-            fold=i % 3,
-        )
-        for i in range(6)
-    ]
-    patients += [
-        Patient("P0-2", "ct_ich", True, person="P0", split="train", fold=0, age_years=4.0),
-        Patient("X", HOSTILE, True, split="external"),
-        Patient("Y", "ct_ich", False, exclusion="post-operative"),
-    ]
-    return Manifest(tuple(patients), licences={"ct_ich": "CC BY 4.0"})
 
 
 def reproduction():
@@ -298,47 +272,6 @@ def test_the_same_figures_give_the_same_page(evaluation):
     assert render(some) == render(some)
 
 
-def test_band_holds_the_curve_and_narrows_with_patients():
-    random = np.random.default_rng(0)
-    widths = []
-    for patients in (40, 400):
-        truth = np.arange(patients) % 2 == 0
-        scores = truth + random.normal(0, 1, (2, patients))
-        for curve in (plots.roc_on_grid, plots.precision_on_grid):
-            low, high = plots.band(truth, scores, curve)
-            mean = np.mean([curve(truth, s, np.ones((1, patients)))[0] for s in scores], axis=0)
-            inside = (low - 1e-9 <= mean) & (mean <= high + 1e-9)
-            assert inside.mean() > 0.95
-        widths.append(float(np.mean(high - low)))
-    assert widths[1] < widths[0] / 2
-
-
-def test_curves_on_the_grid_are_the_definition():
-    truth = np.array([True, False, True, False])
-    scores = np.array([4.0, 3.0, 2.0, 1.0])
-    roc = plots.roc_on_grid(truth, scores, np.ones((1, 4)))[0]
-    assert roc[[0, 49, 50, 100]].tolist() == [0.5, 0.5, 1.0, 1.0]
-    precision = plots.precision_on_grid(truth, scores, np.ones((1, 4)))[0]
-    assert precision[[1, 50, 51, 100]] == pytest.approx([1.0, 1.0, 2 / 3, 2 / 3])
-
-
-def test_curves_on_the_grid_take_weights_and_ties_as_sklearn_does():
-    random = np.random.default_rng(1)
-    truth, scores = np.arange(60) % 3 == 0, random.integers(0, 12, 60) / 3
-    weights = random.integers(0, 4, (5, 60)).astype(float)
-    for one, roc, precision in zip(
-        weights,
-        plots.roc_on_grid(truth, scores, weights),
-        plots.precision_on_grid(truth, scores, weights),
-        strict=True,
-    ):
-        fpr, tpr, _ = roc_curve(truth, scores, sample_weight=one)
-        assert roc == pytest.approx([tpr[fpr <= x + 1e-9].max() for x in plots.GRID])
-        p, r, _ = precision_recall_curve(truth, scores, sample_weight=one)
-        highest_cut = [p[np.flatnonzero(r >= x - 1e-9)[-1]] for x in plots.GRID[1:]]
-        assert precision[1:] == pytest.approx(highest_cut)
-
-
 def test_no_band_from_scores_that_are_not_the_tasks(evaluation):
     task = evaluation["haemorrhage"]
     patients = evaluation["scores"].values()
@@ -407,26 +340,3 @@ def test_a_run_without_figures_is_refused(tmp_path):
     (tmp_path / "evaluation.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UnusableInputError, match="holds no figures"):
         write_report(tmp_path)
-
-
-def test_data_are_described_by_patients():
-    described = describe_data(manifest())
-    assert described["sha256"] == manifest().sha256
-    ct_ich = next(s for s in described["sources"] if s["source"] == "ct_ich")
-    assert (ct_ich["patients"], ct_ich["bleeding"], ct_ich["under_18"], ct_ich["excluded"]) == (6, 3, 2, 1)
-    assert ct_ich["age"] == {"youngest": 3.0, "median": 17.5, "oldest": 60.0}
-    assert not ct_ich["measured_on_only"]
-    other = next(s for s in described["sources"] if s["source"] == HOSTILE)
-    assert other["measured_on_only"] and other["licence"] is None and other["age"] is None
-    assert {part: counts["patients"] for part, counts in described["parts"].items()} == {
-        "train": 4,
-        "validation": 1,
-        "test": 1,
-        "external": 1,
-    }
-    assert described["cross_validation"]["folds"] == 3
-    assert described["cross_validation"]["patients"] == 6
-    assert described["labels"] == {"edh": 2, "sdh": 1}
-    assert [described["volumes"][k] for k in ("small", "middle", "large")] == [1, 1, 1]
-    assert described["doubtful"] == [{"patient": "P2", "source": "ct_ich", "why": HOSTILE}]
-    assert described["excluded"] == [{"patient": "Y", "source": "ct_ich", "why": "post-operative"}]
