@@ -9,8 +9,7 @@ from typing import Any
 
 from pydicom import dcmread, dcmwrite
 
-from headct.generator.kinds import generate
-
+generate: Any = import_module("headct.generator.kinds").generate  # where it lay then
 orthanc_client: Any = import_module("orthanc_plugin.orthanc_client")
 
 
