@@ -63,8 +63,10 @@ def find(
 def _with_bleed(
     findings: tuple[Finding, ...], volume: HeadVolume, mask: NDArray[np.bool_]
 ) -> tuple[Finding, ...]:
-    """A flagged patient always has a bleed among the findings, without figures where it is too small or too
-    dense to be measured: the haemorrhage cut decides that there is one, the measure only how large it is.
+    """A flagged patient always has a bleed among the findings.
+
+    It is without figures where it is too small or too dense to be measured: the haemorrhage threshold decides
+    that there is one, the measure only how large it is.
     """
     if not mask.any() or any(f.kind is not FindingKind.MIDLINE_OFFSET for f in findings):
         return findings

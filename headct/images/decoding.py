@@ -69,7 +69,8 @@ class PixelFormat:
     def of(cls, header: Dataset) -> "PixelFormat":
         """Read from a header.
 
-        :raises NotAnalysedError: dimensions or bit depth missing or impossible, colour, several frames.
+        Raises:
+            NotAnalysedError: dimensions or bit depth missing or impossible, colour, several frames.
         """
         rows, columns = number(header, "Rows"), number(header, "Columns")
         if rows is None or columns is None:
@@ -138,7 +139,8 @@ def _padding(header: Dataset, slope: float, intercept: float) -> tuple[int, int]
 def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
     """Stored values of one image, shape (rows, columns).
 
-    :raises NotAnalysedError: truncated, damaged or unsupported pixel data.
+    Raises:
+        NotAnalysedError: truncated, damaged or unsupported pixel data.
     """
     try:
         file = dcmread(

@@ -145,7 +145,8 @@ def stack(headers: Sequence[Dataset]) -> Stack:
     the others, or axially; if one lacks its position, all are placed by slice location or instance number:
     an absent attribute alone refuses nothing.
 
-    :raises NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
+    Raises:
+        NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
     """
     found = [orientation(header) for header in headers]
     strays = [_stray(header) for header in headers]

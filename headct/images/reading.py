@@ -53,7 +53,8 @@ def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
 def read_headers(sources: Sources) -> list[Dataset]:
     """All attributes before the pixel data, one dataset a source, in the order given.
 
-    :raises NotAnalysedError: no image, too many, or one that is not DICOM or is cut short.
+    Raises:
+        NotAnalysedError: no image, too many, or one that is not DICOM or is cut short.
     """
     if not sources:
         raise NotAnalysedError(Reason(ReasonCode.TOO_FEW_SLICES, str(pgettext("detail", "no image"))))
@@ -83,7 +84,8 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
 
     ``headers`` are those of :func:`read_headers` for the same sources; read again when not given.
 
-    :raises NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
+    Raises:
+        NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
     """
     headers = read_headers(sources) if headers is None else headers
     found = stack(headers)

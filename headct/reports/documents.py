@@ -33,7 +33,10 @@ _UNWRITABLE = re.compile(rf"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff{_ESCAP
 def attributes(bundle: BundleIdentity | None, made_at: datetime, series_description: str) -> dict[str, Any]:
     """Series, equipment and SOP common attributes, as highdicom's constructors name them.
 
-    :param bundle: which model spoke; ``None`` when a person did
+    Args:
+        bundle: which model spoke; ``None`` when a person did.
+        made_at: date and time of the document.
+        series_description: of the series it makes.
     """
     date, time = made_at.date(), made_at.time().replace(microsecond=0)
     return {
@@ -53,7 +56,9 @@ def attributes(bundle: BundleIdentity | None, made_at: datetime, series_descript
 def series_number(first: int, header: Dataset) -> int:
     """A number out of the scanner's way, different for the series of one study.
 
-    :param header: of an image of the series
+    Args:
+        first: number of the first of such series; the images' own is added.
+        header: of an image of the series.
     """
     own = headers.number(header, "SeriesNumber")
     return first + (int(own) if own is not None and 0 < own < 400 else 0)
@@ -104,7 +109,8 @@ def refusing(why: str) -> Iterator[None]:
 def parsed(document: bytes, sop_class_uid: str) -> Dataset:
     """A DICOM file of the expected SOP class.
 
-    :raises ReportError: it is something else
+    Raises:
+        ReportError: it is something else.
     """
     with refusing("not a DICOM file"):
         found = dcmread(BytesIO(document))

@@ -57,8 +57,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def evidence(series: CTSeries) -> list[Dataset]:
     """One small dataset a slice, in slice order: its references, and patient and study on the first.
 
-    :raises ReportError: the images name no study or no series, so no result could be filed with them, or an
-        image has no name that could be referred to.
+    Raises:
+        ReportError: the images name no study or no series, so no result could be filed with them, or an image
+            has no name that could be referred to.
     """
     items = _references(series.headers, series.sop_instance_uids)
     for item in items:
@@ -72,7 +73,8 @@ def evidence(series: CTSeries) -> list[Dataset]:
 def evidence_of_images(images: Sequence[Dataset]) -> list[Dataset]:
     """The same for images that make no readable series, of whatever kind, in the order given.
 
-    :raises ReportError: as :func:`evidence` does, and where the images are of several series
+    Raises:
+        ReportError: as :func:`evidence` does, and where the images are of several series.
     """
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
         if len({headers.text(image, keyword) for image in images}) != 1:
@@ -85,7 +87,9 @@ def evidence_of_images(images: Sequence[Dataset]) -> list[Dataset]:
 def evidence_of_document(document: Dataset, header: Dataset) -> list[Dataset]:
     """The same as a document tells it that refers to images of one series.
 
-    :param header: what the document tells of patient, study and the images' equipment
+    Args:
+        document: refers to the images.
+        header: what the document tells of patient, study and the images' equipment.
     """
     judged = document.CurrentRequestedProcedureEvidenceSequence[0]
     series = judged.ReferencedSeriesSequence[0]
@@ -191,7 +195,8 @@ def _is_valid(vr: str, text: str) -> bool:
 def key_slices(slices: Sequence[Dataset], assessment: Assessment) -> list[Dataset]:
     """The evidence of an assessment's key slices, in their order.
 
-    :raises ReportError: a key slice is not of the series
+    Raises:
+        ReportError: a key slice is not of the series.
     """
     by_uid = {str(item.SOPInstanceUID): item for item in slices}
     try:

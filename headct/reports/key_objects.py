@@ -42,8 +42,14 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
 
     Where an assessment names no key slice, the middle slice stands in: the document must name an image.
 
-    :param sent_at: date and time of the document, written as its wall clock shows
-    :raises ReportError: the images name no study or series
+    Args:
+        series: the judged one.
+        assessment: with its key slices.
+        sent_at: date and time of the document, written as its wall clock shows.
+        language: of the description; codes stay English.
+
+    Raises:
+        ReportError: the images name no study or series.
     """
     slices = evidence(series)
     identity = case_identity(series)
@@ -71,7 +77,8 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
 def read(document: bytes) -> KeyObjects:
     """What :func:`write` wrote.
 
-    :raises ReportError: not key objects of this program, or damaged ones
+    Raises:
+        ReportError: not key objects of this program, or damaged ones.
     """
     found = documents.parsed(document, KeyObjectSelectionDocumentStorage)
     with refusing("damaged key objects"):

@@ -55,8 +55,11 @@ def measurement_report(
 ) -> MeasurementReport:
     """The whole tree.
 
-    :param slices: the evidence, one dataset a source slice, in slice order
-    :param case_identity: of :func:`headct.reports.identity.case_identity`; tracking UIDs derive from it
+    Args:
+        assessment: what the report says.
+        slices: the evidence, one dataset a source slice, in slice order.
+        case_identity: of :func:`headct.reports.identity.case_identity`; tracking UIDs derive from it.
+        language: of the summary; codes stay English.
     """
     bundle = assessment.bundle
     groups = [_case_group(assessment, slices, case_identity)] + [
@@ -85,9 +88,14 @@ def report_tree(
 ) -> MeasurementReport:
     """A tree of TID 1500: title, language, observer, procedure, summary in words, image library, groups.
 
-    :param summary: lines in words, each under its concept
-    :param slices: the evidence, one dataset a source slice
-    :param ct: whether the images are a CT
+    Args:
+        title: of the document.
+        observer: device or person.
+        summary: lines in words, each under its concept.
+        groups: of measurements.
+        slices: the evidence, one dataset a source slice.
+        language: of the summary; codes stay English.
+        ct: whether the images are a CT.
     """
     report = MeasurementReport(
         title=title,

@@ -48,9 +48,15 @@ def review_tree(
 ) -> MeasurementReport:
     """The whole tree.
 
-    :param based_on: SOP instance UID of the machine's report under review
-    :param slices: the evidence, one dataset an image
-    :param ct: whether the images are a CT
+    Args:
+        review: what the tree says.
+        request_id: names the request by which the review was given.
+        case_identity: of the judged series, where it was judged.
+        based_on: SOP instance UID of the machine's report under review.
+        tracking_uid: of the group of what the reader found.
+        slices: the evidence, one dataset an image.
+        language: of the summary; codes stay English.
+        ct: whether the images are a CT.
     """
     group = _group(review, tracking_uid)
     texts = {

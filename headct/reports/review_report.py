@@ -61,7 +61,8 @@ class Subject:
     def of_report(cls, machine_report: bytes, case_identity: str) -> Self:
         """A judged series, from the machine's report on it as a DICOM file.
 
-        :raises ReportError: not a report of the machine, or a damaged one
+        Raises:
+            ReportError: not a report of the machine, or a damaged one.
         """
         report = structured_report.parsed(machine_report)
         with refusing("damaged triage report"):
@@ -76,7 +77,8 @@ class Subject:
         Give all its images, or always the same ones: without a case's identity the UIDs derive from theirs.
         Pixels are not needed; a file may end after its header.
 
-        :raises ReportError: no images, images of several series, or images that cannot be referred to
+        Raises:
+            ReportError: no images, images of several series, or images that cannot be referred to.
         """
         with refusing("the headers of the images cannot be read"):
             found = [_header(image) for image in images]
@@ -134,12 +136,17 @@ def write(
 
     The UIDs derive from case, login and request: a repeated request is the same document.
 
-    :param request_id: names the request by which the review was given
-    :param sent_at: date and time of the document, written as its wall clock shows; the time of the review is
-        written in its zone, or in UTC where it has none
-    :param earlier: the same reader's review of the same series that this one follows, as a DICOM file
-    :param language: of the summary; codes stay English
-    :raises ReportError: reader or request have no name, or ``earlier`` is something else
+    Args:
+        review: what the report says.
+        subject: the series under review.
+        request_id: names the request by which the review was given.
+        sent_at: date and time of the document, written as its wall clock shows; the time of the review is
+            written in its zone, or in UTC where it has none.
+        earlier: the same reader's review of the same series that this one follows, as a DICOM file.
+        language: of the summary; codes stay English.
+
+    Raises:
+        ReportError: reader or request have no name, or ``earlier`` is something else.
     """
     review = replace(review, by=_person(review.by))
     if not request_id.strip():
@@ -176,7 +183,8 @@ def write(
 def read(document: bytes) -> ReviewContent:
     """What :func:`write` wrote.
 
-    :raises ReportError: not a review of this program, or a damaged one
+    Raises:
+        ReportError: not a review of this program, or a damaged one.
     """
     report = _parsed(document)
     with refusing("damaged review"):

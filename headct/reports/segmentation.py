@@ -89,9 +89,15 @@ def write(
 ) -> bytes:
     """The region as a DICOM file. The same arguments give the same bytes.
 
-    :param sent_at: date and time of the document, written as its wall clock shows
-    :param language: of label and description; codes stay English
-    :raises ReportError: the headers do not say where the images lie, or the region is empty or too large
+    Args:
+        series: the judged one.
+        assessment: of the series.
+        region: what is drawn.
+        sent_at: date and time of the document, written as its wall clock shows.
+        language: of label and description; codes stay English.
+
+    Raises:
+        ReportError: the headers do not say where the images lie, or the region is empty or too large.
     """
     slices = _placed(series)
     drawn = _drawn(series, region)
@@ -132,7 +138,8 @@ def write(
 def read(document: bytes) -> Segment:
     """What :func:`write` wrote.
 
-    :raises ReportError: not a segmentation of this program, or a damaged one
+    Raises:
+        ReportError: not a segmentation of this program, or a damaged one.
     """
     found = documents.parsed(document, SegmentationStorage)
     with refusing("damaged segmentation"):
@@ -168,7 +175,8 @@ def read(document: bytes) -> Segment:
 def _placed(series: CTSeries) -> list[Dataset]:
     """The evidence with the place of every slice.
 
-    :raises ReportError: the headers do not say it, or not of all slices alike
+    Raises:
+        ReportError: the headers do not say it, or not of all slices alike.
     """
     for what, words in _ASSUMED.items():
         if what in series.assumed:

@@ -67,10 +67,15 @@ def write(
 ) -> bytes:
     """A machine's report as a DICOM file, UNVERIFIED. The same arguments give the same bytes.
 
-    :param sent_at: date and time of the document, written as its wall clock shows
-    :param predecessor: the report this one replaces, as a DICOM file
-    :param language: of the summary; codes stay English
-    :raises ReportError: the images name no study or series, or the predecessor is no report
+    Args:
+        series: the judged one.
+        assessment: what the report says.
+        sent_at: date and time of the document, written as its wall clock shows.
+        predecessor: the report this one replaces, as a DICOM file.
+        language: of the summary; codes stay English.
+
+    Raises:
+        ReportError: the images name no study or series, or the predecessor is no report.
     """
     slices = evidence(series)
     identity = case_identity(series)
@@ -93,7 +98,8 @@ def write(
 def read(document: bytes) -> ReportContent:
     """What :func:`write` wrote.
 
-    :raises ReportError: not a report of this program, or a damaged one
+    Raises:
+        ReportError: not a report of this program, or a damaged one.
     """
     report = parsed(document)
     with refusing("damaged triage report"):
@@ -103,7 +109,8 @@ def read(document: bytes) -> ReportContent:
 def parsed(document: bytes) -> Dataset:
     """A machine's report, its content not yet looked at.
 
-    :raises ReportError: not a report of this program; a review is none either
+    Raises:
+        ReportError: not a report of this program; a review is none either.
     """
     report = documents.parsed(document, Comprehensive3DSRStorage)
     with refusing("damaged triage report"):

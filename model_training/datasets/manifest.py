@@ -20,8 +20,9 @@ SPECIALIST, PROVISIONAL = "specialist", "provisional"
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One series in the manifest, in use or left out. Of each patient one is in use, and more only where
-    repeats after a chosen interval were asked for.
+    """One series in the manifest, in use or left out.
+
+    Of each patient one is in use, and more only where repeats after a chosen interval were asked for.
     """
 
     patient: str

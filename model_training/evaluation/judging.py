@@ -58,8 +58,9 @@ class Judges:
     def judge(
         self, network: str, patients: Iterable[Patient], change: Change | None = None
     ) -> Iterator[Judged]:
-        """One patient at a time, so that memory does not grow with the data; inference only where nothing is
-        kept that is newer than weights and sample.
+        """One patient at a time, so that memory does not grow with the data.
+
+        Inference only where nothing is kept that is newer than weights and sample.
 
         Raises:
             UnusableInputError: the network or a sample is not there.

@@ -144,6 +144,7 @@ def weighted_kappa(true: ArrayLike, found: ArrayLike, classes: int) -> Statistic
     Args:
         true: class of each patient, 0 to ``classes - 1``, shape (patients,).
         found: the same, shape (patients,) or (seeds, patients).
+        classes: how many there are.
     """
     a, said = np.asarray(true), np.atleast_2d(np.asarray(found))
     apart = (np.arange(classes)[:, None] - np.arange(classes)) ** 2
@@ -212,6 +213,7 @@ def cut_at_specificity(truth: ArrayLike, scores: ArrayLike, specificity: float) 
     Args:
         truth: shape (patients,).
         scores: shape (patients,) or (seeds, patients).
+        specificity: least share of true negatives left below.
     """
     score = np.atleast_2d(np.asarray(scores, float))
     true = np.broadcast_to(np.asarray(truth, bool), score.shape)

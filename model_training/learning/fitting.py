@@ -112,9 +112,12 @@ def fit(
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """One row for each finished epoch: epoch (from 1), loss, seconds, waiting (share of the seconds spent
-    waiting for input), learning_rate after it, and where there is a validation its loss and metrics, each
-    under ``validation_`` and its name."""
+    """One row for each finished epoch.
+
+    It has: epoch (from 1), loss, seconds, waiting (share of the seconds spent waiting for input),
+    learning_rate after it, and where there is a validation its loss and metrics, each under ``validation_``
+    and its name.
+    """
     try:
         with (folder / LOG).open(encoding="utf-8", newline="") as file:
             return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

@@ -26,7 +26,6 @@ def training_batches(
 
     What an epoch shows depends on ``seed`` and the epoch's number alone.
     """
-
     draws = Draws(samples, patients, config.sampling)
 
     def of_epoch(epoch: int, shares: Any) -> Any:

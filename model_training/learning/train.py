@@ -44,8 +44,10 @@ def train(
     start: Path | None = None,
     strategy: Any = None,
 ) -> Path:
-    """Train one network: on the cross-validation's patients outside ``fold``, or when ``None``, for the one
-    that ships, on the training and validation patients of the split; never on the test patients.
+    """Train one network.
+
+    It learns from the cross-validation's patients outside ``fold``, or when ``None``, for the one that ships,
+    from the training and validation patients of the split; never from the test patients.
 
     A training that was stopped goes on from its last finished epoch; a finished one is left as it is.
 
