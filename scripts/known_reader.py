@@ -13,7 +13,7 @@ import click
 import httpx
 
 from headct.terms.review import ReviewFinding
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 
 FINDINGS = {
     "ivh": ReviewFinding.INTRAVENTRICULAR,
@@ -26,7 +26,7 @@ FINDINGS = {
 """Labels of a manifest by what a reader calls them."""
 
 
-def findings(patient: Patient) -> dict[str, bool]:
+def findings(patient: Entry) -> dict[str, bool]:
     """What is there and what is not, as a review says it."""
     said = {FINDINGS[name].value: there for name, there in patient.labels.items() if name in FINDINGS}
     return {**said, ReviewFinding.HAEMORRHAGE.value: patient.bleeding}

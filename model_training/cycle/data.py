@@ -26,7 +26,7 @@ from headct.findings.scoring import score
 from headct.network.bundle import Bundle
 from headct.network.classifier import Classifier
 from model_training.datasets.lineage import Known, Place, key_of
-from model_training.datasets.manifest import MANIFEST, SPECIALIST, Manifest, Patient
+from model_training.datasets.manifest import MANIFEST, SPECIALIST, Entry, Manifest
 from model_training.datasets.sample import SAMPLES, Sample, sample_path
 
 _log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 class Merged:
     """An entry of the frozen data, and where its sample lies."""
 
-    patient: Patient
+    patient: Entry
     data: Path
     """Folder of prepared data."""
-    sample: Patient
+    sample: Entry
     """The entry under whose name the sample lies there."""
 
 
@@ -150,7 +150,7 @@ def merged(
             yield Merged(moved, hospital, p)
 
 
-def _replaced(hospital: Path, old: Manifest | None, known: Known) -> list[Patient]:
+def _replaced(hospital: Path, old: Manifest | None, known: Known) -> list[Entry]:
     """What the base has of an earlier version of this hospital's data."""
     key = key_of(hospital)
     mine = {name for name, own in known.hospital.items() if own.key == key}
@@ -166,7 +166,7 @@ def _places(new: Manifest, known: Known) -> Mapping[str, Place]:
     return places
 
 
-def _unmarked(patient: Patient) -> bool:
+def _unmarked(patient: Entry) -> bool:
     return patient.bleeding and not patient.masked and patient.fold is not None
 
 

@@ -15,7 +15,7 @@ from headct.network.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Cuts, write_b
 from headct.network.classifier import Classifier
 from headct.triage.learned_urgency import UrgencyHead, features
 from headct.triage.rubric import Rubric, default_rubric
-from model_training.datasets.manifest import SPECIALIST, TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import SPECIALIST, TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.judging import trained_on
 from model_training.shipping.learned_urgency import Case, agreement, enough, fit
@@ -60,7 +60,7 @@ def head_candidate(data: Path, in_service: Bundle, folder: Path, version: str) -
 
 
 def _cases(
-    data: Path, patients: Sequence[Patient], network: Classifier, cuts: Cuts, rubric: Rubric
+    data: Path, patients: Sequence[Entry], network: Classifier, cuts: Cuts, rubric: Rubric
 ) -> Iterator[Case]:
     for patient in tqdm(patients, desc="urgency head", unit="patient"):
         volume = Sample.read(sample_path(data, patient)).volume

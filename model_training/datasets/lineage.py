@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sources.labelled import VERSION
 
 KNOWN = "known.json"
@@ -63,7 +63,7 @@ class Known:
                 known.pictures[p.pixel_digest] = place
         return known
 
-    def with_hospital(self, patients: Iterable[Patient], key: str, kept: set[str]) -> "Known":
+    def with_hospital(self, patients: Iterable[Entry], key: str, kept: set[str]) -> "Known":
         """The same of new data: a hospital's entries, and of others' those that were kept."""
         others = {name: own for name, own in self.hospital.items() if name in kept}
         return Known(self.pictures, self.names, others | {p.patient: Own(p.who, key) for p in patients})

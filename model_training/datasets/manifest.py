@@ -19,7 +19,7 @@ SPECIALIST, PROVISIONAL = "specialist", "provisional"
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class Entry:
     """One series in the manifest, in use or left out.
 
     Of each patient one is in use, and more only where repeats after a chosen interval were asked for.
@@ -93,7 +93,7 @@ class Patient:
 class Manifest:
     """Everybody who was found, those in use and those left out with the reason."""
 
-    patients: tuple[Patient, ...]
+    patients: tuple[Entry, ...]
     crop: tuple[int, int] = (CROP_ROWS, CROP_COLUMNS)
     split_seed: int = SPLIT_SEED
     licences: dict[str, str] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Manifest:
     """The rules by which series were left out; see :class:`model_training.datasets.selection.Selection`."""
 
     @property
-    def excluded(self) -> tuple[Patient, ...]:
+    def excluded(self) -> tuple[Entry, ...]:
         """Series that were found and left out, each with its reason."""
         return tuple(p for p in self.patients if p.exclusion)
 
@@ -113,12 +113,12 @@ class Manifest:
         return hashlib.sha256(json.dumps(self._body(), sort_keys=True).encode()).hexdigest()
 
     @property
-    def in_folds(self) -> tuple[Patient, ...]:
+    def in_folds(self) -> tuple[Entry, ...]:
         """Patients of the cross-validation."""
         return tuple(p for p in self.patients if p.fold is not None)
 
     @property
-    def external(self) -> tuple[Patient, ...]:
+    def external(self) -> tuple[Entry, ...]:
         """Patients that are only measured on."""
         return self.part(EXTERNAL)
 
@@ -127,7 +127,7 @@ class Manifest:
         """Numbers of the folds."""
         return tuple(sorted({p.fold for p in self.patients if p.fold is not None}))
 
-    def part(self, *splits: str) -> tuple[Patient, ...]:
+    def part(self, *splits: str) -> tuple[Entry, ...]:
         """Patients in these parts of the split."""
         return tuple(p for p in self.patients if p.split in splits)
 
@@ -150,7 +150,7 @@ class Manifest:
         except OSError as error:
             raise UnusableInputError(f"{folder} holds no prepared data: run headct-train dataset") from error
         digest = body.pop("sha256")
-        patients = tuple(Patient(**p) for p in body.pop("patients"))
+        patients = tuple(Entry(**p) for p in body.pop("patients"))
         manifest = cls(patients=patients, **{**body, "crop": tuple(body["crop"])})
         if manifest.sha256 != digest:
             raise UnusableInputError(f"{folder / MANIFEST} does not have the hash that was recorded in it")

@@ -30,7 +30,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.triage.rubric import default_rubric
 from model_training.datasets.header_index import count_persons, index, open_index, persons
-from model_training.datasets.manifest import FOLDS, Manifest, Patient
+from model_training.datasets.manifest import FOLDS, Entry, Manifest
 from model_training.datasets.parallel import in_processes
 from model_training.datasets.sample import Sample, remove_unfinished, sample_path
 from model_training.datasets.selection import OTHER_SERIES, POSTOPERATIVE, REPEAT, Selection, studies
@@ -90,7 +90,7 @@ def prepare(
     database = open_index(folder / INDEX)
     try:
         opened = [SOURCES[name](root.resolve(), folder) for name, root in sources.items()]
-        patients: list[Patient] = []
+        patients: list[Entry] = []
         for source in opened:
             if not index(database, source, uuid4().hex, workers):
                 raise UnusableInputError(f"there are no DICOM files of {source.name} in {source.root}")
@@ -112,15 +112,15 @@ def prepare(
     return manifest
 
 
-def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Patient, ...]:
+def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Entry, ...]:
     """Choose among the studies and series of one patient, write the samples of those in use.
 
     Returns:
         An entry for each series: first those in use, then those left out.
     """
     truth_of = {(s.study, s.series): truth for s, truth in case.series}
-    used: list[Patient] = []
-    left_out: list[Patient] = []
+    used: list[Entry] = []
+    left_out: list[Entry] = []
     kept: list[str] = []
     for study in studies([series for series, _ in case.series]):
         reason = _study_left_out(study, truth_of, selection, kept)
@@ -138,7 +138,7 @@ def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Patien
             else:
                 name = case.name if not used else f"{case.name}.{len(used) + 1}"
                 made = _make(folder, name, case, series, truth)
-                if isinstance(made, Patient):
+                if isinstance(made, Entry):
                     used.append(made)
                     in_use = True
                     continue
@@ -155,7 +155,7 @@ def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Patien
 
 def _prepared(
     database: sqlite3.Connection, source: Source, folder: Path, selection: Selection, workers: int
-) -> Iterator[Patient]:
+) -> Iterator[Entry]:
     """Entries of all patients of a source; those recorded as done are not done again."""
     settings = repr((FORMAT, CROP_ROWS, CROP_COLUMNS, default_rubric(), selection))
 
@@ -190,7 +190,7 @@ def _prepared(
             yield from task.entries
 
 
-def _without_images(source: Source, found: Sequence[Patient]) -> Iterator[Patient]:
+def _without_images(source: Source, found: Sequence[Entry]) -> Iterator[Entry]:
     """Entries of what the source leaves out and has no images of, numbered on from a patient's others."""
     known = {p.series for p in found}
     entries = Counter(p.who for p in found)
@@ -199,7 +199,7 @@ def _without_images(source: Source, found: Sequence[Patient]) -> Iterator[Patien
             continue
         entries[out.person] += 1
         number = entries[out.person]
-        yield Patient(
+        yield Entry(
             patient=f"{out.person}.{number}" if number > 1 else out.person,
             person=out.person if number > 1 else "",
             source=source.name,
@@ -215,7 +215,7 @@ def _without_images(source: Source, found: Sequence[Patient]) -> Iterator[Patien
 class _Task:
     case: Case
     fingerprint: str
-    entries: tuple[Patient, ...] | None
+    entries: tuple[Entry, ...] | None
     """Of an earlier run, still up to date; else what is to be found out."""
 
 
@@ -246,15 +246,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _recorded(
-    database: sqlite3.Connection, folder: Path, case: Case, mark: str
-) -> tuple[Patient, ...] | None:
+def _recorded(database: sqlite3.Connection, folder: Path, case: Case, mark: str) -> tuple[Entry, ...] | None:
     """What an earlier run wrote down, if it was about the same and its samples are still there."""
     query = "SELECT entries FROM prepared WHERE source = ? AND person = ? AND fingerprint = ?"
     row = database.execute(query, (case.source, case.name, mark)).fetchone()
     if row is None:
         return None
-    entries = tuple(Patient(**entry) for entry in json.loads(row[0]))
+    entries = tuple(Entry(**entry) for entry in json.loads(row[0]))
     failed = Reason(ReasonCode.INTERNAL_ERROR).sentence()
     whole = all(p.exclusion or sample_path(folder, p).is_dir() for p in entries)
     return entries if whole and not any(p.exclusion.startswith(failed) for p in entries) else None
@@ -275,7 +273,7 @@ def _study_left_out(
     return REPEAT if selection.is_repeat(study[0].when, kept) else ""
 
 
-def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth) -> Patient | str:
+def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth) -> Entry | str:
     """Write the sample of one series; its entry, or in words why it cannot be used."""
     try:
         loaded = eligibility.admit(series.files)
@@ -322,7 +320,7 @@ def _entry(
     patient: str = "",
     loaded: CTSeries | None = None,
     exclusion: str = "",
-) -> Patient:
+) -> Entry:
     known = truth if isinstance(truth, Truth) else None
     first = loaded.headers[0] if loaded else None
     age, sex = (known.age_years, known.sex) if known else (None, None)
@@ -330,7 +328,7 @@ def _entry(
         age = eligibility.age_years(first) if age is None else age
         sex = sex or text(first, "PatientSex").upper()[:1]
     bleeding = known is not None and known.bleeding
-    return Patient(
+    return Entry(
         patient=patient,
         source=case.source,
         bleeding=bleeding,
@@ -349,7 +347,7 @@ def _entry(
     )
 
 
-def _without_duplicates(patients: Sequence[Patient]) -> list[Patient]:
+def _without_duplicates(patients: Sequence[Entry]) -> list[Entry]:
     """The same pictures under another name would sit in two parts of the split: only the first are used."""
     seen: dict[str, str] = {}
     kept = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.network.preprocessing import HeadVolume
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 
 SAMPLES = "samples"
 _UNFINISHED = ".unfinished-"
@@ -68,7 +68,7 @@ class Sample:
         return cls(volume, mask)
 
 
-def sample_path(folder: Path, patient: Patient) -> Path:
+def sample_path(folder: Path, patient: Entry) -> Path:
     """Where a patient's sample lies in a folder of prepared data."""
     return folder / SAMPLES / patient.patient
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, TEST, TRAIN, VALIDATION, Patient
+from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, TEST, TRAIN, VALIDATION, Entry
 
 SHARES = {TRAIN: 8, VALIDATION: 1, TEST: 1}
 """Tenths of the patients."""
@@ -17,11 +17,11 @@ P = TypeVar("P", bound=Hashable)
 
 
 def split(
-    patients: Sequence[Patient],
+    patients: Sequence[Entry],
     measured_only: Iterable[str] = (),
-    previous: Iterable[Patient] = (),
+    previous: Iterable[Entry] = (),
     folds: int = FOLDS,
-) -> tuple[Patient, ...]:
+) -> tuple[Entry, ...]:
     """Deal patients out to train, validation and test, and to folds; excluded ones to none.
 
     Args:
@@ -54,11 +54,11 @@ def split(
     )
 
 
-def _known_again(patients: Sequence[Patient], previous: Sequence[Patient]) -> dict[str, Patient]:
+def _known_again(patients: Sequence[Entry], previous: Sequence[Entry]) -> dict[str, Entry]:
     """Each patient's earlier entry. Of several, the one that training saw: it must not come into a test."""
     names = {p.who: p for p in previous}
     pictures = {p.pixel_digest: p for p in previous if p.pixel_digest}
-    known: dict[str, Patient] = {}
+    known: dict[str, Entry] = {}
     for p in sorted(patients, key=lambda p: p.patient):
         found = (known.get(p.who), names.get(p.who), pictures.get(p.pixel_digest))
         if places := [one for one in found if one is not None]:
@@ -90,9 +90,9 @@ def deal(ranked: Sequence[str], shares: Mapping[P, int], kept: Mapping[str, P], 
     return given
 
 
-def _ranked(patients: Sequence[Patient]) -> list[str]:
+def _ranked(patients: Sequence[Entry]) -> list[str]:
     """Names of patients, those who bleed first, then by source, child or not, and volume; equals shuffled."""
-    first: dict[str, Patient] = {}
+    first: dict[str, Entry] = {}
     for p in sorted(patients, key=lambda p: (not p.bleeding, p.patient)):
         first.setdefault(p.who, p)
     everybody = [first[name] for name in sorted(first)]

@@ -13,8 +13,8 @@ from model_training.datasets.manifest import (
     TEST,
     TRAIN,
     VALIDATION,
+    Entry,
     Manifest,
-    Patient,
 )
 
 EXCLUSIONS = "exclusions.csv"
@@ -49,10 +49,10 @@ def write_exclusions(manifest: Manifest, folder: Path) -> Path:
     return path
 
 
-def _counts(patients: Sequence[Patient]) -> tuple[str, ...]:
+def _counts(patients: Sequence[Entry]) -> tuple[str, ...]:
     """Patients in all, who bleed, whose blood is marked, children, of unknown age, with a doubtful label."""
 
-    def people(some: Sequence[Patient]) -> str:
+    def people(some: Sequence[Entry]) -> str:
         return str(len({p.who for p in some}))
 
     bleeding = [p for p in patients if p.bleeding]
@@ -66,7 +66,7 @@ def _counts(patients: Sequence[Patient]) -> tuple[str, ...]:
     )
 
 
-def _urgencies(patients: Sequence[Patient], rubric: str) -> str:
+def _urgencies(patients: Sequence[Entry], rubric: str) -> str:
     rows = [("urgency", *(u.name for u in Urgency))]
     for by, words in (
         (SPECIALIST, "by a specialist"),

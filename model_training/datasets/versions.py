@@ -25,7 +25,7 @@ from tqdm import tqdm
 from headct.errors import DeidentificationError, UnusableInputError
 from headct.terms.label import StoredLabel
 from headct.terms.review import Exclusion
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.orthanc import Pacs
 from model_training.datasets.preparation import INDEX, prepare
 from model_training.datasets.pulling import REFUSED_BY_AUDIT, Pulled, Puller
@@ -238,7 +238,7 @@ def _key(path: Path, out: Path, before: Path | None) -> Key:
     return key
 
 
-def _write_places(version: Path, entries: Sequence[Patient]) -> None:
+def _write_places(version: Path, entries: Sequence[Entry]) -> None:
     """Who was dealt where, by pseudonym and picture; of equal ones the later entry's."""
     last = {(p.who, p.pixel_digest): (p.split, p.fold) for p in entries if p.split is not None}
     rows = [
@@ -248,11 +248,11 @@ def _write_places(version: Path, entries: Sequence[Patient]) -> None:
     (version / PLACES).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def _places(version: Path) -> tuple[Patient, ...]:
+def _places(version: Path) -> tuple[Entry, ...]:
     """Everybody who was dealt a place in a version or in one before it; the version's own come last."""
     path = version / PLACES
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return (*(Patient(source="", bleeding=False, **row) for row in rows), *Manifest.read(version).patients)
+    return (*(Entry(source="", bleeding=False, **row) for row in rows), *Manifest.read(version).patients)
 
 
 @contextmanager

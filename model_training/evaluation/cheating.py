@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from headct.images.anatomy import BONE_HU
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.decisions import bleed_score, each
@@ -123,10 +123,10 @@ def _erased(
     free = [p for p in cohort.patients if not p.bleeding]
     donor_of = {p.patient: donors[n % len(donors)] for n, p in enumerate(free)}
 
-    def bleed(patient: Patient, sample: Sample) -> NDArray[np.int16]:
+    def bleed(patient: Entry, sample: Sample) -> NDArray[np.int16]:
         return erase(sample.volume.hu, around(sample.mask), crc32(patient.patient.encode()))
 
-    def elsewhere(patient: Patient, sample: Sample) -> NDArray[np.int16]:
+    def elsewhere(patient: Entry, sample: Sample) -> NDArray[np.int16]:
         """A bleed's place where there is none: another patient's, or the same patient's other side."""
         if patient.bleeding:
             hole = around(sample.mask[:, :, ::-1]) & ~around(sample.mask)
@@ -203,7 +203,7 @@ def _blanked(
     }
 
 
-def _mask(judges: Judges, patient: Patient) -> Mask:
+def _mask(judges: Judges, patient: Entry) -> Mask:
     return Sample.read(sample_path(judges.data, patient)).mask
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.terms.urgency import Urgency
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 
 LARGE_ML = 5.0
 Flags = NDArray[np.bool_]
@@ -16,7 +16,7 @@ Flags = NDArray[np.bool_]
 class Cohort:
     """Patients with their true colours: a specialist's, else the rubric's over the true mask."""
 
-    patients: tuple[Patient, ...]
+    patients: tuple[Entry, ...]
     colours: tuple[Urgency | None, ...]
     """``None`` where neither urgency nor mask is known."""
 

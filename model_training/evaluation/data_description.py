@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from model_training.datasets.manifest import EXTERNAL, TEST, TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import EXTERNAL, TEST, TRAIN, VALIDATION, Entry, Manifest
 
 SMALL_ML, LARGE_ML = 5.0, 30.0
 """Bounds of the table of volumes: what subgroups speak of, and the rubric's large bleed."""
@@ -57,7 +57,7 @@ def _source(manifest: Manifest, name: str) -> dict[str, Any]:
     }
 
 
-def _counts(patients: Sequence[Patient]) -> dict[str, Any]:
+def _counts(patients: Sequence[Entry]) -> dict[str, Any]:
     ages = [p.age_years for p in patients if p.age_years is not None]
     return {
         "patients": _people(patients),
@@ -69,5 +69,5 @@ def _counts(patients: Sequence[Patient]) -> dict[str, Any]:
     }
 
 
-def _people(entries: Iterable[Patient]) -> int:
+def _people(entries: Iterable[Entry]) -> int:
     return len({p.who for p in entries})

@@ -13,7 +13,7 @@ from headct.network.bundle import Cuts
 from headct.network.preprocessing import HeadVolume
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.judging import Change, Judged, Judges
 from model_training.evaluation.operating_points import VOXEL_CUTS, Scores
@@ -37,7 +37,7 @@ def network_name(seed: int, fold: int) -> str:
 
 
 def out_of_fold(
-    judges: Judges, patients: Sequence[Patient], seeds: Sequence[int]
+    judges: Judges, patients: Sequence[Entry], seeds: Sequence[int]
 ) -> tuple[Cohort, Scores, NDArray[np.float64]]:
     """Judge every patient by the networks that never saw them.
 
@@ -60,7 +60,7 @@ def out_of_fold(
 
 
 def decide(
-    judges: Judges, patients: Sequence[Patient], seeds: Sequence[int], cuts: Sequence[Sequence[Cuts]]
+    judges: Judges, patients: Sequence[Entry], seeds: Sequence[int], cuts: Sequence[Sequence[Cuts]]
 ) -> Decisions:
     """What the product would say of every patient.
 
@@ -82,7 +82,7 @@ def decide(
 
 
 def each(
-    judges: Judges, patients: Sequence[Patient], seeds: Sequence[int], change: Change | None = None
+    judges: Judges, patients: Sequence[Entry], seeds: Sequence[int], change: Change | None = None
 ) -> Iterator[tuple[int, int, Judged]]:
     """Every seed's verdict on every patient by the network that never saw the patient.
 

@@ -17,7 +17,7 @@ from headct.errors import UnusableInputError
 from headct.network.bundle import Cuts
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.evaluation import figures
 from model_training.evaluation.alert_table import alert_table
 from model_training.evaluation.cheating import cheating
@@ -142,7 +142,7 @@ def _tasks(
     }
 
 
-def check_patients(patients: Sequence[Patient]) -> None:
+def check_patients(patients: Sequence[Entry]) -> None:
     """In any fold left out, the others hold both kinds, so that cuts can be chosen.
 
     Raises:
@@ -219,11 +219,11 @@ def _external(judges: Judges, manifest: Manifest, seeds: Sequence[int], cuts: Cu
     return result
 
 
-def _scores_of(judges: Judges, network: str, patients: Sequence[Patient]) -> NDArray[np.float64]:
+def _scores_of(judges: Judges, network: str, patients: Sequence[Entry]) -> NDArray[np.float64]:
     return np.array([bleed_score(judged) for judged in judges.judge(network, patients)])
 
 
-def _reproduction(run: Path, patients: Sequence[Patient]) -> dict[str, Any] | None:
+def _reproduction(run: Path, patients: Sequence[Entry]) -> dict[str, Any] | None:
     """What ``headct-train reproduce`` wrote, if it did."""
     path = run / REPRODUCTION
     if not path.exists():

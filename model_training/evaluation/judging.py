@@ -14,7 +14,7 @@ from tqdm import tqdm
 from headct.errors import UnusableInputError
 from headct.network.classifier import LiteRTRuntime
 from headct.network.preprocessing import stacked
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 
 if TYPE_CHECKING:  # brings TensorFlow, which is not needed where all outputs are kept
@@ -28,7 +28,7 @@ FINAL = "final"
 class Judged:
     """A patient with the output of a network that never saw it."""
 
-    patient: Patient
+    patient: Entry
     sample: Sample
     probabilities: NDArray[np.float32]
     """Shape of ``sample.volume.hu``."""
@@ -40,7 +40,7 @@ class Change:
 
     name: str
     """Names the folder its outputs are kept in."""
-    hu: Callable[[Patient, Sample], NDArray[np.int16]]
+    hu: Callable[[Entry, Sample], NDArray[np.int16]]
     """The changed Hounsfield values, shape of ``sample.volume.hu``."""
 
 
@@ -56,7 +56,7 @@ class Judges:
         return (self.run / network / WEIGHTS).exists()
 
     def judge(
-        self, network: str, patients: Iterable[Patient], change: Change | None = None
+        self, network: str, patients: Iterable[Entry], change: Change | None = None
     ) -> Iterator[Judged]:
         """One patient at a time, so that memory does not grow with the data.
 
@@ -77,7 +77,7 @@ class Judges:
             yield Judged(patient, sample, probabilities.astype(np.float32))
 
     def _kept(
-        self, network: str, patient: Patient, sample: Sample, change: Change | None
+        self, network: str, patient: Entry, sample: Sample, change: Change | None
     ) -> NDArray[np.float16]:
         folder = self.run / network / (f"outputs-{change.name}" if change else "outputs")
         path = folder / f"{patient.patient}.npy"

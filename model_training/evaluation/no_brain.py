@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.skull import scalp_asymmetry
@@ -92,7 +92,7 @@ def _out_of_fold(features: Array, truth: Flags, fit_on: Flags, fold: NDArray[np.
     return scores
 
 
-def _values(name: str, data: Path, patients: Sequence[Patient]) -> Array:
+def _values(name: str, data: Path, patients: Sequence[Entry]) -> Array:
     """One feature of each patient, NaN where it is not known."""
     if name in SCALP:
         return np.array(
@@ -101,7 +101,7 @@ def _values(name: str, data: Path, patients: Sequence[Patient]) -> Array:
     return np.array([_value(name, p) for p in patients], float)
 
 
-def _value(name: str, patient: Patient) -> float | None:
+def _value(name: str, patient: Entry) -> float | None:
     match name:
         case "age":
             return patient.age_years

@@ -15,7 +15,7 @@ from headct.network.bundle import Bundle
 from headct.network.classifier import Classifier
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import Rubric
-from model_training.datasets.manifest import EXTERNAL, TEST, Manifest, Patient
+from model_training.datasets.manifest import EXTERNAL, TEST, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.endpoints import Area, Endpoint, Share
 from model_training.gate.rules import Rules
@@ -38,7 +38,7 @@ class Answer:
 class Case:
     """One patient of the test set with both answers."""
 
-    patient: Patient
+    patient: Entry
     in_service: Answer
     candidate: Answer
 
@@ -47,12 +47,12 @@ class Case:
 class Selection:
     """Who is judged, and why others are not."""
 
-    patients: tuple[Patient, ...]
+    patients: tuple[Entry, ...]
     left_out: dict[str, int]
     """Reason to number of patients."""
 
 
-_Right = Callable[[Patient, Answer], bool]
+_Right = Callable[[Entry, Answer], bool]
 """Whether an answer is right for a patient."""
 
 
@@ -67,7 +67,7 @@ def choose(manifest: Manifest, in_service: Bundle, candidate: Bundle) -> Selecti
     for role, bundle in (("in service", in_service), ("candidate", candidate)):
         for who, why in trained_on(bundle, manifest, role).items():
             reasons.setdefault(who, why)
-    chosen: dict[str, Patient] = {}
+    chosen: dict[str, Entry] = {}
     left_out: dict[str, set[str]] = {}
     for p in series:
         if reason := reasons.get(p.who):
@@ -98,7 +98,7 @@ def trained_on(bundle: Bundle, manifest: Manifest, role: str) -> dict[str, str]:
 
 
 def judge(
-    data: Path, patients: Sequence[Patient], in_service: Classifier, candidate: Classifier, rubric: Rubric
+    data: Path, patients: Sequence[Entry], in_service: Classifier, candidate: Classifier, rubric: Rubric
 ) -> list[Case]:
     """Both bundles' answers for each patient, at each bundle's own cuts."""
     cases = []
@@ -190,29 +190,29 @@ def _ml(case: Case) -> float:
     return case.patient.bleed_ml or 0.0
 
 
-def _is_alert(patient: Patient) -> bool:
+def _is_alert(patient: Entry) -> bool:
     return patient.colour is not None and patient.colour.alert
 
 
-def _flagged(_: Patient, answer: Answer) -> bool:
+def _flagged(_: Entry, answer: Answer) -> bool:
     return answer.flagged
 
 
-def _spared(_: Patient, answer: Answer) -> bool:
+def _spared(_: Entry, answer: Answer) -> bool:
     return answer.urgency is not None and not answer.flagged
 
 
-def _alert(_: Patient, answer: Answer) -> bool:
+def _alert(_: Entry, answer: Answer) -> bool:
     return answer.urgency is not None and answer.urgency.alert
 
 
-def _no_alert(_: Patient, answer: Answer) -> bool:
+def _no_alert(_: Entry, answer: Answer) -> bool:
     return answer.urgency is not None and not answer.urgency.alert
 
 
-def _not_green(_: Patient, answer: Answer) -> bool:
+def _not_green(_: Entry, answer: Answer) -> bool:
     return answer.urgency is not None and answer.urgency is not Urgency.GREEN
 
 
-def _colour_right(patient: Patient, answer: Answer) -> bool:
+def _colour_right(patient: Entry, answer: Answer) -> bool:
     return answer.urgency is patient.colour

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from headct.network.preprocessing import CONTEXT, stacked
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample
 from model_training.learning.augmentation import augment
 from model_training.learning.config import TrainingConfig
@@ -20,7 +20,7 @@ Slabs = Iterator[tuple[NDArray[np.float32], ...]]
 
 
 def training_batches(
-    samples: Sequence[Sample], patients: Sequence[Patient], config: TrainingConfig, seed: Sequence[int]
+    samples: Sequence[Sample], patients: Sequence[Entry], config: TrainingConfig, seed: Sequence[int]
 ) -> Batches:
     """Slabs drawn anew for each epoch; every host draws the same ones and keeps its share.
 

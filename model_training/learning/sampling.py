@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from headct.network.preprocessing import CONTEXT, neighbours
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample
 from model_training.learning.grafts import BLEEDS, MIMICS, Head, draw, inner_depth, one_of
 
@@ -50,7 +50,7 @@ class Sampling:
 class Draws:
     """Endless draws from a set of patients: first the source, then the patient, then the slab."""
 
-    def __init__(self, samples: Sequence[Sample], patients: Sequence[Patient], how: Sampling) -> None:
+    def __init__(self, samples: Sequence[Sample], patients: Sequence[Entry], how: Sampling) -> None:
         self._samples, self._how = samples, how
         self._bloody, self._clear = [], []
         for sample, patient in zip(samples, patients, strict=True):
@@ -127,7 +127,7 @@ class Draws:
 
 def slabs(
     samples: Sequence[Sample],
-    patients: Sequence[Patient],
+    patients: Sequence[Entry],
     random: np.random.Generator,
     how: Sampling | None = None,
 ) -> Iterator[Slab]:
@@ -137,7 +137,7 @@ def slabs(
         yield draws.draw(random)
 
 
-def _by_source(patients: Sequence[Patient], who: Sequence[int]) -> list[list[int]]:
+def _by_source(patients: Sequence[Entry], who: Sequence[int]) -> list[list[int]]:
     sources = sorted({patients[i].source for i in who})
     return [[i for i in who if patients[i].source == source] for source in sources]
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 
 from headct.errors import SettingsError, TrainingError, UnusableInputError
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
-from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.learning.config import TrainingConfig
 from model_training.learning.distribution import is_chief
@@ -117,7 +117,7 @@ def weights_file(folder: Path) -> Path:
 def _fitted(
     data: Path,
     folder: Path,
-    patients: Sequence[Patient],
+    patients: Sequence[Entry],
     config: TrainingConfig,
     *,
     seed: tuple[int, int],
@@ -188,8 +188,8 @@ def _begun(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
 
 
 def _kept_apart(
-    patients: Sequence[Patient], share: float, seed: Sequence[int]
-) -> tuple[list[Patient], list[Patient]]:
+    patients: Sequence[Entry], share: float, seed: Sequence[int]
+) -> tuple[list[Entry], list[Entry]]:
     """Patients to learn from and patients to validate on, bleeding ones in both by the same share."""
     try:
         learnt, kept = train_test_split(
@@ -203,7 +203,7 @@ def _kept_apart(
     return learnt, kept
 
 
-def _samples(data: Path, patients: Sequence[Patient]) -> list[Sample]:
+def _samples(data: Path, patients: Sequence[Entry]) -> list[Sample]:
     return [Sample.read(sample_path(data, p)) for p in patients]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from headct.network.preprocessing import BASELINE_SLICES
 from headct.terms.urgency import Urgency
-from model_training.datasets.manifest import SPLIT_SEED, TEST, TRAIN, VALIDATION, Patient
+from model_training.datasets.manifest import SPLIT_SEED, TEST, TRAIN, VALIDATION, Entry
 
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 
@@ -27,7 +27,7 @@ class Task:
     """What a network is to tell from a picture."""
 
     classes: tuple[str, ...]
-    of: Callable[[Patient], int]
+    of: Callable[[Entry], int]
     """The class that every picture of the patient carries."""
 
 
@@ -38,7 +38,7 @@ TASKS = {
 }
 
 
-def folds(dealing: Dealing, patients: Sequence[Patient]) -> NDArray[np.int_]:
+def folds(dealing: Dealing, patients: Sequence[Entry]) -> NDArray[np.int_]:
     """The fold in which each picture is held out, shape (pictures,).
 
     By patient these are the manifest's folds; by image as many of equal size, at random.
@@ -50,7 +50,7 @@ def folds(dealing: Dealing, patients: Sequence[Patient]) -> NDArray[np.int_]:
     return np.random.default_rng(SPLIT_SEED).permutation(numbers[np.arange(len(own)) % len(numbers)])
 
 
-def parts(dealing: Dealing, patients: Sequence[Patient]) -> NDArray[np.str_]:
+def parts(dealing: Dealing, patients: Sequence[Entry]) -> NDArray[np.str_]:
     """The part of the frozen split each picture is in, shape (pictures,)."""
     own = np.repeat([p.split or "" for p in patients], BASELINE_SLICES)
     if dealing is Dealing.BY_PATIENT:
@@ -60,12 +60,12 @@ def parts(dealing: Dealing, patients: Sequence[Patient]) -> NDArray[np.str_]:
     return np.random.default_rng(SPLIT_SEED).permutation(names)
 
 
-def seen_before(patients: Sequence[Patient], train: NDArray[np.intp], held: NDArray[np.intp]) -> float | None:
+def seen_before(patients: Sequence[Entry], train: NDArray[np.intp], held: NDArray[np.intp]) -> float | None:
     """Share of the held pictures whose patient has others among those trained on; ``None`` of no picture."""
     who = np.repeat([p.who for p in patients], BASELINE_SLICES)
     return float(np.isin(who[held], who[train]).mean()) if len(held) else None
 
 
-def _colour(patient: Patient) -> Urgency:
+def _colour(patient: Entry) -> Urgency:
     assert patient.colour is not None, "checked when the manifest was read"
     return patient.colour

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.network.preprocessing import BASELINE_SLICES
-from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Entry, Manifest
 from model_training.evaluation import statistics
 from model_training.reproduction.answers import Answers
 from model_training.reproduction.dealing import Dealing, Task, folds, parts, seen_before
@@ -51,7 +51,7 @@ _KERAS_NAMES = {
 
 
 def out_of_fold(
-    dealing: Dealing, task: Task, patients: Sequence[Patient], probabilities: NDArray[np.float64]
+    dealing: Dealing, task: Task, patients: Sequence[Entry], probabilities: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Figures of a cross-validated two-class task.
 
@@ -88,7 +88,7 @@ def out_of_fold(
 def curves(
     dealing: Dealing,
     task: Task,
-    patients: Sequence[Patient],
+    patients: Sequence[Entry],
     log: Path,
     answers: Answers,
 ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from headct.errors import UnusableInputError
 from headct.images.reading import load_series
 from headct.network.preprocessing import BASELINE_SLICES, eight_slices
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Pictures:
         return self.grey.reshape(-1, *self.grey.shape[2:], 1)
 
     @classmethod
-    def cut(cls, root: Path, patients: Sequence[Patient]) -> Self:
+    def cut(cls, root: Path, patients: Sequence[Entry]) -> Self:
         """Read every patient's series under ``root/series/PATIENT``.
 
         Raises:
@@ -53,7 +53,7 @@ class Pictures:
         unfinished.replace(path)
 
     @classmethod
-    def read(cls, path: Path, patients: Sequence[Patient]) -> Self:
+    def read(cls, path: Path, patients: Sequence[Entry]) -> Self:
         """Read what :meth:`write` wrote.
 
         Raises:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from headct.errors import UnusableInputError
 from headct.network.preprocessing import BASELINE_SLICES
-from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TEST, TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.parallel import in_processes
 from model_training.reproduction import figures
 from model_training.reproduction.answers import Answers
@@ -81,7 +81,7 @@ def reproduce(data: Path, run: Path, series: Path | None, settings: Settings, jo
     return result
 
 
-def _check(patients: Sequence[Patient], settings: Settings) -> None:
+def _check(patients: Sequence[Entry], settings: Settings) -> None:
     if not patients:
         raise UnusableInputError("the manifest holds no patient to train on")
     if {"alert", "colours"} & {*settings.folds, *settings.curves}:

@@ -21,7 +21,7 @@ from headct.network.bundle import (
 from headct.network.classifier import THREADS
 from headct.terms.urgency import Urgency
 from model_training.datasets.lineage import Known
-from model_training.datasets.manifest import TRAIN, VALIDATION, Manifest, Patient
+from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.evaluate import EVALUATION
 from model_training.evaluation.statistics import Figure
@@ -137,7 +137,7 @@ def _contents(
     version: str,
     *,
     manifest: Manifest,
-    learnt_from: Sequence[Patient],
+    learnt_from: Sequence[Entry],
     evaluation: Mapping[str, Any],
 ) -> BundleContents:
     """All that the bundle says but for its figures, which are measured next."""
@@ -177,14 +177,14 @@ def _accuracy(
     )
 
 
-def _compared(patients: Sequence[Patient]) -> list[Patient]:
+def _compared(patients: Sequence[Entry]) -> list[Entry]:
     most_blood_first = sorted(patients, key=lambda p: -(p.bleed_ml or 0.0))
     bleeding = [p for p in most_blood_first if p.bleeding]
     clear = [p for p in most_blood_first if not p.bleeding]
     return bleeding[:COMPARED_BLEEDING] + clear[:COMPARED_CLEAR]
 
 
-def _licence(manifest: Manifest, patients: Sequence[Patient]) -> str:
+def _licence(manifest: Manifest, patients: Sequence[Entry]) -> str:
     sources = sorted({p.source for p in patients})
     trained_on = "; ".join(f"trained on {s} ({manifest.licences.get(s, 'licence unknown')})" for s in sources)
     return f"{OWN_LICENCE}; {trained_on}"

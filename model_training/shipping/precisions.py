@@ -19,7 +19,7 @@ from headct.errors import ExportError
 from headct.findings.scoring import score
 from headct.network.bundle import Cuts
 from headct.network.preprocessing import stacked
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.decisions import dice
 from model_training.evaluation.judging import Judged
@@ -59,7 +59,7 @@ class Agreement:
     """Of a patient's score, decimal logarithm of ml."""
 
 
-def representative(data: Path, patients: Sequence[Patient]) -> NDArray[np.float32]:
+def representative(data: Path, patients: Sequence[Entry]) -> NDArray[np.float32]:
     """Slabs spread over patients and over the height of their heads, those with most blood among them.
 
     Returns shape (n, rows, columns, 3), Hounsfield units.

@@ -8,13 +8,11 @@ from headct.network.acquisition import input_quantities
 from headct.network.bundle import Calibration
 from headct.network.reference import Reference, reference
 from headct.terms.quantities import Quantity
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 
 
-def training_reference(
-    data: Path, learnt_from: Sequence[Patient], evaluation: Mapping[str, Any]
-) -> Reference:
+def training_reference(data: Path, learnt_from: Sequence[Entry], evaluation: Mapping[str, Any]) -> Reference:
     """Distributions over the patients trained on.
 
     A score is of the first seed, the one that ships, from the network that did not see the patient, and
@@ -30,7 +28,7 @@ def training_reference(
 
 
 def _quantities(
-    data: Path, learnt_from: Sequence[Patient], evaluation: Mapping[str, Any]
+    data: Path, learnt_from: Sequence[Entry], evaluation: Mapping[str, Any]
 ) -> Iterator[dict[Quantity, float]]:
     probability = Calibration(**evaluation["calibration"]["haemorrhage"])
     for patient in learnt_from:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
-from model_training.datasets.manifest import SPECIALIST, TEST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import SPECIALIST, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 
 SLABS = 3
 RADIUS_MM = {"RED": 16.0, "YELLOW": 9.0, "GREEN": 0.0}
-Drawn = tuple[Patient, Sample]
+Drawn = tuple[Entry, Sample]
 
 
 def drawn(number: int, colour: str, *, radius_mm: float | None = None, **changes: Any) -> Drawn:
@@ -43,7 +43,7 @@ def drawn(number: int, colour: str, *, radius_mm: float | None = None, **changes
     if changes.get("masked") and bleeding:
         sample = Sample(sample.volume, blood)
         values["bleed_ml"] = float(blood.sum(axis=(1, 2)) @ sample.volume.voxel_ml)
-    return Patient(**{**values, **changes}), sample
+    return Entry(**{**values, **changes}), sample
 
 
 def written(folder: Path, patients: Iterable[Drawn]) -> Path:

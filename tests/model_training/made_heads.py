@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, HeadVolume
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 
 
-def made_head(number: int, slabs: int = 6) -> tuple[Patient, Sample]:
+def made_head(number: int, slabs: int = 6) -> tuple[Entry, Sample]:
     """Odd numbers bleed. Patients lie in two folds."""
     random = np.random.default_rng(number)
     r, c = np.indices((CROP_ROWS, CROP_COLUMNS))
@@ -25,7 +25,7 @@ def made_head(number: int, slabs: int = 6) -> tuple[Patient, Sample]:
     levels = tuple((i,) for i in range(slabs))
     volume = HeadVolume(hu, (1.0, 1.0), np.full(slabs, 5.0), levels, np.eye(2, 3))
     ml = float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum())
-    patient = Patient(
+    patient = Entry(
         f"P{number}",
         "made",
         bool(mask.any()),
@@ -37,9 +37,7 @@ def made_head(number: int, slabs: int = 6) -> tuple[Patient, Sample]:
     return patient, Sample(volume, mask)
 
 
-def written(
-    folder: Path, heads: int = 8, change: Callable[[Patient], Patient] = lambda patient: patient
-) -> Path:
+def written(folder: Path, heads: int = 8, change: Callable[[Entry], Entry] = lambda patient: patient) -> Path:
     """A data folder with so many heads, as ``headct-train dataset`` writes it."""
     folder.mkdir()
     patients = []

@@ -1,13 +1,13 @@
 """What a report is made of, made up."""
 
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 
 HOSTILE = "<script>alert('x')</script> & \"co\" $a$"
 
 
 def manifest():
     patients = [
-        Patient(
+        Entry(
             f"P{i}",
             "ct_ich",
             i < 3,
@@ -24,8 +24,8 @@ def manifest():
         for i in range(6)
     ]
     patients += [
-        Patient("P0-2", "ct_ich", True, person="P0", split="train", fold=0, age_years=4.0),
-        Patient("X", HOSTILE, True, split="external"),
-        Patient("Y", "ct_ich", False, exclusion="post-operative"),
+        Entry("P0-2", "ct_ich", True, person="P0", split="train", fold=0, age_years=4.0),
+        Entry("X", HOSTILE, True, split="external"),
+        Entry("Y", "ct_ich", False, exclusion="post-operative"),
     ]
     return Manifest(tuple(patients), licences={"ct_ich": "CC BY 4.0"})

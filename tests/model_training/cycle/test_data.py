@@ -13,7 +13,7 @@ from headct.errors import UnusableInputError
 from headct.network.bundle import Cuts
 from model_training.cycle.data import freeze, learnt_from, merged
 from model_training.datasets.lineage import Known
-from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.sources.labelled import VERSION
 from model_training.learning.sampling import Draws, Sampling
@@ -174,7 +174,7 @@ def manifests(draw, source, names):
         place = {"split": draw(st.sampled_from([TRAIN, TEST])), "fold": draw(st.integers(0, 4))}
         for number in range(draw(st.integers(1, 2))):
             out = {"exclusion": "too few slices"} if draw(st.booleans()) and number else {}
-            entry = Patient(
+            entry = Entry(
                 f"{who}.{number + 1}" if number else who,
                 source,
                 bleeding=draw(st.booleans()),

@@ -6,7 +6,7 @@ from data import SHARED, needs_shared_data
 
 from headct.errors import UnusableInputError
 from headct.network.preprocessing import HeadVolume
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.preparation import prepare
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.source import FoundSeries
@@ -14,8 +14,8 @@ from model_training.datasets.sources.ct_ich import CtIch
 from model_training.datasets.split import split
 
 
-def patients(count=40) -> list[Patient]:
-    return [Patient(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
+def patients(count=40) -> list[Entry]:
+    return [Entry(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
 
 
 def found_series(person: str) -> FoundSeries:

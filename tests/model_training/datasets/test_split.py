@@ -4,12 +4,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.split import SHARES, deal, split
 
 
-def patients(count=40) -> list[Patient]:
-    return [Patient(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
+def patients(count=40) -> list[Entry]:
+    return [Entry(f"P{i}", "ct_ich", i < 16, bleed_ml=float(i if i < 16 else 0)) for i in range(count)]
 
 
 def by_name(dealt):
@@ -18,7 +18,7 @@ def by_name(dealt):
 
 some_patients = st.lists(
     st.builds(
-        Patient,
+        Entry,
         patient=st.from_regex(r"[a-z]{6}", fullmatch=True),
         source=st.sampled_from(["one", "two"]),
         bleeding=st.booleans(),
@@ -46,8 +46,8 @@ def test_parts_are_eight_one_and_one_tenth_each_with_bleeds():
 
 
 def test_sources_measured_on_only_are_external_and_excluded_ones_nowhere():
-    out = Patient("E", "ct_ich", True, exclusion="no label")
-    dealt = by_name(split([*patients(), Patient("X", "phe_sich", True), out], ["phe_sich"]))
+    out = Entry("E", "ct_ich", True, exclusion="no label")
+    dealt = by_name(split([*patients(), Entry("X", "phe_sich", True), out], ["phe_sich"]))
     assert (dealt["X"].split, dealt["X"].fold) == ("external", None)
     assert (dealt["E"].split, dealt["E"].fold) == (None, None)
     assert all(p.split in SHARES and p.fold is not None for n, p in dealt.items() if n not in "XE")

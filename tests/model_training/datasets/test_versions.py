@@ -13,7 +13,7 @@ from layouts import copy, uid, write, write_labels
 from headct.errors import DeidentificationError, UnusableInputError
 from model_training.cli import main
 from model_training.datasets import versions
-from model_training.datasets.manifest import TEST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import TEST, TRAIN, Entry, Manifest
 from model_training.datasets.orthanc import Pacs, PacsError
 from model_training.datasets.preparation import prepare
 from model_training.datasets.review_labels import DISPUTED
@@ -88,7 +88,7 @@ def test_another_key_than_that_of_the_versions_before(tmp_path: Path) -> None:
             next_version(pacs, tmp_path / "data", key)
 
 
-def version_of(folder: Path, patients: Sequence[Patient], previous: Sequence[Patient] = ()) -> Manifest:
+def version_of(folder: Path, patients: Sequence[Entry], previous: Sequence[Entry] = ()) -> Manifest:
     """As the next version is dealt and written."""
     folder.mkdir()
     manifest = Manifest(split(patients, previous=previous))
@@ -102,8 +102,8 @@ def place(manifest: Manifest, name: str) -> tuple[str | None, int | None]:
 
 
 def test_who_is_left_out_of_a_version_is_back_in_his_place_in_a_later_one(tmp_path: Path) -> None:
-    everybody = [Patient(f"P-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"d{n}") for n in range(40)]
-    later = [Patient(f"Q-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"q{n}") for n in range(9)]
+    everybody = [Entry(f"P-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"d{n}") for n in range(40)]
+    later = [Entry(f"Q-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"q{n}") for n in range(9)]
     first = version_of(tmp_path / "1", everybody)
     disputed = [replace(p, exclusion=DISPUTED, pixel_digest="") for p in everybody[::2]]
     corrected = [replace(p, patient=f"R-{n:02}") for n, p in enumerate(everybody[1::2])]
@@ -121,7 +121,7 @@ def test_who_is_left_out_of_a_version_is_back_in_his_place_in_a_later_one(tmp_pa
 
 
 def test_a_version_without_places_has_those_of_its_manifest(tmp_path: Path) -> None:
-    manifest = version_of(tmp_path / "1", [Patient("P-1", "labelled", True, pixel_digest="d")])
+    manifest = version_of(tmp_path / "1", [Entry("P-1", "labelled", True, pixel_digest="d")])
     (tmp_path / "1" / versions.PLACES).unlink()
     assert versions._places(tmp_path / "1") == manifest.patients
 
@@ -129,7 +129,7 @@ def test_a_version_without_places_has_those_of_its_manifest(tmp_path: Path) -> N
 def test_patients_keep_their_part_by_the_manifest_that_is_named_and_by_the_version_before(
     tmp_path: Path,
 ) -> None:
-    one, two = (Patient(name, "labelled", False, split=TEST, fold=4) for name in ("P-1", "P-2"))
+    one, two = (Entry(name, "labelled", False, split=TEST, fold=4) for name in ("P-1", "P-2"))
     Manifest((one, two)).write(tmp_path)
     previous = [*versions._places(tmp_path), replace(one, split=TRAIN, fold=0)]
     now = split([replace(p, split=None, fold=None) for p in (one, two)], previous=previous)

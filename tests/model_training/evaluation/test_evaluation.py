@@ -12,7 +12,7 @@ from drawn_heads import volume as wrapped
 from headct.errors import UnusableInputError
 from headct.network.classifier import LiteRTRuntime
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
-from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, SPECIALIST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, SPECIALIST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation import judging
 from model_training.evaluation.data_description import describe_data
@@ -46,7 +46,7 @@ def folders(tmp_path, monkeypatch):
         made = sample(radius, n)
         ml = float(made.mask.sum(axis=(1, 2)) @ made.volume.voxel_ml)
         patients.append(
-            Patient(
+            Entry(
                 f"P{n}",
                 "drawn",
                 radius > 0,
@@ -66,7 +66,7 @@ def folders(tmp_path, monkeypatch):
         made.write(sample_path(data, patients[-1]))
     # A specialist saw more in it than its size.
     patients[2] = replace(patients[2], urgency="RED", urgency_by=SPECIALIST)
-    other = Patient("X", "elsewhere", True, masked=False, split=EXTERNAL)
+    other = Entry("X", "elsewhere", True, masked=False, split=EXTERNAL)
     sample(10, 99).write(sample_path(data, other))
     Manifest((*patients, other)).write(data)
     for name in [f"seed-{seed}/fold-{fold}" for seed in (1, 2) for fold in range(FOLDS)] + ["seed-1/final"]:

@@ -6,7 +6,7 @@ from drawn_heads import head
 from drawn_heads import volume as wrapped
 
 from headct.terms.urgency import Urgency
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.no_brain import BASELINES, baselines, no_brain_scores
@@ -21,14 +21,14 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     made = Sample(wrapped(head(2)), np.zeros((2, 192, 160), bool))
     for i in range(PATIENTS):
-        made.write(sample_path(folder, Patient(f"P{i}", "drawn", False)))
+        made.write(sample_path(folder, Entry(f"P{i}", "drawn", False)))
     return folder
 
 
 def cohort(bleeding) -> Cohort:
     random = np.random.default_rng(0)
     patients = tuple(
-        Patient(
+        Entry(
             f"P{i}",
             "drawn",
             bool(b),

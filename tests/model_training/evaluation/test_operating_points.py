@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from headct.terms.urgency import Urgency
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.operating_points import (
     VOXEL_CUTS,
@@ -29,7 +29,7 @@ def made(flip_fold: int | None = None, seed: int = 0) -> tuple[Cohort, Scores]:
         dice[:, changed] = random.uniform(0, 1, (SEEDS, changed.sum(), len(VOXEL_CUTS)))
         dice[:, ~bleeding] = np.nan
     patients = tuple(
-        Patient(f"P{i}", "made", bool(b), fold=int(f))
+        Entry(f"P{i}", "made", bool(b), fold=int(f))
         for i, (b, f) in enumerate(zip(bleeding, fold, strict=True))
     )
     colours = tuple(Urgency.RED if p.bleeding else Urgency.GREEN for p in patients)

@@ -15,7 +15,7 @@ from headct.network.bundle import Cuts, InputContract, TrainingData
 from headct.network.classifier import Classifier
 from headct.triage.learned_urgency import FEATURES, UrgencyHead
 from model_training.cli import main
-from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.gate.gate import gate
 from model_training.gate.paired import Settled
@@ -53,7 +53,7 @@ def drawn(number, radius_mm, speck=False, **changes):
         "slices": SLABS,
         "pixel_digest": digest(number),
     }
-    return Patient(**{**values, **changes}), sample
+    return Entry(**{**values, **changes}), sample
 
 
 def write_data(folder, made):

@@ -6,7 +6,7 @@ from bundles import threshold_bundle
 
 from headct.network.bundle import TrainingData
 from headct.terms.urgency import Urgency
-from model_training.datasets.manifest import TEST, Manifest, Patient
+from model_training.datasets.manifest import TEST, Entry, Manifest
 from model_training.gate.endpoints import Share
 from model_training.gate.judging import Answer, Case, choose, endpoints, trained_on
 from model_training.gate.rules import Rules
@@ -28,7 +28,7 @@ def by_chance(seed, bleeding, clear, external, flags_external):
     for number in range(bleeding + clear + external):
         elsewhere = number >= bleeding + clear
         bleeds = number < bleeding or elsewhere
-        patient = Patient(
+        patient = Entry(
             f"P{number}",
             "elsewhere" if elsewhere else "here",
             bleeds,
@@ -96,10 +96,10 @@ def test_a_series_that_was_left_out_takes_nobody_out(tmp_path):
     bundle = threshold_bundle(tmp_path / "b", data=TrainingData("0" * 64, 1, ("elsewhere",), ("a" * 64,)))
     manifest = Manifest(
         (
-            Patient("P-1", "labelled", True, split=TEST, fold=0, pixel_digest="b" * 64),
-            Patient("P-1.2", "labelled", True, person="P-1", exclusion="another series is in use"),
-            Patient("P-2", "labelled", True, split=TEST, fold=0),
-            Patient("P-3", "labelled", True, split=TEST, fold=0, pixel_digest="a" * 64),
+            Entry("P-1", "labelled", True, split=TEST, fold=0, pixel_digest="b" * 64),
+            Entry("P-1.2", "labelled", True, person="P-1", exclusion="another series is in use"),
+            Entry("P-2", "labelled", True, split=TEST, fold=0),
+            Entry("P-3", "labelled", True, split=TEST, fold=0, pixel_digest="a" * 64),
         )
     )
     assert set(trained_on(bundle, manifest, "in service")) == {"P-2", "P-3"}

@@ -13,7 +13,7 @@ from data import SHARED, needs_shared_data
 from headct.images.reading import load_series, read_headers
 from headct.network.bundle import TrainingData, default_bundle, load_bundle, write_bundle
 from headct.network.preprocessing import head_volume
-from model_training.datasets.manifest import TEST, Manifest, Patient
+from model_training.datasets.manifest import TEST, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.sources.tables import rows_of
 from model_training.gate.gate import gate
@@ -43,7 +43,7 @@ def data(tmp_path_factory):
         series = load_series(files, read_headers(files))
         volume = head_volume(series)
         colour = "RED" if ml >= LARGE_ML else "YELLOW" if ml else "GREEN"
-        patient = Patient(
+        patient = Entry(
             name,
             "ct_ich",
             ml > 0,

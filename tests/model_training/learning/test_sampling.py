@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_training.datasets.manifest import Patient
+from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample
 from model_training.learning.sampling import BLOOD_MAX_HU, OLD_MAX_HU, Draws, Sampling, slabs
 
 PLAIN = Sampling(grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
 
 
-def made(name: str, source: str, *, bleeding: bool, mark: int = 0) -> tuple[Patient, Sample]:
+def made(name: str, source: str, *, bleeding: bool, mark: int = 0) -> tuple[Entry, Sample]:
     hu = drawn_heads.head(12, fluid=False)
     mask = np.zeros(hu.shape, bool)
     if bleeding:
         mask[5:8, 90:100, 60:70] = True
         hu[mask] = drawn_heads.BLOOD
     hu[:, 0, 0] = mark  # tells whose slab it is
-    return Patient(name, source, bleeding), Sample(drawn_heads.volume(hu), mask)
+    return Entry(name, source, bleeding), Sample(drawn_heads.volume(hu), mask)
 
 
-def people(*rows: tuple[str, bool, int]) -> tuple[list[Patient], list[Sample]]:
+def people(*rows: tuple[str, bool, int]) -> tuple[list[Entry], list[Sample]]:
     both = [
         made(f"P{n}", source, bleeding=bleeding, mark=mark) for n, (source, bleeding, mark) in enumerate(rows)
     ]

@@ -10,7 +10,7 @@ from headct.network.bundle import load_bundle
 from headct.network.classifier import Classifier
 from headct.terms.quantities import Quantity
 from model_training.cli import main
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import sample_path
 from model_training.learning.train import WEIGHTS
 from tests.model_training.bright_network import bright_is_blood
@@ -38,7 +38,7 @@ def data(tmp_path):
     made = [made_head(n) for n in range(8)]
     for patient, sample in made:
         sample.write(sample_path(folder, patient))
-    external = Patient("X", "elsewhere", True, masked=False, split="external")
+    external = Entry("X", "elsewhere", True, masked=False, split="external")
     made[1][1].write(sample_path(folder, external))
     Manifest((*(p for p, _ in made), external), licences={"made": "none", "elsewhere": "none"}).write(folder)
     (tmp_path / "config.toml").write_text(CONFIG)

@@ -10,7 +10,7 @@ from headct.errors import SettingsError, UnusableInputError
 from headct.generator.generation import generate, write
 from headct.images.reading import load_series
 from model_training.cli import main
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.reproduction.answers import Answers
 from model_training.reproduction.dealing import TASKS, Dealing, folds, parts, seen_before
 from model_training.reproduction.figures import out_of_fold
@@ -30,9 +30,9 @@ COLOURS = ("GREEN", "RED", "YELLOW", "BLACK")
 SPLITS = ("train", "train", "train", "train", "train", "validation", "test", "train")
 
 
-def made_patient(number: int) -> Patient:
+def made_patient(number: int) -> Entry:
     colour = COLOURS[number % 4]
-    return Patient(
+    return Entry(
         f"P{number}",
         "made",
         colour != "GREEN",
@@ -59,8 +59,8 @@ def made_pictures() -> Pictures:
 def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    external = Patient("X", "elsewhere", True, masked=False, split="external")
-    left_out = Patient("Y", "made", True, exclusion="repeat")
+    external = Entry("X", "elsewhere", True, masked=False, split="external")
+    left_out = Entry("Y", "made", True, exclusion="repeat")
     Manifest((*PATIENTS, external, left_out), rubric="made").write(folder)
     (tmp_path / "settings.toml").write_text(CONFIG)
     (tmp_path / "run" / "reproduction").mkdir(parents=True)
@@ -133,7 +133,7 @@ def test_what_cannot_be_reproduced_is_said_plainly(data, tmp_path):
     (tmp_path / "run" / "reproduction" / "pictures.npz").unlink()
     assert "name the folder of the series" in reproduce(data).output
     assert "no series of P0" in reproduce(data, "--ct-ich", tmp_path).output
-    Manifest(tuple(Patient(f"P{n}", "made", True, fold=n % 2) for n in range(4))).write(data)
+    Manifest(tuple(Entry(f"P{n}", "made", True, fold=n % 2) for n in range(4))).write(data)
     assert "no urgency of P0, P1" in reproduce(data).output
 
 
@@ -153,7 +153,7 @@ def test_by_image_leaks_and_by_patient_never_does():
 
 
 def test_two_entries_of_one_person_count_as_seen():
-    twice = (Patient("A", "made", True, person="A"), Patient("A-2", "made", True, person="A"))
+    twice = (Entry("A", "made", True, person="A"), Entry("A-2", "made", True, person="A"))
     assert seen_before(twice, np.arange(8), np.arange(8, 16)) == 1.0
     assert seen_before(PATIENTS, np.arange(8), np.arange(0)) is None
 
@@ -209,7 +209,7 @@ def test_the_first_variation_is_the_picture_and_others_stay_within_reach():
 def test_pictures_are_cut_from_the_series_of_the_manifest(tmp_path):
     write(generate("normal", 1, matrix=128, thickness_mm=10.0), tmp_path / "series" / "P0")
     digest = load_series(sorted((tmp_path / "series" / "P0").glob("*.dcm"))).pixel_digest
-    patient = Patient("P0", "made", False, pixel_digest=digest)
+    patient = Entry("P0", "made", False, pixel_digest=digest)
     pictures = Pictures.cut(tmp_path, [patient])
     assert pictures.grey.shape == (1, 8, 256, 256) and pictures.grey.std() > 20
     pictures.write(tmp_path / "pictures.npz")
@@ -218,7 +218,7 @@ def test_pictures_are_cut_from_the_series_of_the_manifest(tmp_path):
     with pytest.raises(UnusableInputError, match="other patients"):
         Pictures.read(tmp_path / "pictures.npz", PATIENTS)
     with pytest.raises(UnusableInputError, match="not the one in the manifest"):
-        Pictures.cut(tmp_path, [Patient("P0", "made", False, pixel_digest="other")])
+        Pictures.cut(tmp_path, [Entry("P0", "made", False, pixel_digest="other")])
 
 
 @pytest.mark.parametrize(

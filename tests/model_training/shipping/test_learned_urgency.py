@@ -17,7 +17,7 @@ from headct.terms.urgency import Urgency
 from headct.triage.learned_urgency import FEATURES, UrgencyHead
 from headct.triage.rubric import Judgement, default_rubric
 from model_training.cli import main
-from model_training.datasets.manifest import PROVISIONAL, SPECIALIST, TEST, TRAIN, Manifest, Patient
+from model_training.datasets.manifest import PROVISIONAL, SPECIALIST, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.shipping import learned_urgency
 from model_training.shipping.learned_urgency import Case, agreement, fit, load_urgency_head
@@ -166,7 +166,7 @@ def prepared(tmp_path_factory):
         colour = list(radii)[number % 3]
         blood = ball(3, radii[colour], column=20) if radii[colour] else np.zeros(z_y_x[0].shape, bool)
         hu = np.where(np.hypot(*z_y_x[1:]) < 70, BRAIN, AIR)
-        patient = Patient(
+        patient = Entry(
             f"P{number:02}",
             "drawn",
             bool(blood.any()),

@@ -9,7 +9,7 @@ import pytest
 from bundles import contents
 
 import model_training.shipping.model_card as module
-from model_training.datasets.manifest import Manifest, Patient
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.evaluation.data_description import describe_data
 from model_training.shipping.model_card import figures, model_card
 from tests.model_training.evaluation_example import evaluation_example
@@ -23,7 +23,7 @@ def card(evaluation: dict[str, Any], table: dict[str, Any], judging: dict[str, A
 @pytest.fixture(scope="module")
 def examples() -> tuple[dict[str, Any], ...]:
     patients = tuple(
-        Patient(
+        Entry(
             f"P-{n}",
             "ct_ich" if n < 30 else "phe_sich",
             bleeding=n % 2 == 0,
