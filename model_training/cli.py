@@ -187,7 +187,7 @@ def export(
 @_data
 @_run
 @_config
-def urgency_head(data: Path, run: Path, config: Path | None) -> None:
+def learned_urgency(data: Path, run: Path, config: Path | None) -> None:
     """Learn urgencies from specialists' labels; without this step, or with too few, the rubric decides."""
     from model_training.learning.config import TrainingConfig
     from model_training.shipping.learned_urgency import learn

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headct.network.bundle import Bundle, BundleContents, Calibration, Cuts, TrainingData, write_bundle
+from headct.network.bundle import Bundle, BundleContents, Calibration, Thresholds, TrainingData, write_bundle
 
 NETWORK = Path(__file__).parent / "headct" / "network" / "threshold.tflite"
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -13,7 +13,7 @@ def contents(**changes: object) -> BundleContents:
     values: dict[str, object] = {
         "name": "threshold",
         "version": "1.0",
-        "cuts": Cuts(voxel=0.5, haemorrhage=0.15),
+        "thresholds": Thresholds(voxel=0.5, haemorrhage=0.15),
         "haemorrhage": Calibration(slope=1.0, intercept=-1.0),
         "alert": Calibration(slope=1.0, intercept=-3.0),
         "rubric_version": "1",

@@ -8,7 +8,7 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen, settings
 
-from headct.network.bundle import Bundle, Cuts
+from headct.network.bundle import Bundle, Thresholds
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from headct.terms.review import Action, Person, Review
@@ -31,7 +31,9 @@ def options(folder: Path) -> Settings:
 def own_model(options: Settings, version: str, cut: float = 0.15, **changes: object) -> Bundle:
     """A model in the hospital's own folder; another version or cut has another device UID."""
     folder = options.models_folder / f"threshold-{version}"
-    return threshold_bundle(folder, version=version, cuts=Cuts(voxel=0.5, haemorrhage=cut), **changes)
+    return threshold_bundle(
+        folder, version=version, thresholds=Thresholds(voxel=0.5, haemorrhage=cut), **changes
+    )
 
 
 def identifier(kind: str, number: int) -> str:

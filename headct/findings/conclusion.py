@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from headct.findings.measurement import measure
 from headct.findings.scoring import Bleeding, score
-from headct.network.bundle import BundleContents, Cuts
+from headct.network.bundle import BundleContents, Thresholds
 from headct.network.preprocessing import HeadVolume
 from headct.terms.assessment import Finding, FindingKind
 from headct.terms.urgency import Urgency
@@ -23,7 +23,7 @@ class Conclusion:
     findings: tuple[Finding, ...]
     by_rubric: Judgement
     urgency: Urgency
-    """The rubric's, or that of the bundle's learned head."""
+    """The rubric's, or the one learned, where the bundle brings that."""
     haemorrhage_probability: float
     alert_probability: float
 
@@ -31,9 +31,9 @@ class Conclusion:
 def conclude(
     volume: HeadVolume, probabilities: NDArray[np.float32], contents: BundleContents, rubric: Rubric
 ) -> Conclusion:
-    """Judge one head by a bundle's cuts, calibrations and, where it brings one, learned urgency head.
+    """Judge one head by a bundle's thresholds, calibrations and, where it brings one, learned urgency.
 
-    The head was fitted beside one version of the rubric. With another one, a hospital's own, that rubric
+    It was fitted beside one version of the rubric. With another one, a hospital's own, that rubric
     decides alone.
 
     Args:
@@ -42,21 +42,21 @@ def conclude(
         contents: of the bundle whose network that was.
         rubric: findings to urgency.
     """
-    bleeding, findings = find(volume, probabilities, contents.cuts, rubric)
+    bleeding, findings = find(volume, probabilities, contents.thresholds, rubric)
     judgement = rubric.judge(findings)
     urgency, alert = judgement.urgency, contents.alert(bleeding.score)
-    head = contents.urgency_head
-    if head and rubric.version == contents.rubric_version:
+    learned = contents.learned_urgency
+    if learned and rubric.version == contents.rubric_version:
         values = features(findings, bleeding.score)
-        urgency, alert = head.judge(values, judgement), head.alert(values)
+        urgency, alert = learned.judge(values, judgement), learned.alert(values)
     return Conclusion(bleeding, findings, judgement, urgency, contents.haemorrhage(bleeding.score), alert)
 
 
 def find(
-    volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts, rubric: Rubric
+    volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Thresholds, rubric: Rubric
 ) -> tuple[Bleeding, tuple[Finding, ...]]:
     """Score and findings of one head; ``probabilities`` has the shape of ``volume.hu``."""
-    bleeding = score(volume, probabilities, cuts)
+    bleeding = score(volume, probabilities, thresholds)
     return bleeding, _with_bleed(measure(volume, bleeding.mask, rubric.limits), volume, bleeding.mask)
 
 

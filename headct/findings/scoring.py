@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.network.preprocessing import HeadVolume
 
 SUPPORT = 0.1
 """A component reaches down to this probability: weak blood counts where it hangs together. The score changes
-little with it and needs no cut of its own."""
+little with it and needs no threshold of its own."""
 HEAD_PIXEL_MM = 1.1
 """Crop pixel of an adult's head. Scores use it for every head, so that the spacing in the header, which
 may be a placeholder, is never a feature."""
@@ -28,10 +28,10 @@ class Bleeding:
     score: float
     """Decimal logarithm of the likely blood in the component that has most, in ml of an adult-sized head."""
     mask: NDArray[np.bool_]
-    """Voxels to measure, shape of the volume; empty unless the score reaches the haemorrhage cut."""
+    """Voxels to measure, shape of the volume; empty unless the score reaches the haemorrhage threshold."""
 
 
-def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) -> Bleeding:
+def score(volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Thresholds) -> Bleeding:
     """Score a patient and keep what is to be measured.
 
     A component is measured only where it alone would flag the patient: otherwise specks of doubt would
@@ -40,13 +40,13 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], cuts: Cuts) ->
     Args:
         volume: the head that was judged.
         probabilities: bleed probability of each voxel, shape of ``volume.hu``.
-        cuts: chosen out of fold; see :class:`headct.network.bundle.Cuts`.
+        thresholds: chosen out of fold; see :class:`headct.network.bundle.Thresholds`.
     """
-    labels, blood_ml = components(volume, probabilities, cuts.power)
+    labels, blood_ml = components(volume, probabilities, thresholds.power)
     scores = np.log10(blood_ml + SMALLEST_ML)
-    flagging = scores >= cuts.haemorrhage
+    flagging = scores >= thresholds.haemorrhage
     flagging[0] = False
-    mask = flagging[labels] & (probabilities >= cuts.voxel)
+    mask = flagging[labels] & (probabilities >= thresholds.voxel)
     if flagging.any() and not mask.any():
         # Nowhere certain, yet enough in all: measured in its whole reach rather than shown as nothing.
         mask = flagging[labels]

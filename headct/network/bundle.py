@@ -19,7 +19,7 @@ from headct.language import pgettext
 from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS
 from headct.network.reference import Reference
 from headct.terms.assessment import BundleIdentity
-from headct.triage.learned_urgency import UrgencyHead
+from headct.triage.learned_urgency import LearnedUrgency
 
 FORMAT = 1
 BUNDLE_JSON = "bundle.json"
@@ -48,8 +48,8 @@ class InputContract:
 
 
 @dataclass(frozen=True, slots=True)
-class Cuts:
-    """Cuts chosen out of fold."""
+class Thresholds:
+    """Thresholds chosen out of fold."""
 
     voxel: float
     """A voxel counts as blood from this network output on."""
@@ -90,7 +90,7 @@ class BundleContents:
 
     name: str
     version: str
-    cuts: Cuts
+    thresholds: Thresholds
     haemorrhage: Calibration
     alert: Calibration
     rubric_version: str
@@ -101,7 +101,7 @@ class BundleContents:
     """Measured performance, as the model card gives it."""
     network: str = "network.tflite"
     """File name of the network."""
-    urgency_head: UrgencyHead | None = None
+    learned_urgency: LearnedUrgency | None = None
     """Learned from specialists' labels; without one the rubric alone gives the urgency."""
     reference: Reference | None = None
     """Scores and inputs of those trained on; ``None`` in bundles from before this was recorded."""
@@ -320,7 +320,7 @@ def _to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, An
         "version": contents.version,
         "input": asdict(contents.input),
         "network": contents.network,
-        "cuts": asdict(contents.cuts),
+        "cuts": asdict(contents.thresholds),
         "calibration": {"haemorrhage": asdict(contents.haemorrhage), "alert": asdict(contents.alert)},
         "rubric": contents.rubric_version,
         "data": {
@@ -331,7 +331,7 @@ def _to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, An
         "figures": dict(contents.figures),
         "licence": contents.licence,
         "files": dict(files),
-        **({"urgency_head": contents.urgency_head.to_json()} if contents.urgency_head else {}),
+        **({"urgency_head": contents.learned_urgency.to_json()} if contents.learned_urgency else {}),
         **({"reference": contents.reference.to_json()} if contents.reference else {}),
     }
 
@@ -353,6 +353,7 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             )
         )
     try:
+        learned = body.get("urgency_head")
         contents = BundleContents(
             name=_checked(body["name"], str, bool),
             version=_checked(body["version"], str, bool),
@@ -360,7 +361,7 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
                 **{**given, "context": _checked(given["context"], int, lambda n: 0 <= n <= 8)}
             ),
             network=_checked(body["network"], str, lambda name: name in body["files"]),
-            cuts=Cuts(
+            thresholds=Thresholds(
                 voxel=_number(body["cuts"]["voxel"], lambda p: 0 < p < 1),
                 haemorrhage=_number(body["cuts"]["haemorrhage"]),
                 power=_number(body["cuts"].get("power", 1.0), lambda power: power > 0),
@@ -381,7 +382,7 @@ def _from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             ),
             figures=_get(body, "figures", folder),
             licence=_checked(body["licence"], str, bool),
-            urgency_head=UrgencyHead.from_json(body["urgency_head"]) if "urgency_head" in body else None,
+            learned_urgency=LearnedUrgency.from_json(learned) if learned is not None else None,
             reference=Reference.from_json(_get(body, "reference", folder)) if "reference" in body else None,
         )
     except (KeyError, TypeError, ValueError) as error:

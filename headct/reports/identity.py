@@ -31,7 +31,7 @@ def case_identity(series: CTSeries) -> str:
 def result_uid(case_identity: str, said_by: str, kind: str) -> str:
     """DICOM UID of one thing said of a case: ``2.25.`` and a name-based UUID (DICOM PS3.5 B.2, RFC 9562 5.5).
 
-    ``said_by`` is bundle and rubric, or a reader and his request. ``kind`` tells documents and their parts
+    ``said_by`` is bundle and rubric, or a reader and their request. ``kind`` tells documents and their parts
     apart: ``sr``, ``sr-series``, ``ko``, ``ko-series``, and so on.
     """
     return f"2.25.{uuid5(_NAMESPACE, f'{case_identity}/{said_by}/{kind}').int}"

@@ -1,6 +1,6 @@
 """A learned way from findings to urgency: proportional odds, fitted to specialists' labels.
 
-The rubric decides by default; a bundle may bring a head like this once enough specialists' labels exist.
+The rubric decides by default; a bundle may bring one like this once enough specialists' labels exist.
 The model is the cumulative logit of McCullagh (J R Stat Soc B 1980;42:109-142): the log odds of an urgency
 at least as bad as k are ``coefficients @ features - threshold of k``. Every feature grows with severity and
 no coefficient is negative, so more blood never gives a better colour.
@@ -31,10 +31,10 @@ FEATURES = (
     "midline_mm",
     "bleed_score",
 )
-"""What the head reads: what the rubric reads, and the network's bleed score. ``log_ml`` is log10(1 + ml)."""
+"""What it reads: what the rubric reads, and the network's bleed score. ``log_ml`` is log10(1 + ml)."""
 
 LEARNED = "learned_urgency"
-"""Caution of an assessment whose colour is the head's and not the rubric's; words in
+"""Caution of an assessment whose colour is the learned one and not the rubric's; words in
 :mod:`headct.wording`."""
 
 _FLOOR = {
@@ -43,7 +43,7 @@ _FLOOR = {
     Urgency.RED: Urgency.YELLOW,
     Urgency.BLACK: Urgency.RED,
 }
-"""How far the head may go below the rubric: one step, and never to GREEN. What was flagged stays flagged,
+"""How far it may go below the rubric: one step, and never to GREEN. What was flagged stays flagged,
 and a bleed of a size that is BLACK stays an alert, whatever a few dozen labels seem to say."""
 
 
@@ -77,14 +77,14 @@ def features(findings: Sequence[Finding], bleed_score: float) -> NDArray[np.floa
 
 
 @dataclass(frozen=True, slots=True)
-class UrgencyHead:
-    """A fitted head."""
+class LearnedUrgency:
+    """A fitted one."""
 
     coefficients: tuple[float, ...]
     """One for each of :data:`FEATURES`, none negative; change of the log odds by one unit."""
     thresholds: tuple[float, ...]
-    """Rising, for YELLOW, RED and, where there were labels enough, BLACK; a head without never says BLACK."""
-    cut: float
+    """Rising, for YELLOW, RED and, where there were labels enough, BLACK; one without never says BLACK."""
+    probability_threshold: float
     """An urgency is given from this probability of *at least as bad* on; above 0, at most 0.5."""
     patients: int
     """Labelled by a specialist, fitted to."""
@@ -97,18 +97,18 @@ class UrgencyHead:
         Raises:
             ValueError: a value that cannot be.
         """
-        numbers = (*self.coefficients, *self.thresholds, self.cut)
+        numbers = (*self.coefficients, *self.thresholds, self.probability_threshold)
         if not all(isinstance(x, int | float) and isfinite(x) for x in numbers):
-            raise ValueError("a head's values are finite numbers")
+            raise ValueError("its values are finite numbers")
         if len(self.coefficients) != len(FEATURES) or min(self.coefficients) < 0:
-            raise ValueError("a head has one coefficient for each feature, none negative")
+            raise ValueError("it has one coefficient for each feature, none negative")
         rising = all(a <= b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))
         if len(self.thresholds) not in (2, 3) or not rising:
-            raise ValueError("a head has two or three thresholds, rising")
-        if not 0 < self.cut <= 0.5:
-            raise ValueError("a head's cut is above 0 and at most 0.5")
+            raise ValueError("it has two or three thresholds, rising")
+        if not 0 < self.probability_threshold <= 0.5:
+            raise ValueError("its threshold is above 0 and at most 0.5")
         if isinstance(self.patients, bool) or not isinstance(self.patients, int) or self.patients < 1:
-            raise ValueError("a head was fitted to patients")
+            raise ValueError("it was fitted to patients")
 
     def at_least(self, values: ArrayLike) -> NDArray[np.float64]:
         """Probability of each urgency or a worse one: shape (..., 4), falling from 1.
@@ -132,14 +132,14 @@ class UrgencyHead:
     def judge(self, values: ArrayLike, by_rubric: Judgement) -> Urgency:
         """The urgency of one patient, within what the rubric leaves open.
 
-        The head may raise any colour but GREEN: where nothing was flagged there is nothing to show for a
+        It may raise any colour but GREEN: where nothing was flagged there is nothing to show for a
         worse one. It may lower RED to YELLOW and BLACK to RED, nothing further; and BLACK stays where
-        the head never learnt what that is.
+        it never learnt what that is.
         """
         never_black = len(self.thresholds) < Urgency.BLACK
         if by_rubric.urgency is Urgency.GREEN or (never_black and by_rubric.urgency is Urgency.BLACK):
             return by_rubric.urgency
-        learned = Urgency(int(np.flatnonzero(self.at_least(values) >= self.cut)[-1]))
+        learned = Urgency(int(np.flatnonzero(self.at_least(values) >= self.probability_threshold)[-1]))
         return max(learned, _FLOOR[by_rubric.urgency])
 
     def to_json(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class UrgencyHead:
         return {
             "coefficients": dict(zip(FEATURES, self.coefficients, strict=True)),
             "thresholds": dict(zip(("YELLOW", "RED", "BLACK"), self.thresholds, strict=False)),
-            "cut": self.cut,
+            "cut": self.probability_threshold,
             "patients": self.patients,
             "figures": dict(self.figures),
         }
@@ -165,7 +165,7 @@ class UrgencyHead:
         return cls(
             coefficients=tuple(body["coefficients"][name] for name in FEATURES),
             thresholds=tuple(body["thresholds"][name] for name in colours),
-            cut=body["cut"],
+            probability_threshold=body["cut"],
             patients=body["patients"],
             figures=dict(body["figures"]),
         )

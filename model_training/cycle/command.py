@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     type=click.Choice(["network", "head"]),
     default="head",
     show_default=True,
-    help="Fine-tune the network, or learn the urgency head alone.",
+    help="Fine-tune the network, or learn the urgency alone.",
 )
 @click.option("--base", type=_EXISTING, help="Prepared data that the earlier run learnt from.")
 @click.option("--base-run", type=_EXISTING, help="Earlier run whose networks are fine-tuned.")

@@ -45,9 +45,9 @@ class What(StrEnum):
     """What a cycle makes anew."""
 
     NETWORK = "network"
-    """Network, cuts and calibrations, from the networks of an earlier run."""
+    """Network, thresholds and calibrations, from the networks of an earlier run."""
     HEAD = "head"
-    """The urgency head alone, on the network in service."""
+    """The learned urgency alone, on the network in service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The data of a cycle, frozen: a hospital's patients beside those that the base run learnt from.
 
-Where a patient is in both, his place is the base's: a fold's network must never have seen the patients it is
-asked about, and the networks that training goes on from were dealt by the base's folds. So it is for one whom
-the base no longer has and a cycle before it had (:mod:`model_training.datasets.lineage`). What is known of
-him is the hospital's, which is newer; a bleed that the base has marked stays marked. What the base has of an
-earlier version of the hospital's data goes: who is no longer in Orthanc is not learnt from again.
+Where a patient is in both, their place is the base's: a fold's network must never have seen the patients it
+is asked about, and the networks that training goes on from were dealt by the base's folds. So it is for one
+whom the base no longer has and a cycle before it had (:mod:`model_training.datasets.lineage`). What is known
+of them is the hospital's, which is newer; a bleed that the base has marked stays marked. What the base has of
+an earlier version of the hospital's data goes: who is no longer in Orthanc is not learnt from again.
 
 A reader's label says that there is blood, not where. From such a series a network learns what the network in
 service flagged in it, now that a reader saw blood there too: those slabs, as they are marked. Its other slabs
@@ -173,6 +173,6 @@ def _unmarked(patient: Entry) -> bool:
 def _flagged(path: Path, classifier: Classifier) -> Sample | None:
     """The sample with what the network flags in it as its mask; ``None`` where it flags nothing."""
     sample = Sample.read(path)
-    cuts = classifier.bundle.contents.cuts
-    mask = score(sample.volume, classifier.predict(sample.volume), cuts).mask
+    thresholds = classifier.bundle.contents.thresholds
+    mask = score(sample.volume, classifier.predict(sample.volume), thresholds).mask
     return Sample(sample.volume, mask) if mask.any() else None

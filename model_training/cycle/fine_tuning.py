@@ -1,9 +1,9 @@
 """A candidate whose networks go on from an earlier run's of the same folds: few and gentle epochs.
 
 The base data are trained on beside the hospital's, each source as often as any other
-(:mod:`model_training.learning.sampling`), so that what was learnt before is not forgotten. Cuts and
+(:mod:`model_training.learning.sampling`), so that what was learnt before is not forgotten. Thresholds and
 calibrations are chosen anew, out of fold: a fold's network and the one it goes on from never saw the patients
-of the fold. An urgency head is learnt anew where there are labels enough: one belongs to the network it was
+of the fold. A learned urgency is learnt anew where there are labels enough: one belongs to the network it was
 learnt on.
 """
 
@@ -22,7 +22,7 @@ from model_training.learning.conversion import Precision
 from model_training.learning.run import train_run
 from model_training.learning.train import SETTINGS, run_folder
 from model_training.shipping.export import export
-from model_training.shipping.learned_urgency import URGENCY_HEAD, enough, learn
+from model_training.shipping.learned_urgency import LEARNED_URGENCY, enough, learn
 
 DEFAULT = Path(__file__).with_name("fine_tuning.toml")
 CONFIG = "config.toml"
@@ -105,8 +105,8 @@ def fine_tuned(
     if not (run / EVALUATION).exists():
         _log.info("cycle: evaluation")
         evaluate(data, run, config)
-    if not (run / URGENCY_HEAD).exists() and _labels_enough(data):
-        _log.info("cycle: urgency head")
+    if not (run / LEARNED_URGENCY).exists() and _labels_enough(data):
+        _log.info("cycle: learned urgency")
         learn(data, run, config)
     write_report(run)
     _log.info("cycle: bundle")
@@ -124,6 +124,6 @@ def _labels_enough(data: Path) -> bool:
     try:
         enough([p.colour for p in labelled if p.colour is not None])
     except UnusableInputError as error:
-        _log.info("cycle: no urgency head: %s", error)
+        _log.info("cycle: no learned urgency: %s", error)
         return False
     return True

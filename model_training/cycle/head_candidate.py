@@ -1,7 +1,7 @@
-"""A candidate that changes the urgency head alone: the bundle in service with a head from specialists.
+"""A candidate that changes the learned urgency alone: the bundle in service with one from specialists.
 
-Network, cuts and calibrations stay. The network in service never saw the hospital's patients, so what it
-finds in them is as it would be in the next one, and no other network has to be trained to learn from it.
+Network, thresholds and calibrations stay. The network in service never saw the hospital's patients, so what
+it finds in them is as it would be in the next one, and no other network has to be trained to learn from it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from headct.findings.conclusion import find
-from headct.network.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Cuts, write_bundle
+from headct.network.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Thresholds, write_bundle
 from headct.network.classifier import Classifier
-from headct.triage.learned_urgency import UrgencyHead, features
+from headct.triage.learned_urgency import LearnedUrgency, features
 from headct.triage.rubric import Rubric, default_rubric
 from model_training.datasets.manifest import SPECIALIST, TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
@@ -22,7 +22,7 @@ from model_training.shipping.learned_urgency import Case, agreement, enough, fit
 
 
 def head_candidate(data: Path, in_service: Bundle, folder: Path, version: str) -> Bundle:
-    """Learn a head and write the bundle.
+    """Learn one and write the bundle.
 
     Learnt from are patients of the split's training and validation parts whom a specialist labelled and the
     network in service does not know. What the bundle says of its network's training stays true and stays.
@@ -46,25 +46,25 @@ def head_candidate(data: Path, in_service: Bundle, folder: Path, version: str) -
     ]
     enough([p.colour for p in labelled if p.colour is not None])
     contents = in_service.contents
-    cases = list(_cases(data, labelled, Classifier(in_service), contents.cuts, rubric))
-    head = replace(fit(cases), figures={**agreement(cases), "manifest_sha256": manifest.sha256})
-    # A head counts beside the rubric it was learnt beside.
-    contents = replace(contents, version=version, urgency_head=head, rubric_version=rubric.version)
+    cases = list(_cases(data, labelled, Classifier(in_service), contents.thresholds, rubric))
+    learned = replace(fit(cases), figures={**agreement(cases), "manifest_sha256": manifest.sha256})
+    # It counts beside the rubric it was learnt beside.
+    contents = replace(contents, version=version, learned_urgency=learned, rubric_version=rubric.version)
     return write_bundle(
         folder,
         contents,
         in_service.network.read_bytes(),
-        _card(in_service, head, version),
+        _card(in_service, learned, version),
         extra_files=_other(in_service),
     )
 
 
 def _cases(
-    data: Path, patients: Sequence[Entry], network: Classifier, cuts: Cuts, rubric: Rubric
+    data: Path, patients: Sequence[Entry], network: Classifier, thresholds: Thresholds, rubric: Rubric
 ) -> Iterator[Case]:
-    for patient in tqdm(patients, desc="urgency head", unit="patient"):
+    for patient in tqdm(patients, desc="learned urgency", unit="patient"):
         volume = Sample.read(sample_path(data, patient)).volume
-        bleeding, findings = find(volume, network.predict(volume), cuts, rubric)
+        bleeding, findings = find(volume, network.predict(volume), thresholds, rubric)
         if patient.colour is not None:
             yield Case(features(findings, bleeding.score), rubric.judge(findings), patient.colour)
 
@@ -79,24 +79,24 @@ def _other(bundle: Bundle) -> dict[str, bytes]:
     }
 
 
-def _card(in_service: Bundle, head: UrgencyHead, version: str) -> str:
+def _card(in_service: Bundle, learned: LearnedUrgency, version: str) -> str:
     """What is new, before the card of the bundle whose network this is."""
     name, before = in_service.contents.name, in_service.contents.version
     rows = [
         f"| {words} | {f['value']:.2f} | {f['low']:.2f} to {f['high']:.2f} |"
         for words, f in (
-            ("head", head.figures["weighted_kappa"]),
-            ("rubric", head.figures["weighted_kappa_of_rubric"]),
-            ("head minus rubric", head.figures["difference"]),
+            ("learned urgency", learned.figures["weighted_kappa"]),
+            ("rubric", learned.figures["weighted_kappa_of_rubric"]),
+            ("learned minus rubric", learned.figures["difference"]),
         )
     ]
-    labels = ", ".join(f"{colour} {count}" for colour, count in head.figures["labels"].items())
+    labels = ", ".join(f"{colour} {count}" for colour, count in learned.figures["labels"].items())
     return "\n".join(
         [
             f"# {name} {version}",
             "",
-            f"Network, cuts and calibrations of {name} {before}, whose card follows. New is the urgency"
-            f" head, learned from {head.patients} specialists' labels ({labels}); within what the rubric"
+            f"Network, thresholds and calibrations of {name} {before}, whose card follows. New is the urgency"
+            f" learned from {learned.patients} specialists' labels ({labels}); within what the rubric"
             " leaves open it gives the colour, and with it the probability of an alert. Figures of colours"
             " and alerts further down are of the rubric.",
             "",
@@ -106,8 +106,8 @@ def _card(in_service: Bundle, head: UrgencyHead, version: str) -> str:
             "|---|---|---|",
             *rows,
             "",
-            f"Of the specialists' alerts the head missed {head.figures['alerts_missed']}, the rubric"
-            f" {head.figures['alerts_missed_by_rubric']}.",
+            f"Of the specialists' alerts it missed {learned.figures['alerts_missed']}, the rubric"
+            f" {learned.figures['alerts_missed_by_rubric']}.",
             "",
             "---",
             "",

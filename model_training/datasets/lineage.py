@@ -1,6 +1,6 @@
 """Whom the networks of a cycle may know: everybody in the data of any cycle that they went on from.
 
-A patient may be left out of one cycle and be back in a later one; the weights know him all the same. So the
+A patient may be left out of one cycle and be back in a later one; the weights know them all the same. So the
 frozen data of a cycle say where each was, and which of their entries are a hospital's own: those are as its
 newest version has them, or not there.
 """
@@ -42,7 +42,7 @@ class Known:
     pictures: dict[str, Place] = field(default_factory=dict)
     """By digest of the pixels."""
     names: dict[str, Place] = field(default_factory=dict)
-    """By name of the patient: his in the data, and the hospital's for him."""
+    """By name of the patient: theirs in the data, and the hospital's for them."""
     hospital: dict[str, Own] = field(default_factory=dict)
     """By name of the entry."""
 

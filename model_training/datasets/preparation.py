@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A patient of a source with all that was found of him."""
+    """A patient of a source with all that was found of them."""
 
     source: str
     name: str

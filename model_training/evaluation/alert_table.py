@@ -25,11 +25,12 @@ def alert_table(
     reproduction: Mapping[str, Any] | None,
     specificity: float,
 ) -> list[dict[str, Any]]:
-    """One row a way, at a cut chosen on the other folds to leave the same share of patients without alert.
+    """One row a way, at a threshold chosen on the other folds to leave the same share of patients without
+    alert.
 
     AlexNet split by image has seen other pictures of each patient it is asked about: its row shows what that
-    does, not what the network can do. The main network has two rows: by its score at such a cut, as the
-    others, and by the colour the product would show, which has no cut of its own.
+    does, not what the network can do. The main network has two rows: by its score at such a threshold, as the
+    others, and by the colour the product would show, which has no threshold of its own.
 
     Args:
         cohort: all patients.

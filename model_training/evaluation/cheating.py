@@ -1,7 +1,7 @@
 """Does the network look at the blood? Two tests on pictures from which one thing was taken away.
 
 Erasing the bleed must make the patient look bleed-free; blanking everything outside the skull must change
-nothing. The out-of-fold networks judge, at cuts and calibrations chosen without the patient's fold.
+nothing. The out-of-fold networks judge, at thresholds and calibrations chosen without the patient's fold.
 """
 
 from collections.abc import Sequence
@@ -222,5 +222,5 @@ def _probabilities(scores: Array, points: Sequence[Sequence[OperatingPoint]]) ->
 
 
 def _flagged(scores: Array, points: Sequence[Sequence[OperatingPoint]]) -> Flags:
-    cuts = np.array([[point.cuts.haemorrhage for point in row] for row in points])
-    return np.array(scores >= cuts)
+    thresholds = np.array([[point.thresholds.haemorrhage for point in row] for row in points])
+    return np.array(scores >= thresholds)

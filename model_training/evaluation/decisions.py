@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from headct.findings.conclusion import find
 from headct.findings.measurement import measure
 from headct.findings.scoring import score
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.network.preprocessing import HeadVolume
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import Entry
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.judging import Change, Judged, Judges
-from model_training.evaluation.operating_points import VOXEL_CUTS, Scores
+from model_training.evaluation.operating_points import VOXEL_THRESHOLDS, Scores
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What the product would say at given cuts; each of shape (seeds, patients)."""
+    """What the product would say at given thresholds; each of shape (seeds, patients)."""
 
     flagged: NDArray[np.bool_]
     """Whether a bleed is among the findings."""
@@ -46,7 +46,7 @@ def out_of_fold(
         (patients,).
     """
     size = (len(seeds), len(patients))
-    scores, overlap = np.zeros(size), np.full((*size, len(VOXEL_CUTS)), np.nan)
+    scores, overlap = np.zeros(size), np.full((*size, len(VOXEL_THRESHOLDS)), np.nan)
     true_ml = np.zeros(len(patients))
     colours: list[Urgency | None] = [p.colour for p in patients]
     for s, i, judged in each(judges, patients, seeds):
@@ -55,12 +55,15 @@ def out_of_fold(
             colours[i] = _colour_of_mask(judged)
         if judged.patient.masked and judged.sample.mask.any():
             true_ml[i] = measured_ml(judged.sample.volume, judged.sample.mask)
-            overlap[s, i] = [dice(judged, cut) for cut in VOXEL_CUTS]
+            overlap[s, i] = [dice(judged, threshold) for threshold in VOXEL_THRESHOLDS]
     return Cohort(tuple(patients), tuple(colours)), Scores(scores, overlap), true_ml
 
 
 def decide(
-    judges: Judges, patients: Sequence[Entry], seeds: Sequence[int], cuts: Sequence[Sequence[Cuts]]
+    judges: Judges,
+    patients: Sequence[Entry],
+    seeds: Sequence[int],
+    thresholds: Sequence[Sequence[Thresholds]],
 ) -> Decisions:
     """What the product would say of every patient.
 
@@ -68,13 +71,13 @@ def decide(
         judges: the networks.
         patients: of the cross-validation.
         seeds: their numbers.
-        cuts: for each seed and patient.
+        thresholds: for each seed and patient.
     """
     size = (len(seeds), len(patients))
     flagged, colour, ml = np.zeros(size, bool), np.zeros(size, int), np.zeros(size)
     rubric = default_rubric()
     for s, i, judged in each(judges, patients, seeds):
-        bleeding, findings = find(judged.sample.volume, judged.probabilities, cuts[s][i], rubric)
+        bleeding, findings = find(judged.sample.volume, judged.probabilities, thresholds[s][i], rubric)
         flagged[s, i] = bleeding.mask.any()
         colour[s, i] = rubric.judge(findings).urgency
         ml[s, i] = measured_ml(judged.sample.volume, bleeding.mask)
@@ -98,8 +101,8 @@ def each(
 
 
 def bleed_score(judged: Judged) -> float:
-    """The patient's score, which needs no cut."""
-    return score(judged.sample.volume, judged.probabilities, Cuts(0.5, 0.0)).score
+    """The patient's score, which needs no threshold."""
+    return score(judged.sample.volume, judged.probabilities, Thresholds(0.5, 0.0)).score
 
 
 def measured_ml(volume: HeadVolume, mask: NDArray[np.bool_]) -> float:
@@ -113,9 +116,9 @@ def _colour_of_mask(judged: Judged) -> Urgency:
     return rubric.judge(measure(judged.sample.volume, judged.sample.mask, rubric.limits)).urgency
 
 
-def dice(judged: Judged, cut: float) -> float:
+def dice(judged: Judged, threshold: float) -> float:
     """Overlap of marked and true blood, 0 to 1; what lies in bone is not counted."""
     trusted = judged.sample.volume.hu <= default_rubric().limits.blood_max_hu
-    true, found = judged.sample.mask & trusted, (judged.probabilities >= cut) & trusted
+    true, found = judged.sample.mask & trusted, (judged.probabilities >= threshold) & trusted
     total = int(true.sum()) + int(found.sum())
     return 2.0 * int((true & found).sum()) / total if total else 1.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.errors import UnusableInputError
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import Entry, Manifest
@@ -26,7 +26,13 @@ from model_training.evaluation.data_description import describe_data
 from model_training.evaluation.decisions import Decisions, bleed_score, decide, network_name, out_of_fold
 from model_training.evaluation.judging import FINAL, Judges
 from model_training.evaluation.no_brain import baselines, no_brain_scores
-from model_training.evaluation.operating_points import VOXEL_CUTS, OperatingPoint, Scores, nested, shipped
+from model_training.evaluation.operating_points import (
+    VOXEL_THRESHOLDS,
+    OperatingPoint,
+    Scores,
+    nested,
+    shipped,
+)
 from model_training.evaluation.statistics import Array, share
 from model_training.evaluation.volumes import volumes
 from model_training.evaluation.worklist_simulation import simulate_worklist
@@ -56,15 +62,15 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
     seeds = _seeds(judges, config, manifest.folds, allow_partial)
     cohort, scores, true_ml = out_of_fold(judges, patients, seeds)
     ship, points = shipped(cohort, scores, config.specificity), nested(cohort, scores, config.specificity)
-    at_nested = decide(judges, patients, seeds, [[p.cuts for p in row] for row in points])
-    at_shipped = decide(judges, patients, seeds, [[ship.cuts] * len(patients)] * len(seeds))
+    at_nested = decide(judges, patients, seeds, [[p.thresholds for p in row] for row in points])
+    at_shipped = decide(judges, patients, seeds, [[ship.thresholds] * len(patients)] * len(seeds))
     known, without_brain = cohort.known, no_brain_scores(data, cohort)
     result = {
         **_about(manifest, cohort, config, seeds, ship),
         **_tasks(cohort, scores, points=points, at_nested=at_nested, at_shipped=at_shipped, seeds=seeds),
         "colours": figures.colours([c for c in cohort.colours if c is not None], at_nested.colour[:, known]),
-        "volumes": volumes(cohort, true_ml, at_nested.ml, _at_own_cut(points, scores)),
-        "external": _external(judges, manifest, seeds, ship.cuts),
+        "volumes": volumes(cohort, true_ml, at_nested.ml, _at_own_threshold(points, scores)),
+        "external": _external(judges, manifest, seeds, ship.thresholds),
         "baselines": baselines(cohort, scores.score, without_brain),
         "alert_table": alert_table(
             cohort,
@@ -104,7 +110,7 @@ def _about(
         "bleeding": int(cohort.bleeding.sum()),
         "sources": sorted({p.source for p in cohort.patients}),
         "data": describe_data(manifest),
-        "cuts": asdict(ship.cuts),
+        "cuts": asdict(ship.thresholds),
         "calibration": {"haemorrhage": asdict(ship.haemorrhage), "alert": asdict(ship.alert)},
     }
 
@@ -143,7 +149,7 @@ def _tasks(
 
 
 def check_patients(patients: Sequence[Entry]) -> None:
-    """In any fold left out, the others hold both kinds, so that cuts can be chosen.
+    """In any fold left out, the others hold both kinds, so that thresholds can be chosen.
 
     Raises:
         UnusableInputError: they do not.
@@ -183,14 +189,21 @@ def _calibrated(points: Sequence[Sequence[OperatingPoint]], scores: Scores, task
     )
 
 
-def _at_own_cut(points: Sequence[Sequence[OperatingPoint]], scores: Scores) -> Array:
-    """Dice of each patient at the voxel cut chosen without the patient's fold, shape (seeds, patients)."""
-    cut = np.array([[VOXEL_CUTS.index(point.cuts.voxel) for point in row] for row in points])
-    return np.take_along_axis(scores.dice, cut[:, :, None], axis=2)[:, :, 0]
+def _at_own_threshold(points: Sequence[Sequence[OperatingPoint]], scores: Scores) -> Array:
+    """Dice of each patient, (seeds, patients), at the voxel threshold chosen without the patient's fold."""
+    threshold = np.array(
+        [[VOXEL_THRESHOLDS.index(point.thresholds.voxel) for point in row] for row in points]
+    )
+    return np.take_along_axis(scores.dice, threshold[:, :, None], axis=2)[:, :, 0]
 
 
-def _external(judges: Judges, manifest: Manifest, seeds: Sequence[int], cuts: Cuts) -> dict[str, Any] | None:
-    """Sensitivity in bleeding patients of other sources, at the cut that ships, which they had no part in."""
+def _external(
+    judges: Judges, manifest: Manifest, seeds: Sequence[int], thresholds: Thresholds
+) -> dict[str, Any] | None:
+    """Sensitivity in bleeding patients of other sources, at the threshold that ships.
+
+    They had no part in choosing it.
+    """
     patients = [p for p in manifest.external if p.bleeding]
     if not patients:
         return None
@@ -205,15 +218,15 @@ def _external(judges: Judges, manifest: Manifest, seeds: Sequence[int], cuts: Cu
         "patients": len(patients),
         "sensitivity": None,
         "sensitivity_of_fold_networks": [
-            {"seed": seed, "fold": fold, **share(scores >= cuts.haemorrhage)}
+            {"seed": seed, "fold": fold, **share(scores >= thresholds.haemorrhage)}
             for (seed, fold), scores in of_folds.items()
         ],
-        "mean_sensitivity_of_fold_networks": share(every >= cuts.haemorrhage),
+        "mean_sensitivity_of_fold_networks": share(every >= thresholds.haemorrhage),
         "final_minus_fold_score_median": None,
     }
     if judges.has(final := f"seed-{judges.config.seeds[0]}/{FINAL}"):
         scores = _scores_of(judges, final, patients)
-        result["sensitivity"] = share(scores >= cuts.haemorrhage)
+        result["sensitivity"] = share(scores >= thresholds.haemorrhage)
         # Nobody here was trained on, so a difference is the networks', not the patients'.
         result["final_minus_fold_score_median"] = float(np.median(scores - every.mean(axis=0)))
     return result

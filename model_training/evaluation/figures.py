@@ -46,8 +46,8 @@ def task(
         truth: shape (patients,).
         scores: shape (seeds, patients), as all the following.
         probabilities: calibrated without the patient's fold.
-        nested: who is flagged at cuts chosen without the patient's fold.
-        shipped: who is flagged at the cuts that ship, which these patients had a part in.
+        nested: who is flagged at thresholds chosen without the patient's fold.
+        shipped: who is flagged at the thresholds that ship, which these patients had a part in.
         seeds: their numbers.
     """
     weights = resampled(truth)

@@ -1,8 +1,8 @@
-"""Cuts and calibrations, chosen on some patients and applied to others.
+"""Thresholds and calibrations, chosen on some patients and applied to others.
 
-What is nested: for each seed and fold, the voxel cut, the haemorrhage cut and both calibrations are chosen
-on the out-of-fold scores which that seed's networks gave to the patients of the *other* folds. Nothing of a
-held-out patient, neither label nor score, has a part in the cut that is applied to it.
+What is nested: for each seed and fold, the voxel threshold, the haemorrhage threshold and both calibrations
+are chosen on the out-of-fold scores which that seed's networks gave to the patients of the *other* folds.
+Nothing of a held-out patient, neither label nor score, has a part in the threshold that is applied to it.
 
 What is not: those other folds' networks were themselves trained on patients of the held-out fold (each of
 them leaves out its own fold alone), and the design of network, training and score was settled while looking
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.network.bundle import Calibration, Cuts
+from headct.network.bundle import Calibration, Thresholds
 from model_training.evaluation.cohort import Cohort, Flags
-from model_training.evaluation.statistics import cut_at_specificity, logistic
+from model_training.evaluation.statistics import logistic, threshold_at_specificity
 
-VOXEL_CUTS: tuple[float, ...] = tuple(np.round(np.arange(0.1, 0.95, 0.05), 2).tolist())
+VOXEL_THRESHOLDS: tuple[float, ...] = tuple(np.round(np.arange(0.1, 0.95, 0.05), 2).tolist())
 DICE_PLATEAU = 0.02
-"""Mean Dice hardly changes over a wide range of cuts; the highest within this of the best marks least
+"""Mean Dice hardly changes over a wide range of thresholds; the highest within this of the best marks least
 blood that is not there, and volumes decide the colour."""
 
 
@@ -30,7 +30,7 @@ blood that is not there, and volumes decide the colour."""
 class OperatingPoint:
     """All that is chosen after training."""
 
-    cuts: Cuts
+    thresholds: Thresholds
     haemorrhage: Calibration
     alert: Calibration
 
@@ -40,9 +40,10 @@ class Scores:
     """What the networks of each seed say of patients they were not trained on."""
 
     score: NDArray[np.float64]
-    """Bleed score (:mod:`headct.findings.scoring`), shape (seeds, patients); needs no cut."""
+    """Bleed score (:mod:`headct.findings.scoring`), shape (seeds, patients); needs no threshold."""
     dice: NDArray[np.float64]
-    """Dice at each of ``VOXEL_CUTS``, shape (seeds, patients, cuts); NaN without blood or without a mask."""
+    """Dice at each of ``VOXEL_THRESHOLDS``, shape (seeds, patients, thresholds); NaN without blood or
+    without a mask."""
 
 
 def choose(
@@ -55,14 +56,14 @@ def choose(
         scores: of all patients and seeds.
         chosen: patients to choose by, shape (patients,).
         seeds: indices of the seeds to choose by.
-        specificity: least share of bleed-free patients, of those chosen by, that the haemorrhage cut
+        specificity: least share of bleed-free patients, of those chosen by, that the haemorrhage threshold
             leaves alone.
     """
     part, score = cohort.only(chosen), scores.score[list(seeds)][:, chosen]
     dice = np.nanmean(scores.dice[list(seeds)][:, chosen], axis=(0, 1))
-    voxel = VOXEL_CUTS[int(np.flatnonzero(dice >= dice.max() - DICE_PLATEAU)[-1])]
+    voxel = VOXEL_THRESHOLDS[int(np.flatnonzero(dice >= dice.max() - DICE_PLATEAU)[-1])]
     return OperatingPoint(
-        Cuts(voxel, cut_at_specificity(part.bleeding, score, specificity)),
+        Thresholds(voxel, threshold_at_specificity(part.bleeding, score, specificity)),
         haemorrhage=logistic(part.bleeding, score),
         alert=logistic(part.alert[part.known], score[:, part.known]),
     )
@@ -88,10 +89,12 @@ def nested(cohort: Cohort, scores: Scores, specificity: float) -> list[list[Oper
 def nested_decisions(
     truth: Flags, fold: NDArray[np.int_], scores: NDArray[np.float64], specificity: float
 ) -> Flags:
-    """For any score: who reaches the cut that the other folds chose; (seeds, patients), as ``scores``."""
+    """For any score: who reaches the threshold that the other folds chose; of the shape of ``scores``."""
     said = np.zeros(scores.shape, bool)
     for seed, score in enumerate(scores):
         for held_out in set(fold.tolist()):
             others, own = fold != held_out, fold == held_out
-            said[seed, own] = score[own] >= cut_at_specificity(truth[others], score[others], specificity)
+            said[seed, own] = score[own] >= threshold_at_specificity(
+                truth[others], score[others], specificity
+            )
     return said

@@ -77,7 +77,7 @@ def operating_curves(
                 fmt="D",
                 color=ORANGE,
                 capsize=4,
-                label="at the nested cut",
+                label="at the nested threshold",
             )
         axes.set(xlabel="1 - specificity", ylabel="sensitivity")
 
@@ -92,7 +92,7 @@ def precision_recall(
     def draw(axes: Axes, name: str, task: Mapping[str, Any]) -> None:
         for line, curve in zip(_cycled(LINES), task["precision_recall"], strict=False):
             recall, precision = np.array(curve["recall"]), np.array(curve["precision"])
-            # Below the highest cut that finds everybody, precision only falls towards chance.
+            # Below the highest threshold that finds everybody, precision only falls towards chance.
             useful = slice(int(np.flatnonzero(recall == recall.max())[-1]), None)
             axes.step(
                 recall[useful],
@@ -149,7 +149,7 @@ def roc_on_grid(truth: Array, scores: Array, weights: Array) -> Array:
 
 
 def precision_on_grid(truth: Array, scores: Array, weights: Array) -> Array:
-    """Precision at the highest cut that reaches each recall of the grid, shape (draws, grid)."""
+    """Precision at the highest threshold that reaches each recall of the grid, shape (draws, grid)."""
     hits, alarms = _called(truth, scores, weights)
     called = hits + alarms
     precision = np.divide(hits, called, out=np.ones_like(hits), where=called > 0)

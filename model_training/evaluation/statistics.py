@@ -207,8 +207,8 @@ def at_prevalence(sensitivity: Figure, specificity: Figure, prevalence: float) -
     return figures
 
 
-def cut_at_specificity(truth: ArrayLike, scores: ArrayLike, specificity: float) -> float:
-    """The cut that leaves at least this share of true negatives below it, midway to the next score.
+def threshold_at_specificity(truth: ArrayLike, scores: ArrayLike, specificity: float) -> float:
+    """The threshold that leaves at least this share of true negatives below it, midway to the next score.
 
     Args:
         truth: shape (patients,).

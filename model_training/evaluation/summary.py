@@ -46,7 +46,7 @@ def _rows(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             yield _row(f"{words}: area under the curve", baseline[task]["auc"])
             yield _row("  network minus that", baseline[task]["main_minus_baseline"])
     erased, blanked = evaluation["cheating"]["erased"], evaluation["cheating"]["outside_blanked"]
-    yield _row("bleed erased: patients below the cut", erased["below_cut"])
+    yield _row("bleed erased: patients below the threshold", erased["below_cut"])
     yield _row("  area under the curve left", erased["auc_after"])
     yield _row("outside blanked: area under the curve", blanked["auc"])
     yield _row("  change", blanked["difference"])

@@ -9,7 +9,7 @@ from model_training.evaluation.statistics import Array, interval, mean, median, 
 
 
 def volumes(cohort: Cohort, true_ml: Array, found_ml: Array, dice: Array) -> dict[str, Any]:
-    """Dice and volume error, both at nested cuts.
+    """Dice and volume error, both at nested thresholds.
 
     Dice is of all that the network marks, flagged or not; the volume is what the product would state, so 0 of
     a patient it misses. Millilitres are given only of patients whose pixel spacing can be trusted.

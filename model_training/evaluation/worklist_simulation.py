@@ -285,7 +285,7 @@ def _simulate(scenario: Scenario, counts: OperatingPoint, random: Random) -> dic
 
 
 def _month(scenario: Scenario, point: OperatingPoint, random: Random) -> dict[str, Any]:
-    """Waiting times of one month, by who the patient is and what was said of him."""
+    """Waiting times of one month, by who the patient is and what was said of them."""
     cases, before, after = [], [np.zeros(0)], [np.zeros(0)]
     for _ in range(scenario.shifts):
         shift = draw_shift(scenario, point, random)

@@ -189,7 +189,7 @@ class Share(Endpoint):
 
     def _stopped(self, gained: NDArray[np.int_], lost: NDArray[np.int_]) -> NDArray[np.bool_]:
         n = self.patients
-        # The bounds of Tango's interval are where his statistic passes z: no need to find them.
+        # The bounds of Tango's interval are where the statistic passes z: no need to find them.
         not_worse = score_statistic(gained, lost, n, -self.margin.margin) > self.z
         worse = score_statistic(gained, lost, n, 0.0) < -self.z
         return stopped(not_worse, worse, (gained - lost) / n, self.margin)

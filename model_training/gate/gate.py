@@ -134,7 +134,7 @@ def gate(candidate: Path, in_service: Path, data: Path, rules: Rules, seed: int 
         _speed(old_classifier, new_classifier, volume, rules.limits),
         _own_figures(new, rules.limits),
         _answers(cases),
-        _head(old, new),
+        _learned_urgency(old, new),
     )
     compared = endpoints(cases, rules, seed)
     return Verdict(
@@ -193,11 +193,14 @@ def _answers(cases: Sequence[Case]) -> Check:
     return Check("answers", not failed, f"it gives no usable answer for {failed} of {len(cases)} patients")
 
 
-def _head(old: Bundle, new: Bundle) -> Check:
+def _learned_urgency(old: Bundle, new: Bundle) -> Check:
     """Specialists' labels that are in service are not lost unnoticed."""
-    has = ["no urgency head" if b.contents.urgency_head is None else "an urgency head" for b in (new, old)]
-    words = f"it brings {has[0]}, the one in service has {has[1]}"
-    return Check("urgency head", has != ["no urgency head", "an urgency head"], words)
+    brings, has = (
+        "no learned urgency" if bundle.contents.learned_urgency is None else "a learned urgency"
+        for bundle in (new, old)
+    )
+    lost = new.contents.learned_urgency is None and old.contents.learned_urgency is not None
+    return Check("learned urgency", not lost, f"it brings {brings}, the one in service has {has}")
 
 
 def _identity(bundle: Bundle) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def trained_on(bundle: Bundle, manifest: Manifest, role: str) -> dict[str, str]:
 def judge(
     data: Path, patients: Sequence[Entry], in_service: Classifier, candidate: Classifier, rubric: Rubric
 ) -> list[Case]:
-    """Both bundles' answers for each patient, at each bundle's own cuts."""
+    """Both bundles' answers for each patient, at each bundle's own thresholds."""
     cases = []
     for patient in tqdm(patients, desc="gate", unit="patient"):
         sample = Sample.read(sample_path(data, patient))

@@ -27,9 +27,9 @@ def _opening(v: Verdict) -> Iterator[str]:
     yield ""
     yield (
         f"{len(v.cases)} patients neither was trained on, {bleeding} of them bleeding; data"
-        f" {v.manifest_sha256[:12]}. Each judged by both bundles, each at its own cuts. Trained on means the"
-        " network: in cuts and calibrations, chosen on scores of other networks, these patients may have had"
-        " a part."
+        f" {v.manifest_sha256[:12]}. Each judged by both bundles, each at its own thresholds. Trained on"
+        " means the network: in thresholds and calibrations, chosen on scores of other networks, these"
+        " patients may have had a part."
     )
     for why, count in v.selection.left_out.items():
         yield f"Left out: {count} patients, as {why}."

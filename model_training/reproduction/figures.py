@@ -6,7 +6,7 @@
      "patients": n, "pictures": n, "colours": {"GREEN": patients, ...},
      "colours_by": {"provisional": patients, ...},
      "by_image" and "by_patient": {TASK: {
-        "scores": {patient: mean probability of his eight pictures},
+        "scores": {patient: mean probability of their eight images},
         "patients", "positive": counts,
         "picture_accuracy": FIGURE   # the likelier class is the patient's own
         "accuracy", "sensitivity", "specificity": FIGURE of patients, mean probability at least 0.5

@@ -67,5 +67,5 @@ class Pictures:
 
 
 def of_each_picture(of_patients: NDArray[np.generic]) -> NDArray[np.generic]:
-    """What holds of a patient holds of his eight pictures: the project labelled them so."""
+    """What holds of a patient holds of their eight images: the project labelled them so."""
     return np.repeat(of_patients, BASELINE_SLICES, axis=0)

@@ -13,8 +13,8 @@ from headct.network.bundle import (
     Bundle,
     BundleContents,
     Calibration,
-    Cuts,
     InputContract,
+    Thresholds,
     TrainingData,
     write_bundle,
 )
@@ -30,7 +30,7 @@ from model_training.learning.conversion import Precision, convert_all
 from model_training.learning.train import run_folder, trained
 from model_training.shipping import precisions
 from model_training.shipping.judging_time import REPEATS, judging_time
-from model_training.shipping.learned_urgency import load_urgency_head
+from model_training.shipping.learned_urgency import load_learned_urgency
 from model_training.shipping.model_card import figures, model_card
 from model_training.shipping.precisions import RULE, Row, agreement, choose, refusal
 from model_training.shipping.reference import training_reference
@@ -83,7 +83,7 @@ def export(
         data, run, version, manifest=manifest, learnt_from=learnt_from, evaluation=evaluation
     )
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
-    agreements = {p: agreement(file, network, samples, contents.cuts) for p, file in exported.items()}
+    agreements = {p: agreement(file, network, samples, contents.thresholds) for p, file in exported.items()}
     refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
     if precision and refused[precision]:
         raise ExportError(refused[precision])
@@ -144,7 +144,7 @@ def _contents(
     return BundleContents(
         name=NAME,
         version=version,
-        cuts=Cuts(**evaluation["cuts"]),
+        thresholds=Thresholds(**evaluation["cuts"]),
         haemorrhage=Calibration(**evaluation["calibration"]["haemorrhage"]),
         alert=Calibration(**evaluation["calibration"]["alert"]),
         rubric_version=evaluation["rubric"],
@@ -157,7 +157,7 @@ def _contents(
         ),
         licence=_licence(manifest, learnt_from),
         input=InputContract(),
-        urgency_head=load_urgency_head(run),
+        learned_urgency=load_learned_urgency(run),
         reference=training_reference(data, learnt_from, evaluation),
     )
 
@@ -167,13 +167,13 @@ def _accuracy(
 ) -> dict[Precision, dict[str, dict[str, Figure]]]:
     """Figures and losses of each precision on the patients of the cross-validation."""
     patients = Manifest.read(data).in_folds
-    cuts = Cuts(**evaluation["cuts"])
+    thresholds = Thresholds(**evaluation["cuts"])
     colours = [evaluation["scores"][p.patient]["rubric_colour"] for p in patients]
     return precisions.accuracy(
-        precisions.out_of_fold(data, run, config, evaluation["seeds"], cuts.voxel),
+        precisions.out_of_fold(data, run, config, evaluation["seeds"], thresholds.voxel),
         bleeding=np.array([p.bleeding for p in patients]),
         alert=np.array([c is not None and Urgency[c].alert for c in colours]),
-        haemorrhage_cut=cuts.haemorrhage,
+        haemorrhage_threshold=thresholds.haemorrhage,
     )
 
 

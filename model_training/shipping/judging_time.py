@@ -48,7 +48,7 @@ def judging_time(
 
     Args:
         networks: ``.tflite`` files.
-        contents: what they are run with: cuts, input.
+        contents: what they are run with: thresholds, input.
         repeats: rounds; one more goes before to warm up.
 
     Raises:

@@ -1,7 +1,7 @@
-"""A learned urgency head from specialists' labels: fitted, cross-validated, and kept in the run folder.
+"""A learned urgency from specialists' labels: fitted, cross-validated, and kept in the run folder.
 
 Without enough of them there is none and the rubric decides. Provisional colours are never fitted to: they
-come from the rubric, and a head would learn the rubric back.
+come from the rubric, and it would learn the rubric back.
 """
 
 import json
@@ -16,9 +16,9 @@ from scipy import optimize, special
 
 from headct.errors import UnusableInputError
 from headct.findings.conclusion import find
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.terms.urgency import Urgency
-from headct.triage.learned_urgency import FEATURES, UrgencyHead, features
+from headct.triage.learned_urgency import FEATURES, LearnedUrgency, features
 from headct.triage.rubric import Judgement, Rubric, default_rubric
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
 from model_training.evaluation.evaluate import EVALUATION
@@ -26,18 +26,18 @@ from model_training.evaluation.judging import Judges
 from model_training.evaluation.statistics import interval, resampled, weighted_kappa
 from model_training.learning.config import TrainingConfig
 
-URGENCY_HEAD = "urgency_head.json"
+LEARNED_URGENCY = "urgency_head.json"
 FEWEST = 40
-"""Labelled patients from which on a head is fitted; ours. In simulation (the specialist of the tests) six
-heads from 40 labels each reached a weighted kappa of 0.68 to 0.73 and six from 300 labels 0.75 to 0.76, where
+"""Labelled patients from which on one is fitted; ours. In simulation (the specialist of the tests) six
+fitted to 40 labels each reached a weighted kappa of 0.68 to 0.73 and six from 300 labels 0.75 to 0.76, where
 the specialist's own rule reached 0.76 and a rubric that goes by another criterion 0.63. What real labels were
-worth is in the figures of every head; see :func:`agreement`."""
+worth is in the figures of each; see :func:`agreement`."""
 FEWEST_OF_A_COLOUR = 5
-"""GREEN, YELLOW, and RED with BLACK need as many; BLACK with fewer counts as RED, and such a head never
+"""GREEN, YELLOW, and RED with BLACK need as many; BLACK with fewer counts as RED, and such a one never
 says BLACK."""
 PENALTIES = (1.0, 5.0, 25.0)
 """Ridge penalties on coefficients of features in standard deviations; one is chosen by cross-validation."""
-CUTS = tuple(np.round(np.arange(0.5, 0.04, -0.05), 2).tolist())
+PROBABILITY_THRESHOLDS = tuple(np.round(np.arange(0.5, 0.04, -0.05), 2).tolist())
 """From which probability an urgency is given; the highest that misses no more alerts than the rubric."""
 FOLDS = 5
 _TINY = 1e-12
@@ -45,7 +45,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A patient with a specialist's urgency, as networks saw him that were not trained on him."""
+    """A patient with a specialist's urgency, as networks saw them that were not trained on them."""
 
     values: NDArray[np.float64]
     """Shape (len(FEATURES),), see :func:`headct.triage.learned_urgency.features`."""
@@ -53,10 +53,10 @@ class Case:
     urgency: Urgency
 
 
-def learn(data: Path, run: Path, config: TrainingConfig) -> UrgencyHead:
-    """Fit a head to the specialists' labels of a run that was evaluated, and keep it in the run folder.
+def learn(data: Path, run: Path, config: TrainingConfig) -> LearnedUrgency:
+    """Fit one to the specialists' labels of a run that was evaluated, and keep it in the run folder.
 
-    Features come from the networks of the folds, so each patient's from one not trained on him. Patients of
+    Features come from the networks of the folds, so each patient's from one not trained on them. Patients of
     the test part stay out: the gate compares bundles on them.
 
     Raises:
@@ -72,34 +72,36 @@ def learn(data: Path, run: Path, config: TrainingConfig) -> UrgencyHead:
             f"{run} was evaluated on other data or with another rubric: evaluate it again"
         )
     cases = list(
-        _cases(manifest, Judges(data, run, config), config.seeds[0], Cuts(**figures["cuts"]), rubric)
+        _cases(manifest, Judges(data, run, config), config.seeds[0], Thresholds(**figures["cuts"]), rubric)
     )
-    head = replace(fit(cases), figures=agreement(cases))
-    body = {"rubric": rubric.version, "manifest_sha256": manifest.sha256, **head.to_json()}
-    (run / URGENCY_HEAD).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    return head
+    learned = replace(fit(cases), figures=agreement(cases))
+    body = {"rubric": rubric.version, "manifest_sha256": manifest.sha256, **learned.to_json()}
+    (run / LEARNED_URGENCY).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    return learned
 
 
-def load_urgency_head(run: Path) -> UrgencyHead | None:
-    """The head of a run; ``None`` where none was learnt.
+def load_learned_urgency(run: Path) -> LearnedUrgency | None:
+    """That of a run; ``None`` where none was learnt.
 
     Raises:
         UnusableInputError: the file is damaged, or was learnt beside another version of the rubric.
     """
-    path = run / URGENCY_HEAD
+    path = run / LEARNED_URGENCY
     if not path.exists():
         return None
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        head, rubric = UrgencyHead.from_json(body), body["rubric"]
+        learned, rubric = LearnedUrgency.from_json(body), body["rubric"]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UnusableInputError(f"{path} holds no urgency head: run headct-train urgency-head") from error
+        raise UnusableInputError(f"{path} holds no learned urgency: run headct-train urgency-head") from error
     if rubric != default_rubric().version:
         raise UnusableInputError(f"{path} was learnt beside another rubric: run headct-train urgency-head")
-    return head
+    return learned
 
 
-def _cases(manifest: Manifest, judges: Judges, seed: int, cuts: Cuts, rubric: Rubric) -> Iterator[Case]:
+def _cases(
+    manifest: Manifest, judges: Judges, seed: int, thresholds: Thresholds, rubric: Rubric
+) -> Iterator[Case]:
     labelled = [p for p in manifest.in_folds if p.urgency_by == SPECIALIST and p.split != TEST]
     enough(tuple(p.colour for p in labelled if p.colour is not None))
     for fold in sorted({p.fold for p in labelled if p.fold is not None}):
@@ -107,17 +109,17 @@ def _cases(manifest: Manifest, judges: Judges, seed: int, cuts: Cuts, rubric: Ru
         for judged in judges.judge(f"seed-{seed}/fold-{fold}", members):
             colour, volume = judged.patient.colour, judged.sample.volume
             if colour is not None:
-                bleeding, findings = find(volume, judged.probabilities, cuts, rubric)
+                bleeding, findings = find(volume, judged.probabilities, thresholds, rubric)
                 yield Case(features(findings, bleeding.score), rubric.judge(findings), colour)
 
 
-def fit(cases: Sequence[Case]) -> UrgencyHead:
+def fit(cases: Sequence[Case]) -> LearnedUrgency:
     """Proportional odds by penalised maximum likelihood, no coefficient below 0.
 
-    Penalty and cut are chosen by cross-validation within ``cases``: the penalty by the likelihood of the
-    patients left out, the cut so that on them no more of the specialists' alerts are missed than by the
-    rubric. The logarithm of the likelihood is concave (Pratt, J Am Stat Assoc 1981;76:103-106), so there is
-    one maximum.
+    Penalty and threshold are chosen by cross-validation within ``cases``: the penalty by the likelihood of
+    the patients left out, the threshold so that on them no more of the specialists' alerts are missed than by
+    the rubric. The logarithm of the likelihood is concave (Pratt, J Am Stat Assoc 1981;76:103-106), so there
+    is one maximum.
 
     Raises:
         UnusableInputError: too few patients, in all or of a colour.
@@ -127,28 +129,28 @@ def fit(cases: Sequence[Case]) -> UrgencyHead:
 
 
 def agreement(cases: Sequence[Case], folds: int = FOLDS) -> dict[str, Any]:
-    """Agreement with the specialists, of heads that never saw the patient and of the rubric on the same ones.
+    """Agreement with the specialists, fitted without the patient, and of the rubric on the same ones.
 
-    Nested: penalty and cut of each fold's head are chosen without its patients. Quadratic weighted kappa
-    with 95 % bootstrap intervals; ``difference`` is head minus rubric, paired.
+    Nested: penalty and threshold of each fold's are chosen without its patients. Quadratic weighted
+    kappa with 95 % bootstrap intervals; ``difference`` is learned minus rubric, paired.
     """
     found, alert = np.zeros(len(cases), int), np.zeros(len(cases))
     for inside, others in _folds(cases, folds):
-        head = _chosen(others, _levels(cases))
+        learned = _chosen(others, _levels(cases))
         for i in inside:
-            found[i] = head.judge(cases[i].values, cases[i].by_rubric)
-            alert[i] = head.alert(cases[i].values)
+            found[i] = learned.judge(cases[i].values, cases[i].by_rubric)
+            alert[i] = learned.alert(cases[i].values)
     true = np.array([c.urgency for c in cases], int)
     rubric = np.array([c.by_rubric.urgency for c in cases], int)
     is_alert = true >= Urgency.RED
     weights = resampled(is_alert)
-    by_head, by_rubric = (weighted_kappa(true, said, len(Urgency)) for said in (found, rubric))
+    by_learned, by_rubric = (weighted_kappa(true, said, len(Urgency)) for said in (found, rubric))
     return {
         "patients": len(cases),
         "labels": {u.name: int((true == u).sum()) for u in Urgency},
-        "weighted_kappa": interval(by_head, weights),
+        "weighted_kappa": interval(by_learned, weights),
         "weighted_kappa_of_rubric": interval(by_rubric, weights),
-        "difference": interval(lambda w: by_head(w) - by_rubric(w), weights),
+        "difference": interval(lambda w: by_learned(w) - by_rubric(w), weights),
         "alerts_missed": int((is_alert & (found < Urgency.RED)).sum()),
         "alerts_missed_by_rubric": int((is_alert & (rubric < Urgency.RED)).sum()),
         "brier_of_alert": float(np.mean((alert - is_alert) ** 2)),
@@ -156,14 +158,14 @@ def agreement(cases: Sequence[Case], folds: int = FOLDS) -> dict[str, Any]:
 
 
 def enough(labels: Sequence[Urgency]) -> None:
-    """Refuse what no head can be learnt from.
+    """Refuse what none can be learnt from.
 
     Raises:
         UnusableInputError: too few labels, in all or of a colour.
     """
     if len(labels) < FEWEST:
         raise UnusableInputError(
-            f"{len(labels)} patients are labelled by a specialist; an urgency head needs {FEWEST}, and"
+            f"{len(labels)} patients are labelled by a specialist; a learned urgency needs {FEWEST}, and"
             " provisional colours do not count"
         )
     groups = {
@@ -174,7 +176,7 @@ def enough(labels: Sequence[Urgency]) -> None:
     for name, colours in groups.items():
         if (count := sum(label in colours for label in labels)) < FEWEST_OF_A_COLOUR:
             raise UnusableInputError(
-                f"{count} patients are labelled {name} by a specialist; an urgency head needs"
+                f"{count} patients are labelled {name} by a specialist; a learned urgency needs"
                 f" {FEWEST_OF_A_COLOUR} of each"
             )
 
@@ -196,39 +198,44 @@ def _folds(cases: Sequence[Case], folds: int) -> Iterator[tuple[list[int], list[
         yield inside, [c for i, c in enumerate(cases) if i not in inside]
 
 
-def _chosen(cases: Sequence[Case], levels: int) -> UrgencyHead:
-    """The fit at the penalty and with the cut that patients left out of fits choose."""
+def _chosen(cases: Sequence[Case], levels: int) -> LearnedUrgency:
+    """The fit at the penalty and with the threshold that patients left out of fits choose."""
     rows, classes = np.arange(len(cases)), _classes(cases, levels)
     best, penalty, left_out = -np.inf, PENALTIES[-1], np.zeros((len(cases), len(Urgency)))
     for candidate in reversed(PENALTIES):
         at_least = np.zeros((len(cases), len(Urgency) + 1))
         for inside, others in _folds(cases, FOLDS):
-            head = _fit(others, candidate, levels)
-            at_least[inside, :-1] = head.at_least([cases[i].values for i in inside])
+            learned = _fit(others, candidate, levels)
+            at_least[inside, :-1] = learned.at_least([cases[i].values for i in inside])
         told = at_least[rows, classes] - at_least[rows, classes + 1]
         likelihood = float(np.log(np.maximum(told, _TINY)).sum())
         if likelihood > best:
             best, penalty, left_out = likelihood, candidate, at_least
-    return replace(_fit(cases, penalty, levels), cut=_cut(cases, left_out))
+    return replace(
+        _fit(cases, penalty, levels), probability_threshold=_probability_threshold(cases, left_out)
+    )
 
 
-def _cut(cases: Sequence[Case], at_least: NDArray[np.float64]) -> float:
-    """The highest cut at which patients left out of the fit keep as many alerts as the rubric gives them."""
+def _probability_threshold(cases: Sequence[Case], at_least: NDArray[np.float64]) -> float:
+    """The highest at which patients left out of the fit keep as many alerts as the rubric gives them."""
     alerts = [i for i, c in enumerate(cases) if c.urgency.alert]
     by_rubric = sum(cases[i].by_rubric.urgency.alert for i in alerts)
-    for cut in CUTS:
-        # As the head judges: an alert needs something flagged, and the rubric's BLACK stays one.
+    for probability_threshold in PROBABILITY_THRESHOLDS:
+        # As it judges: an alert needs something flagged, and the rubric's BLACK stays one.
         found = sum(
             cases[i].by_rubric.urgency is Urgency.BLACK
-            or (cases[i].by_rubric.urgency > Urgency.GREEN and at_least[i, Urgency.RED] >= cut)
+            or (
+                cases[i].by_rubric.urgency > Urgency.GREEN
+                and at_least[i, Urgency.RED] >= probability_threshold
+            )
             for i in alerts
         )
         if found >= by_rubric:
-            return float(cut)
-    return float(CUTS[-1])
+            return float(probability_threshold)
+    return float(PROBABILITY_THRESHOLDS[-1])
 
 
-def _fit(cases: Sequence[Case], penalty: float, levels: int) -> UrgencyHead:
+def _fit(cases: Sequence[Case], penalty: float, levels: int) -> LearnedUrgency:
     """One fit at one penalty; thresholds as the first one and steps of at least nothing."""
     values, classes = np.array([c.values for c in cases]), _classes(cases, levels)
     scale = values.std(axis=0)
@@ -264,4 +271,6 @@ def _fit(cases: Sequence[Case], penalty: float, levels: int) -> UrgencyHead:
     found[1:] = np.maximum(found[1:], 0.0)  # a bound may be overstepped by a rounding error
     coefficients = found[levels:] / scale
     thresholds = np.cumsum(found[:levels]) + coefficients @ centre
-    return UrgencyHead(tuple(coefficients.tolist()), tuple(thresholds.tolist()), float(CUTS[0]), len(cases))
+    return LearnedUrgency(
+        tuple(coefficients.tolist()), tuple(thresholds.tolist()), float(PROBABILITY_THRESHOLDS[0]), len(cases)
+    )

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from headct.errors import ExportError
 from headct.findings.scoring import score
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
@@ -37,7 +37,7 @@ LARGEST_MB = 10.0
 AUC_LOSS = 0.005
 """Largest loss of area under the curve, haemorrhage or alert, against float32."""
 RATE_LOSS = 0.02
-"""Largest loss of sensitivity or specificity at the shipped cut against float32: one patient of fifty."""
+"""Largest loss of sensitivity or specificity at the shipped threshold, against float32: one patient in 50."""
 SAME_SPEED = 0.1
 """Times that differ by less than this share count as equal; the smaller file then ships."""
 
@@ -51,7 +51,7 @@ class Agreement:
 
     patients: int
     mask_dice: float
-    """Over all voxels that either puts above the voxel cut."""
+    """Over all voxels that either puts above the voxel threshold."""
     largest_difference: float
     """Of a voxel's probability."""
     mean_difference: float
@@ -76,7 +76,7 @@ def representative(data: Path, patients: Sequence[Entry]) -> NDArray[np.float32]
     return np.concatenate(chosen)
 
 
-def agreement(exported: bytes, network: Any, samples: Sequence[Sample], cuts: Cuts) -> Agreement:
+def agreement(exported: bytes, network: Any, samples: Sequence[Sample], thresholds: Thresholds) -> Agreement:
     """Run both networks on the same heads, as the product runs them."""
     run = runtime(exported)
     both = total = 0
@@ -84,13 +84,13 @@ def agreement(exported: bytes, network: Any, samples: Sequence[Sample], cuts: Cu
     for sample in samples:
         slabs = stacked(sample.volume.hu)
         found, original = (in_batches(f, slabs)[..., 0] for f in (run, network.predict_on_batch))
-        mask, original_mask = found >= cuts.voxel, original >= cuts.voxel
+        mask, original_mask = found >= thresholds.voxel, original >= thresholds.voxel
         both += int((mask & original_mask).sum())
         total += int(mask.sum()) + int(original_mask.sum())
         difference = np.abs(found - original)
         largest = max(largest, float(difference.max()))
         differences.append(float(difference.mean()))
-        ours, theirs = (score(sample.volume, p, cuts).score for p in (found, original))
+        ours, theirs = (score(sample.volume, p, thresholds).score for p in (found, original))
         scores.append(abs(ours - theirs))
     if not total:
         raise ExportError("neither network marks anything in the heads they are compared on")
@@ -132,7 +132,7 @@ class OutOfFold:
 
 
 def out_of_fold(
-    data: Path, run: Path, config: TrainingConfig, seeds: Sequence[int], voxel_cut: float
+    data: Path, run: Path, config: TrainingConfig, seeds: Sequence[int], voxel_threshold: float
 ) -> dict[Precision, OutOfFold]:
     """Convert every fold's network in every precision and judge the patients it was not trained on."""
     manifest = Manifest.read(data)
@@ -152,9 +152,11 @@ def out_of_fold(
             slabs = stacked(sample.volume.hu)
             for precision, judge in judges.items():
                 found = in_batches(judge, slabs)[..., 0]
-                said[precision].scores[s, i] = score(sample.volume, found, Cuts(voxel_cut, 0.0)).score
+                said[precision].scores[s, i] = score(
+                    sample.volume, found, Thresholds(voxel_threshold, 0.0)
+                ).score
                 if patient.bleeding and patient.masked:
-                    said[precision].dice[s, i] = dice(Judged(patient, sample, found), voxel_cut)
+                    said[precision].dice[s, i] = dice(Judged(patient, sample, found), voxel_threshold)
     return said
 
 
@@ -162,7 +164,7 @@ def accuracy(
     said: Mapping[Precision, OutOfFold],
     bleeding: NDArray[np.bool_],
     alert: NDArray[np.bool_],
-    haemorrhage_cut: float,
+    haemorrhage_threshold: float,
 ) -> dict[Precision, dict[str, dict[str, Figure]]]:
     """Figures of each precision and what it loses against float32, patient by patient (paired intervals).
 
@@ -170,7 +172,7 @@ def accuracy(
         said: of every precision.
         bleeding: truth, shape (patients,).
         alert: truth of the alert, the same shape.
-        haemorrhage_cut: the cut that ships; chosen on float32 scores of the same patients, so the rates
+        haemorrhage_cut: the threshold that ships; chosen on float32 scores of the same patients, so the rates
             compare precisions and are no estimate of what the bundle is worth.
 
     Returns:
@@ -181,7 +183,7 @@ def accuracy(
 
     def statistics(one: OutOfFold) -> dict[str, tuple[Statistic, NDArray[np.bool_]]]:
         """Each with the strata its patients are drawn from."""
-        flagged = one.scores >= haemorrhage_cut
+        flagged = one.scores >= haemorrhage_threshold
         return {
             "auc_haemorrhage": (auc(bleeding, one.scores), bleeding),
             "auc_alert": (auc(alert, one.scores), alert),

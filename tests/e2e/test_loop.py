@@ -175,7 +175,7 @@ def test_from_arrival_to_the_next_model_and_back(
     )
     assert passed.exit_code == 0, passed.output
     candidate = load_bundle(tmp_path / "models" / f"{shipped.contents.name}-9.2")
-    assert candidate.contents.urgency_head is not None
+    assert candidate.contents.learned_urgency is not None
     hospital.post(f"models/{candidate.folder.name}/activate", "tester", **now(orthanc))
     after = hospital.send(drawn("intracerebral", 902, tmp_path / "after"))
     assert hospital.judged_by(after) == candidate.folder.name

@@ -32,8 +32,10 @@ PEOPLE = {
 def with_other_cuts(folder: Path, version: str) -> Bundle:
     """The model that ships, under another version: it wants more blood before it calls a bleed."""
     shipped = load_bundle(default_bundle())
-    cuts = replace(shipped.contents.cuts, haemorrhage=shipped.contents.cuts.haemorrhage + 0.05)
-    contents = replace(shipped.contents, version=version, cuts=cuts)
+    thresholds = replace(
+        shipped.contents.thresholds, haemorrhage=shipped.contents.thresholds.haemorrhage + 0.05
+    )
+    contents = replace(shipped.contents, version=version, thresholds=thresholds)
     path = folder / f"{contents.name}-{contents.version}"
     return write_bundle(path, contents, shipped.network.read_bytes(), "# Other cuts\n\nFor tests alone.\n")
 

@@ -10,7 +10,7 @@ from drawn_heads import BLOOD, ball, whole_head, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.network.classifier import Classifier
 from headct.network.preprocessing import head_volume
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
@@ -133,7 +133,9 @@ def test_a_network_that_sees_nothing_at_all(bleeding, bundle):
 
 
 def test_under_the_haemorrhage_cut_nothing_is_flagged(bleeding, tmp_path):
-    strict = Classifier(threshold_bundle(tmp_path / "strict", cuts=Cuts(voxel=0.5, haemorrhage=1e9)))
+    strict = Classifier(
+        threshold_bundle(tmp_path / "strict", thresholds=Thresholds(voxel=0.5, haemorrhage=1e9))
+    )
     found = assess(bleeding, strict).outcome.assessment
     assert found.urgency is Urgency.GREEN
     assert [f.kind for f in found.findings] == [FindingKind.MIDLINE_OFFSET]

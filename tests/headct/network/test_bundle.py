@@ -12,8 +12,8 @@ import headct.network.bundle
 from headct.errors import BundleError
 from headct.network.bundle import (
     Calibration,
-    Cuts,
     InputContract,
+    Thresholds,
     TrainingData,
     default_bundle,
     load_bundle,
@@ -64,7 +64,7 @@ def test_the_same_contents_have_the_same_device_and_others_another(tmp_path):
         tmp_path / "b", contents(), NETWORK.read_bytes(), "# Threshold\n\nFor tests alone.\n"
     )
     assert first.device_uid == again.device_uid
-    other_cut = threshold_bundle(tmp_path / "c", cuts=Cuts(0.4, 0.5))
+    other_cut = threshold_bundle(tmp_path / "c", thresholds=Thresholds(0.4, 0.5))
     other_network = write_bundle(tmp_path / "d", contents(), NETWORK.read_bytes() + b"\0", "# Threshold\n")
     assert len({first.device_uid, other_cut.device_uid, other_network.device_uid}) == 3
     for bundle in (first, other_cut, other_network):
@@ -81,7 +81,7 @@ def test_nothing_is_overwritten(folder):
 
 def test_a_refused_bundle_leaves_nothing_behind(tmp_path):
     with pytest.raises(BundleError):
-        threshold_bundle(tmp_path / "a", cuts=Cuts(voxel=0.0, haemorrhage=1.0))
+        threshold_bundle(tmp_path / "a", thresholds=Thresholds(voxel=0.0, haemorrhage=1.0))
     with pytest.raises(BundleError, match="finite"):
         threshold_bundle(tmp_path / "a", figures={"auc": nan})
     with pytest.raises(BundleError, match="plain file name"):
@@ -116,7 +116,7 @@ def test_an_unlisted_file_is_refused_and_a_hidden_one_is_not(folder):
 
 def test_a_bundle_from_before_squares_goes_on_with_plain_sums(folder):
     resealed(folder, lambda body: body["cuts"].pop("power"))
-    assert load_bundle(folder).contents.cuts == replace(contents().cuts, power=1.0)
+    assert load_bundle(folder).contents.thresholds == replace(contents().thresholds, power=1.0)
 
 
 def test_the_reference_is_kept_and_guarded(tmp_path):

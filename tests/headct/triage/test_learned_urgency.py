@@ -15,13 +15,13 @@ from headct.network.classifier import Classifier
 from headct.pipeline import assess
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.terms.urgency import Urgency
-from headct.triage.learned_urgency import FEATURES, LEARNED, UrgencyHead, features
+from headct.triage.learned_urgency import FEATURES, LEARNED, LearnedUrgency, features
 from headct.triage.rubric import Judgement, default_rubric
 
-HEAD = UrgencyHead(
+HEAD = LearnedUrgency(
     coefficients=(0.5, 1.0, 0.2, 0.4, 0.1, 0.1, 0.3, 1.0, 0.2, 0.3),
     thresholds=(1.0, 3.0, 6.0),
-    cut=0.4,
+    probability_threshold=0.4,
     patients=50,
     figures={"weighted_kappa": {"value": 0.8, "low": 0.7, "high": 0.9}},
 )
@@ -29,7 +29,7 @@ HEAD = UrgencyHead(
 weights = st.lists(st.floats(0, 5), min_size=len(FEATURES), max_size=len(FEATURES))
 severities = st.lists(st.floats(0, 50), min_size=len(FEATURES), max_size=len(FEATURES))
 heads = st.builds(
-    lambda w, first, steps, cut: UrgencyHead(
+    lambda w, first, steps, cut: LearnedUrgency(
         tuple(w), tuple(np.cumsum([first, *steps]).tolist()), cut, patients=40
     ),
     weights,
@@ -127,14 +127,14 @@ def test_features_of_a_known_case():
 
 @given(heads)
 def test_json_round_trip(head):
-    assert UrgencyHead.from_json(json.loads(json.dumps(head.to_json()))) == head
+    assert LearnedUrgency.from_json(json.loads(json.dumps(head.to_json()))) == head
 
 
 def test_a_bundle_keeps_its_head(tmp_path):
-    written = threshold_bundle(tmp_path / "with", urgency_head=HEAD)
-    assert load_bundle(tmp_path / "with").contents.urgency_head == HEAD
+    written = threshold_bundle(tmp_path / "with", learned_urgency=HEAD)
+    assert load_bundle(tmp_path / "with").contents.learned_urgency == HEAD
     without = threshold_bundle(tmp_path / "without")
-    assert without.contents.urgency_head is None
+    assert without.contents.learned_urgency is None
     assert "urgency_head" not in json.loads((without.folder / "bundle.json").read_text())
     assert written.device_uid != without.device_uid
 
@@ -159,7 +159,7 @@ def test_a_bundle_keeps_its_head(tmp_path):
 def test_a_head_that_cannot_be_is_refused_with_its_bundle(tmp_path, change):
     import headct.network.bundle
 
-    folder = threshold_bundle(tmp_path / "with", urgency_head=HEAD).folder
+    folder = threshold_bundle(tmp_path / "with", learned_urgency=HEAD).folder
     body = json.loads((folder / "bundle.json").read_text())
     change(body["urgency_head"])
     body["device_uid"] = headct.network.bundle._device_uid(body)
@@ -177,7 +177,7 @@ def bleeding(tmp_path_factory):
 
 
 def judged(folder, files, head, **changes):
-    bundle = threshold_bundle(folder, urgency_head=head, **changes)
+    bundle = threshold_bundle(folder, learned_urgency=head, **changes)
     return assess(files, Classifier(bundle)).outcome
 
 
@@ -199,7 +199,7 @@ def test_the_pipeline_asks_the_head(tmp_path, bleeding):
 
 def test_beside_another_rubric_that_rubric_decides(tmp_path, bleeding):
     calm = replace(HEAD, thresholds=(0.0, 40.0, 50.0))
-    classifier = Classifier(threshold_bundle(tmp_path / "calm", urgency_head=calm))
+    classifier = Classifier(threshold_bundle(tmp_path / "calm", learned_urgency=calm))
     own = replace(default_rubric(), version="own")
     found = assess(bleeding, classifier, rubric=own).outcome.assessment
     assert found.urgency is Urgency.RED and LEARNED not in found.cautions
@@ -212,7 +212,7 @@ def test_a_generated_series_end_to_end(tmp_path):
     calm = replace(HEAD, thresholds=(0.0, 40.0, 50.0))
     with_head = write_bundle(
         tmp_path / "with-head",
-        replace(shipped.contents, rubric_version=default_rubric().version, urgency_head=calm),
+        replace(shipped.contents, rubric_version=default_rubric().version, learned_urgency=calm),
         shipped.network.read_bytes(),
         "# Of tests\n",
     )

@@ -1,4 +1,4 @@
-"""Whole cycles: an urgency head or a network learnt, judged by the gate, handed over or stopped."""
+"""Whole cycles: a learned urgency or a network learnt, judged by the gate, handed over or stopped."""
 
 import fcntl
 import json
@@ -8,7 +8,7 @@ import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
 
-from headct.network.bundle import Cuts, TrainingData, load_bundle
+from headct.network.bundle import Thresholds, TrainingData, load_bundle
 from model_training.cli import main
 from model_training.cycle import cycle as module
 from model_training.datasets.lineage import Known, Place
@@ -20,7 +20,7 @@ from model_training.shipping import learned_urgency
 from tests.model_training.bright_network import bright_is_blood
 from tests.model_training.drawn_patients import drawn, written
 
-CUTS = Cuts(voxel=0.5, haemorrhage=-0.3)
+THRESHOLDS = Thresholds(voxel=0.5, haemorrhage=-0.3)
 COLOURS = ("GREEN", "RED", "GREEN", "YELLOW", "GREEN", "RED")
 GENTLE = """
 widths = [8, 8]
@@ -46,7 +46,7 @@ def hospital(tmp_path_factory):
     root = tmp_path_factory.mktemp("hospital")
     written(root / "data", [drawn(n, COLOURS[n % 6]) for n in range(100)])
     known = TrainingData("0" * 64, 9, ("elsewhere",), ("a" * 64,))
-    threshold_bundle(root / "in-service", cuts=CUTS, data=known)
+    threshold_bundle(root / "in-service", thresholds=THRESHOLDS, data=known)
     return root
 
 
@@ -66,10 +66,10 @@ def test_a_head_that_passes_lies_in_the_models_folder_and_nothing_is_activated(h
     assert ended.exit_code == 0, ended.output
     put = load_bundle(tmp_path / "models" / "threshold-2.0")
     before = load_bundle(hospital / "in-service")
-    head = put.contents.urgency_head
+    head = put.contents.learned_urgency
     assert head.patients == 80
     assert put.network.read_bytes() == before.network.read_bytes() and put.device_uid != before.device_uid
-    assert put.contents.data == before.contents.data and put.contents.cuts == before.contents.cuts
+    assert put.contents.data == before.contents.data and put.contents.thresholds == before.contents.thresholds
     card = (put.folder / "MODEL_CARD.md").read_text()
     assert "# threshold 2.0" in card and "# Threshold" in card and "80 specialists' labels" in card
     assert "# Gate: PASS" in ended.output and "/models/threshold-2.0/activate" in ended.output
@@ -186,7 +186,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written_to_the_models_fol
         assert ended.exit_code == 2 and words in " ".join(ended.output.split()), ended.output
         assert not (tmp_path / "models").exists()
 
-    refused("an urgency head needs 40", data="few", run="a")
+    refused("a learned urgency needs 40", data="few", run="a")
     refused("nobody is there to compare bundles on", data="nobody", run="b")
     refused("was begun with other data: take a new folder", data="data", run="b")
     refused("was begun with other version: take a new folder", data="nobody", run="b", version="3")
@@ -215,7 +215,7 @@ def test_a_network_goes_on_from_an_earlier_run_and_passes(earlier, tmp_path, mon
     assert any(p.masked_by_network for p in manifest.part(TRAIN))
     learnt = {p.pixel_digest for p in manifest.part(TRAIN)}
     assert set(put.contents.data.pixel_digests) == {*learnt, LONG_AGO}
-    assert put.contents.urgency_head.patients == 24
+    assert put.contents.learned_urgency.patients == 24
     judged = json.loads((run / "gate.json").read_text())["patients"]
     assert set(judged) == {"P-000", "P-005", "P-010", "P-015"}
     assert "what the network in service flagged was learnt from" in ended.output

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.errors import UnusableInputError
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from model_training.cycle.data import freeze, learnt_from, merged
 from model_training.datasets.lineage import Known
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest
@@ -22,7 +22,7 @@ from tests.model_training.drawn_patients import drawn, written
 
 @pytest.fixture(scope="module")
 def in_service(tmp_path_factory):
-    return threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold", cuts=Cuts(0.5, -0.3))
+    return threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold", thresholds=Thresholds(0.5, -0.3))
 
 
 def frozen(tmp_path, hospital, base=(), in_service=None):
@@ -62,7 +62,7 @@ def test_a_patient_of_both_keeps_the_bases_place_and_gets_the_hospitals_label(tm
     # What the base has marked stays marked.
     assert kept.masked and kept.bleed_ml == known.bleed_ml
     np.testing.assert_array_equal(sample(tmp_path, "P-001").mask, picture.mask)
-    # His other series goes where he is: a network that saw one must not be asked about the other.
+    # Their other series goes where they are: a network that saw one must not be asked about the other.
     assert (found["P-001.2"].split, found["P-001.2"].fold, found["P-001.2"].who) == (TEST, 4, "CT-1")
     assert later.bleeding is False and found["P-001.2"].masked
 
@@ -116,7 +116,7 @@ def placed(patient):
 CT = drawn(101, "GREEN", source="ct_ich", patient="CT-1", split=TRAIN, fold=1)
 
 
-def test_who_was_trained_on_is_known_after_cycles_without_him(tmp_path):
+def test_who_was_trained_on_is_known_after_cycles_without_them(tmp_path):
     first, other = drawn(1, "GREEN", split=TRAIN, fold=1), drawn(2, "GREEN")
     dealt_anew = {"split": TEST, "fold": 0}
     by_name = drawn(1, "GREEN", pixel_digest="e" * 64, **dealt_anew)
@@ -147,7 +147,7 @@ def test_another_hospitals_patients_stay(tmp_path):
 
 
 def test_who_took_a_base_patients_place_keeps_it(tmp_path):
-    """By his pictures; left out in a later version, there with another series, and with the first again."""
+    """By their images; left out in a later version, there with another series, and with the first again."""
     took = drawn(1, "GREEN", pixel_digest=CT[0].pixel_digest, split=TEST, fold=0)
     another = drawn(1, "GREEN", split=TEST, fold=0)
     place = (TRAIN, 1, "CT-1")
@@ -192,7 +192,7 @@ def used(patients):
 
 
 @given(manifests("labelled", ["P-1", "P-2", "P-3", "P-4"]), manifests("ct_ich", ["P-1", "P-2", "C-1", "C-2"]))
-def test_nobody_moves_to_where_a_network_knows_him(hospital, base):
+def test_nobody_moves_to_where_a_network_knows_them(hospital, base):
     known = Known.of(Path("base"), base)
     found = [one.patient for one in merged(Path("hospital"), hospital, Path("base"), base, known)]
     assert len({p.patient for p in found}) == len(found)
@@ -205,7 +205,7 @@ def test_nobody_moves_to_where_a_network_knows_him(hospital, base):
     # What is said of the hospital's patients is what the hospital says.
     said = {p.patient: (p.bleeding, p.urgency) for p in hospital.patients}
     assert {p.patient: (p.bleeding, p.urgency) for p in found if p.patient in said} == said
-    # All series of a patient go together, unless the base has his pictures and his name as two patients'.
+    # All series of a patient go together, unless the base has their images and their name as two patients'.
     place = {p.patient: (p.split, p.fold) for p in found}
     names = {p.who for p in used(base.patients)}
     for who in {p.who for p in hospital.patients}:

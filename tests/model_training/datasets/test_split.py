@@ -117,8 +117,8 @@ def test_dealing_keeps_what_was_given_and_makes_up_for_it(weights, count, data):
 
 @settings(max_examples=25)
 @given(some_patients, some_patients, st.data())
-def test_a_patient_whose_name_was_corrected_is_known_by_his_pictures(before, more, data):
-    """Under the new name he goes where he was; who is merged with him does not come into the test part."""
+def test_a_patient_whose_name_was_corrected_is_known_by_their_images(before, more, data):
+    """Under the new name they go where they were; who is merged with them stays out of the test part."""
     before = [replace(p, pixel_digest=f"d-{p.patient}") for p in before]
     earlier = split(before)
     at = data.draw(st.integers(0, len(before) - 1))

@@ -101,7 +101,7 @@ def place(manifest: Manifest, name: str) -> tuple[str | None, int | None]:
     return next((p.split, p.fold) for p in manifest.patients if p.patient == name)
 
 
-def test_who_is_left_out_of_a_version_is_back_in_his_place_in_a_later_one(tmp_path: Path) -> None:
+def test_who_is_left_out_of_a_version_is_back_in_their_place_in_a_later_one(tmp_path: Path) -> None:
     everybody = [Entry(f"P-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"d{n}") for n in range(40)]
     later = [Entry(f"Q-{n:02}", "labelled", n % 3 == 0, pixel_digest=f"q{n}") for n in range(9)]
     first = version_of(tmp_path / "1", everybody)

@@ -5,7 +5,7 @@ from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import Entry
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.operating_points import (
-    VOXEL_CUTS,
+    VOXEL_THRESHOLDS,
     Scores,
     choose,
     nested,
@@ -21,12 +21,12 @@ def made(flip_fold: int | None = None, seed: int = 0) -> tuple[Cohort, Scores]:
     random = np.random.default_rng(seed)
     fold, bleeding = np.arange(PATIENTS) % FOLDS, np.arange(PATIENTS) // FOLDS % 2 == 0
     score = bleeding * 1.5 + random.normal(0, 1, (SEEDS, PATIENTS))
-    dice = np.where(bleeding[:, None], random.uniform(0, 1, (SEEDS, PATIENTS, len(VOXEL_CUTS))), np.nan)
+    dice = np.where(bleeding[:, None], random.uniform(0, 1, (SEEDS, PATIENTS, len(VOXEL_THRESHOLDS))), np.nan)
     if flip_fold is not None:
         changed = fold == flip_fold
         bleeding = np.where(changed, ~bleeding, bleeding)
         score[:, changed] = 10 * random.normal(0, 1, (SEEDS, changed.sum()))
-        dice[:, changed] = random.uniform(0, 1, (SEEDS, changed.sum(), len(VOXEL_CUTS)))
+        dice[:, changed] = random.uniform(0, 1, (SEEDS, changed.sum(), len(VOXEL_THRESHOLDS)))
         dice[:, ~bleeding] = np.nan
     patients = tuple(
         Entry(f"P{i}", "made", bool(b), fold=int(f))
@@ -64,7 +64,7 @@ def test_decisions_of_any_score_are_nested_too():
     after = nested_decisions(flipped.bleeding, flipped.fold, mixed, 0.85)
     assert (before[:, cohort.fold == 1] == after[:, cohort.fold == 1]).all()
     point = nested(cohort, scores, 0.85)
-    by_point = scores.score >= [[p.cuts.haemorrhage for p in row] for row in point]
+    by_point = scores.score >= [[p.thresholds.haemorrhage for p in row] for row in point]
     assert (before == by_point).all()
 
 
@@ -72,7 +72,7 @@ def test_cuts_that_ship_leave_the_wanted_share_of_bleed_free_patients_of_all_see
     cohort, scores = made()
     point = shipped(cohort, scores, 0.85)
     free = scores.score[:, ~cohort.bleeding]
-    assert 0.85 <= (free < point.cuts.haemorrhage).mean() < 0.90
+    assert 0.85 <= (free < point.thresholds.haemorrhage).mean() < 0.90
     everybody = np.ones(PATIENTS, bool)
     assert point == choose(cohort, scores, everybody, range(SEEDS), 0.85)
     assert point.haemorrhage(3.0) > 0.5 > point.haemorrhage(-3.0)
@@ -81,9 +81,9 @@ def test_cuts_that_ship_leave_the_wanted_share_of_bleed_free_patients_of_all_see
 def test_voxel_cut_is_the_highest_of_the_plateau():
     cohort, scores = made()
     dice = np.full_like(scores.dice, np.nan)
-    dice[:, cohort.bleeding] = np.where(np.array(VOXEL_CUTS) <= 0.6, 0.59, 0.2)
-    dice[:, cohort.bleeding, VOXEL_CUTS.index(0.3)] = 0.6
-    assert shipped(cohort, Scores(scores.score, dice), 0.85).cuts.voxel == 0.6
+    dice[:, cohort.bleeding] = np.where(np.array(VOXEL_THRESHOLDS) <= 0.6, 0.59, 0.2)
+    dice[:, cohort.bleeding, VOXEL_THRESHOLDS.index(0.3)] = 0.6
+    assert shipped(cohort, Scores(scores.score, dice), 0.85).thresholds.voxel == 0.6
 
 
 def test_unknown_colours_do_not_count_as_no_alert():

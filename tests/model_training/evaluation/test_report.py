@@ -238,7 +238,7 @@ def test_a_missing_section_is_said_to_be_missing(evaluation):
         "external": "another hospital's patients",
         "cheating": "tests for cheating",
         "worklist": "worklist simulation",
-        "haemorrhage": "Haemorrhage at its cuts",
+        "haemorrhage": "Haemorrhage at its thresholds",
         "scores": "",
     }
     text = Page(render(evaluation | dict.fromkeys(keys))).text
@@ -251,7 +251,7 @@ def test_a_missing_section_is_said_to_be_missing(evaluation):
         "what each step of judging costs",
     ):
         assert f"Missing: {other}" in text
-    assert "Missing: Alert at its cuts" not in text
+    assert "Missing: Alert at its thresholds" not in text
 
 
 def test_an_empty_evaluation_is_all_missing():

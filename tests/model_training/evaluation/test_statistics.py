@@ -10,7 +10,6 @@ from model_training.evaluation.statistics import (
     at_prevalence,
     auc,
     average_precision,
-    cut_at_specificity,
     interval,
     logistic,
     mean,
@@ -19,6 +18,7 @@ from model_training.evaluation.statistics import (
     resampled,
     share,
     share_of,
+    threshold_at_specificity,
     weighted_kappa,
 )
 
@@ -174,7 +174,7 @@ def test_nothing_missed_so_far_promises_nothing():
 def test_cut_leaves_the_wanted_share_of_negatives(positives, negatives, wanted):
     truth = np.array([1] * len(positives) + [0] * len(negatives), bool)
     score = np.array(positives + negatives)
-    cut = cut_at_specificity(truth, score, wanted)
+    cut = threshold_at_specificity(truth, score, wanted)
     assert np.mean(score[~truth] < cut) >= wanted or np.isclose(score[~truth], cut).any()
 
 

@@ -11,9 +11,9 @@ from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
 import model_training.gate.gate as module
 from headct.errors import BundleError
-from headct.network.bundle import Cuts, InputContract, TrainingData
+from headct.network.bundle import InputContract, Thresholds, TrainingData
 from headct.network.classifier import Classifier
-from headct.triage.learned_urgency import FEATURES, UrgencyHead
+from headct.triage.learned_urgency import FEATURES, LearnedUrgency
 from model_training.cli import main
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
@@ -23,10 +23,10 @@ from model_training.gate.report import report
 from model_training.gate.rules import Rules
 
 SLABS = 3
-CUTS = Cuts(voxel=0.5, haemorrhage=-0.3)
-BLIND = Cuts(voxel=0.5, haemorrhage=1e9)
-FROM_5_ML = Cuts(voxel=0.5, haemorrhage=float(np.log10(5.0)))
-TRIGGER_HAPPY = Cuts(voxel=0.5, haemorrhage=-2.0)
+THRESHOLDS = Thresholds(voxel=0.5, haemorrhage=-0.3)
+BLIND = Thresholds(voxel=0.5, haemorrhage=1e9)
+FROM_5_ML = Thresholds(voxel=0.5, haemorrhage=float(np.log10(5.0)))
+TRIGGER_HAPPY = Thresholds(voxel=0.5, haemorrhage=-2.0)
 
 
 def digest(number):
@@ -84,7 +84,7 @@ TRAINED_ON = TrainingData("0" * 64, 2, ("drawn",), (digest(100), digest(101)))
 
 
 def bundle(folder, **changes):
-    return threshold_bundle(folder, **{"cuts": CUTS, "data": TRAINED_ON, **changes}).folder
+    return threshold_bundle(folder, **{"thresholds": THRESHOLDS, "data": TRAINED_ON, **changes}).folder
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def by_name(verdict):
 @pytest.fixture(scope="module")
 def coarse(tmp_path_factory):
     """A candidate that sees no small bleed."""
-    return bundle(tmp_path_factory.mktemp("bundles") / "coarse", cuts=FROM_5_ML)
+    return bundle(tmp_path_factory.mktemp("bundles") / "coarse", thresholds=FROM_5_ML)
 
 
 def test_an_identical_candidate_passes(tmp_path, data, in_service, rules):
@@ -124,7 +124,7 @@ def test_an_identical_candidate_passes(tmp_path, data, in_service, rules):
 
 
 def test_a_trigger_happy_candidate_is_stopped(tmp_path, data, in_service, rules):
-    verdict = gate(bundle(tmp_path / "eager", cuts=TRIGGER_HAPPY), in_service, data, rules)
+    verdict = gate(bundle(tmp_path / "eager", thresholds=TRIGGER_HAPPY), in_service, data, rules)
     found = by_name(verdict)
     assert found["specificity"].values == (1.0, 0.5) and found["specificity"].settled is Settled.WORSE
     assert found["sensitivity"].values == (1.0, 1.0)
@@ -201,7 +201,7 @@ def test_sources_and_types_are_endpoints_of_their_own(tmp_path, in_service, rule
     ]
     made += [drawn(30 + n, 0.0) for n in range(6)]
     data = write_data(tmp_path / "data", made)
-    verdict = gate(bundle(tmp_path / "coarse", cuts=FROM_5_ML), in_service, data, rules)
+    verdict = gate(bundle(tmp_path / "coarse", thresholds=FROM_5_ML), in_service, data, rules)
     found = by_name(verdict)
     assert found["sensitivity_by_source: elsewhere"].values == (1.0, 0.0)
     assert found["sensitivity_by_source: drawn"].values == (1.0, 1.0)
@@ -223,7 +223,7 @@ def test_command_writes_a_report_and_ends_with_its_status(tmp_path, few, in_serv
 
     passing = run(bundle(tmp_path / "same"), tmp_path / "out" / "same.json")
     assert passing.exit_code == 0 and "# Gate: PASS" in passing.output
-    stopped = run(bundle(tmp_path / "blind", cuts=BLIND), tmp_path / "out" / "blind.json")
+    stopped = run(bundle(tmp_path / "blind", thresholds=BLIND), tmp_path / "out" / "blind.json")
     assert stopped.exit_code == 1 and "# Gate: STOPPED" in stopped.output
     body = json.loads((tmp_path / "out" / "blind.json").read_text())
     assert body["verdict"] == "stopped" and len(body["patients"]) == 12
@@ -324,13 +324,13 @@ def test_a_network_that_fails_is_stopped(tmp_path, few, in_service, rules, monke
     assert any("12 of 12" in reason for reason in verdict.reasons)
 
 
-def test_a_candidate_that_would_take_the_urgency_head_away_is_stopped(tmp_path, few):
-    head = UrgencyHead((0.1,) * len(FEATURES), (1.0, 2.0), 0.5, 40)
+def test_a_candidate_that_would_take_the_learned_urgency_away_is_stopped(tmp_path, few):
+    head = LearnedUrgency((0.1,) * len(FEATURES), (1.0, 2.0), 0.5, 40)
     rules = Rules.read()
-    with_head, without = bundle(tmp_path / "with", urgency_head=head), bundle(tmp_path / "without")
+    with_head, without = bundle(tmp_path / "with", learned_urgency=head), bundle(tmp_path / "without")
     stopped = gate(without, with_head, few, rules)
-    lost = "it brings no urgency head, the one in service has an urgency head"
+    lost = "it brings no learned urgency, the one in service has a learned urgency"
     assert lost in stopped.reasons and f"- Stopped: {lost}." in report(stopped)
     for candidate, in_service in ((with_head, with_head), (with_head, without), (without, without)):
         verdict = gate(candidate, in_service, few, rules)
-        assert {c.name: c.passed for c in verdict.checks}["urgency head"]
+        assert {c.name: c.passed for c in verdict.checks}["learned urgency"]

@@ -68,14 +68,14 @@ def verdict(data, tmp_path_factory):
         contents = replace(
             ships.contents,
             version=version,
-            cuts=replace(ships.contents.cuts, haemorrhage=cut),
+            thresholds=replace(ships.contents.thresholds, haemorrhage=cut),
             data=TrainingData("0" * 64, 1, ("elsewhere",)),
         )
         card = "# For a test of the gate\n"
         return write_bundle(folder / version, contents, ships.network.read_bytes(), card).folder
 
     blind = bundle("blind", float(np.log10(LARGE_ML)))
-    return gate(blind, bundle("good", ships.contents.cuts.haemorrhage), data, Rules.read())
+    return gate(blind, bundle("good", ships.contents.thresholds.haemorrhage), data, Rules.read())
 
 
 def test_a_candidate_worse_only_on_small_bleeds_is_stopped(verdict):

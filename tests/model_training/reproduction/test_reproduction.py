@@ -158,7 +158,7 @@ def test_two_entries_of_one_person_count_as_seen():
     assert seen_before(PATIENTS, np.arange(8), np.arange(0)) is None
 
 
-def test_pictures_of_a_patient_share_his_score_and_interval():
+def test_pictures_of_a_patient_share_their_score_and_interval():
     """Half the pictures of every patient are right: eight times as many pictures narrow no interval."""
     alert = np.repeat([p.colour.alert for p in PATIENTS], 8)
     right = np.tile([True, False], 32)

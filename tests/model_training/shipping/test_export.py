@@ -6,7 +6,7 @@ import tensorflow as tf
 from bundles import contents
 
 from headct.errors import ExportError, UnusableInputError
-from headct.network.bundle import Cuts
+from headct.network.bundle import Thresholds
 from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Manifest
 from model_training.datasets.sample import Sample, sample_path
@@ -21,7 +21,7 @@ from tests.model_training.evaluation_example import evaluation_example
 from tests.model_training.export_example import row as example_row
 from tests.model_training.made_heads import made_head, written
 
-CUTS = Cuts(0.5, 0.0)
+THRESHOLDS = Thresholds(0.5, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def exported(network, slabs):
 
 
 def verdict(file, network, precision, samples):
-    return refusal(file, network.count_params(), precision, agreement(file, network, samples, CUTS))
+    return refusal(file, network.count_params(), precision, agreement(file, network, samples, THRESHOLDS))
 
 
 @pytest.mark.parametrize("precision", Precision)
 def test_every_precision_is_still_the_same_network(exported, network, samples, precision):
-    found = agreement(exported[precision], network, samples, CUTS)
+    found = agreement(exported[precision], network, samples, THRESHOLDS)
     assert refusal(exported[precision], network.count_params(), precision, found) == ""
     limit = {Precision.FLOAT32: 1e-4, Precision.FLOAT16: 0.05}.get(precision, 0.5)
     assert found.mean_difference <= found.largest_difference <= limit
@@ -88,7 +88,7 @@ def test_another_networks_weights_are_refused(exported, samples):
 
 def test_networks_that_mark_nothing_are_not_said_to_agree(exported, network):
     with pytest.raises(ExportError, match="marks anything"):
-        agreement(exported[Precision.FLOAT32], network, [made_head(2)[1]], CUTS)
+        agreement(exported[Precision.FLOAT32], network, [made_head(2)[1]], THRESHOLDS)
 
 
 def test_eight_bits_are_laid_over_what_the_network_looks_at(network, slabs):

@@ -1,4 +1,4 @@
-"""The learned urgency head on simulated specialists, and from a run folder to its file."""
+"""The learned urgency on simulated specialists, and from a run folder to its file."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 from headct.errors import UnusableInputError
 from headct.network.bundle import load_bundle
 from headct.terms.urgency import Urgency
-from headct.triage.learned_urgency import FEATURES, UrgencyHead
+from headct.triage.learned_urgency import FEATURES, LearnedUrgency
 from headct.triage.rubric import Judgement, default_rubric
 from model_training.cli import main
 from model_training.datasets.manifest import PROVISIONAL, SPECIALIST, TEST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.shipping import learned_urgency
-from model_training.shipping.learned_urgency import Case, agreement, fit, load_urgency_head
+from model_training.shipping.learned_urgency import Case, agreement, fit, load_learned_urgency
 
-TRUE = UrgencyHead(
+TRUE = LearnedUrgency(
     coefficients=(0.0, 2.0, 0.0, 1.0, 0.0, 0.05, 0.0, 0.0, 0.3, 0.0),
     thresholds=(1.0, 4.0, 7.0),
-    cut=0.5,
+    probability_threshold=0.5,
     patients=1,
 )
 
@@ -82,7 +82,7 @@ def test_the_maximum_is_the_maximum():
     scale[scale == 0] = 1
 
     def loss(weights, thresholds):
-        told = UrgencyHead(tuple(weights), tuple(thresholds), 0.5, 1).probabilities(values)
+        told = LearnedUrgency(tuple(weights), tuple(thresholds), 0.5, 1).probabilities(values)
         ridge = 0.5 * penalty * ((np.array(weights) * scale) ** 2).sum()
         return ridge - np.log(told[np.arange(len(labels)), labels]).sum()
 
@@ -124,7 +124,7 @@ def test_some_dozens_of_labels_beat_a_rubric_the_specialist_does_not_follow():
 def test_the_cut_misses_no_more_alerts_than_the_rubric():
     cases = simulated(120, seed=4)
     head = fit(cases)
-    assert head.cut in learned_urgency.CUTS
+    assert head.probability_threshold in learned_urgency.PROBABILITY_THRESHOLDS
     missed = [c for c in cases if c.urgency.alert and not head.judge(c.values, c.by_rubric).alert]
     by_rubric = [c for c in cases if c.urgency.alert and not c.by_rubric.urgency.alert]
     # Chosen on patients left out, seen here on all: one more may happen.
@@ -132,7 +132,7 @@ def test_the_cut_misses_no_more_alerts_than_the_rubric():
 
 
 def test_without_enough_black_labels_black_is_never_learnt():
-    calm = UrgencyHead(TRUE.coefficients, (1.0, 4.0, 30.0), 0.5, 1)
+    calm = LearnedUrgency(TRUE.coefficients, (1.0, 4.0, 30.0), 0.5, 1)
     cases = simulated(80, seed=5, head=calm)
     head = fit(cases)
     assert len(head.thresholds) == 2
@@ -142,7 +142,7 @@ def test_without_enough_black_labels_black_is_never_learnt():
 @pytest.mark.parametrize(
     ("cases", "says"),
     [
-        (simulated(39), "39 patients are labelled by a specialist; an urgency head needs 40"),
+        (simulated(39), "39 patients are labelled by a specialist; a learned urgency needs 40"),
         ([c for c in simulated(200) if c.urgency is not Urgency.YELLOW], "labelled YELLOW"),
         ([c for c in simulated(200) if not c.urgency.alert], "labelled RED or BLACK"),
         ([c for c in simulated(200) if c.urgency is not Urgency.GREEN], "labelled GREEN"),
@@ -200,20 +200,20 @@ def command(data, run):
 
 def test_from_labels_to_a_file_and_back(prepared):
     data, run = prepared
-    assert load_urgency_head(run) is None
+    assert load_learned_urgency(run) is None
     result = command(data, run)
     assert result.exit_code == 0, result.output
     assert "weighted_kappa_of_rubric" in result.output
-    head = load_urgency_head(run)
+    head = load_learned_urgency(run)
     # The test part and provisional colours stay out.
     assert head.patients == 40 and head.figures["patients"] == 40
     assert head.figures["weighted_kappa"]["value"] > 0.9
     body = json.loads((run / "urgency_head.json").read_text())
-    assert UrgencyHead.from_json(body) == head
+    assert LearnedUrgency.from_json(body) == head
     # The rubric calls 14 mm of thickness RED; the specialist calls it YELLOW.
     assert head.figures["difference"]["value"] > 0.1
-    bundle = threshold_bundle(run.parent / f"{run.name}-bundle", urgency_head=head)
-    assert load_bundle(bundle.folder).contents.urgency_head == head
+    bundle = threshold_bundle(run.parent / f"{run.name}-bundle", learned_urgency=head)
+    assert load_bundle(bundle.folder).contents.learned_urgency == head
 
 
 def test_what_cannot_be_used_is_said_in_a_sentence(prepared, tmp_path):
@@ -235,18 +235,18 @@ def test_what_cannot_be_used_is_said_in_a_sentence(prepared, tmp_path):
     (tmp_path / "evaluation.json").write_text(json.dumps({**figures, "manifest_sha256": provisional.sha256}))
     refused = command(folder, tmp_path)
     assert refused.exit_code == 2 and "provisional colours do not count" in refused.output
-    assert load_urgency_head(tmp_path) is None
+    assert load_learned_urgency(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"rubric": "1"}', "null"])
 def test_a_damaged_file_is_refused(tmp_path, text):
     (tmp_path / "urgency_head.json").write_text(text)
     with pytest.raises(UnusableInputError, match="headct-train urgency-head"):
-        load_urgency_head(tmp_path)
+        load_learned_urgency(tmp_path)
 
 
 def test_a_head_learnt_beside_another_rubric_is_refused(tmp_path):
     body = {"rubric": "older", "manifest_sha256": "0" * 64, **TRUE.to_json()}
     (tmp_path / "urgency_head.json").write_text(json.dumps(body))
     with pytest.raises(UnusableInputError, match="another rubric"):
-        load_urgency_head(tmp_path)
+        load_learned_urgency(tmp_path)

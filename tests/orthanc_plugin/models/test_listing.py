@@ -10,7 +10,7 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import after, settings
 
-from headct.network.bundle import Bundle, Cuts, default_bundle, load_bundle, write_bundle
+from headct.network.bundle import Bundle, Thresholds, default_bundle, load_bundle, write_bundle
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelState, ModelsView
@@ -27,7 +27,7 @@ def activate(session: Session, model: BundleIdentity) -> None:
 def write(options: Settings, version: str, cut: float = 0.15) -> Bundle:
     """A model of the hospital's own."""
     folder = options.models_folder / f"threshold-{version}"
-    return threshold_bundle(folder, version=version, cuts=Cuts(voxel=0.5, haemorrhage=cut))
+    return threshold_bundle(folder, version=version, thresholds=Thresholds(voxel=0.5, haemorrhage=cut))
 
 
 def look(session: Session, options: Settings) -> ModelsView:
