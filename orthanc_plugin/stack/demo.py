@@ -17,8 +17,6 @@ import httpx
 from headct.errors import HeadCTError
 from headct.generator.generation import GeneratedSeries, generate, trauma_study, write
 from headct.generator.kinds import KINDS
-from headct.generator.generation import GeneratedSeries, generate, trauma_study, write
-from headct.generator.kinds import KINDS
 from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.processes import Stopped, first_dead, stop_on_signals, watch
