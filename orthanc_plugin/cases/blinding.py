@@ -1,4 +1,4 @@
-"""What a reader may see before they have spoken: the patient and the images, nothing that anyone said of them.
+"""What a reader may see before they have spoken: patient and images, nothing that anyone said of them.
 
 The answer is taken out of the views themselves, so that no page or answer made of them can hold it.
 """
@@ -13,7 +13,7 @@ from orthanc_plugin.states import PENDING, CaseState, SeriesState
 
 
 def has_spoken(case: WorklistRow, login: str) -> bool:
-    """Whether this reader has given their answer on some series of a study: then the study is open to them."""
+    """Whether this reader has given an answer on some series of a study: then the study is open to them."""
     return any(review.login == login for review in case.reviews)
 
 
