@@ -130,10 +130,8 @@ class Settings(BaseModel):
 def from_orthanc(configuration: dict[str, Any]) -> Settings:
     """Options from Orthanc's whole configuration.
 
-    Raises
-    ------
-    SettingsError
-        Unknown name, wrong type or unsafe value; the message names the option, not its value.
+    Raises:
+        SettingsError: unknown name, wrong type or unsafe value; the message names the option, not its value.
     """
     section = dict(configuration.get(SECTION) or {})
     # Orthanc's own default, relative to its working folder like all its paths.

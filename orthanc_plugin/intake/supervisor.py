@@ -42,10 +42,8 @@ LOCK_WAIT_SECONDS = 10.0
 class Supervisor:
     """Keeps as many workers alive as the settings say.
 
-    Raises
-    ------
-    SettingsError
-        Another supervisor works on this store, or there is no interpreter for the workers.
+    Raises:
+        SettingsError: another supervisor works on this store, or there is no interpreter for the workers.
     """
 
     def __init__(self, settings: Settings, database: Database, new_token: Callable[[], str]) -> None:

@@ -98,12 +98,9 @@ def _printable(name: str) -> str:
 def bring_in(path: Path, server: Server, *, new: bool, progress: Callable[[int], None]) -> Tally:
     """Send what is DICOM below a path; ``progress`` is told the bytes of the medium dealt with.
 
-    Raises
-    ------
-    UnusableInputError
-        There is nothing DICOM, or the path cannot be read.
-    ServerError
-        The server took nothing at all.
+    Raises:
+        UnusableInputError: there is nothing DICOM, or the path cannot be read.
+        ServerError: the server took nothing at all.
     """
     tally = Tally()
     try:

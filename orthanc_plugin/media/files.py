@@ -52,10 +52,8 @@ class Unreadable:
 def total_bytes(path: Path) -> int:
     """Size of all files of a medium, from the file system's tables alone.
 
-    Raises
-    ------
-    UnusableInputError
-        There is nothing at the path.
+    Raises:
+        UnusableInputError: there is nothing at the path.
     """
     if not path.exists():
         raise UnusableInputError(f"there is no file or folder {path}")
@@ -65,10 +63,8 @@ def total_bytes(path: Path) -> int:
 def files(path: Path) -> Iterator[MediumFile | Unreadable]:
     """All files of a medium in the order of their names, ZIPs opened; each is to be read before the next.
 
-    Raises
-    ------
-    UnusableInputError
-        The path is a file that cannot be read, or a ZIP that cannot be used.
+    Raises:
+        UnusableInputError: the path is a file that cannot be read, or a ZIP that cannot be used.
     """
     if not path.is_dir():
         try:
@@ -90,10 +86,8 @@ def files(path: Path) -> Iterator[MediumFile | Unreadable]:
 def look(file: MediumFile) -> Content:
     """Tell what a file is, and read it if it is DICOM.
 
-    Raises
-    ------
-    UnusableFileError
-        It cannot be read, is damaged DICOM, or a ZIP inside a ZIP.
+    Raises:
+        UnusableFileError: it cannot be read, is damaged DICOM, or a ZIP inside a ZIP.
     """
     try:
         if file.in_zip and _is_zip(file):

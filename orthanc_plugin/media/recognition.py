@@ -67,10 +67,8 @@ NOT_DICOM = Content(Kind.OTHER)
 def recognise(stream: IO[bytes]) -> Content:
     """Tell what a file is; only one that begins like DICOM is read to its end.
 
-    Raises
-    ------
-    UnusableFileError
-        It is DICOM and cannot be used: cut short, without UIDs, too large.
+    Raises:
+        UnusableFileError: it is DICOM and cannot be used: cut short, without UIDs, too large.
     """
     head = stream.read(HEAD_BYTES)
     if not may_be_dicom(head):

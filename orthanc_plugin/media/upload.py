@@ -60,10 +60,8 @@ class Server:
     def check(self) -> None:
         """Is there an Orthanc, and does it know us?
 
-        Raises
-        ------
-        ServerError
-            It is not there, is something else, or refuses the password.
+        Raises:
+            ServerError: it is not there, is something else, or refuses the password.
         """
         answer = self._request("GET", "/system", pauses=())
         if answer.status_code != httpx.codes.OK or "Version" not in _object(answer):
@@ -72,10 +70,8 @@ class Server:
     def announce(self, study_instance_uid: str, *, new: bool) -> bool:
         """Say that images of a study are about to come; whether it will be among the earlier studies.
 
-        Raises
-        ------
-        ServerError
-            Triage does not run there, or refuses imports.
+        Raises:
+            ServerError: triage does not run there, or refuses imports.
         """
         answer = self._request(
             "POST",
@@ -93,12 +89,9 @@ class Server:
     def store(self, data: bytes) -> Stored:
         """Store one DICOM file, or find it stored.
 
-        Raises
-        ------
-        UnusableFileError
-            Orthanc refuses this file.
-        ServerError
-            Orthanc cannot store anything.
+        Raises:
+            UnusableFileError: Orthanc refuses this file.
+            ServerError: Orthanc cannot store anything.
         """
         answer = self._request(
             "POST", "/instances", content=data, headers={"Content-Type": "application/dicom"}

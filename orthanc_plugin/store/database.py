@@ -44,12 +44,9 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables to this version of the program.
 
-        Raises
-        ------
-        OSError
-            The SQLite file or its folder cannot be written.
-        sqlalchemy.exc.DatabaseError
-            The file is no database, or a damaged one.
+        Raises:
+            OSError: the SQLite file or its folder cannot be written.
+            sqlalchemy.exc.DatabaseError: the file is no database, or a damaged one.
         """
         path = self.engine.url.database if self._sqlite else None
         if path is not None:

@@ -37,10 +37,8 @@ class Publisher:
     def publish_next(self) -> bool:
         """Fulfil one wish; false when there is none.
 
-        Raises
-        ------
-        TokenError
-            Orthanc was restarted.
+        Raises:
+            TokenError: Orthanc was restarted.
         """
         with self._database.writing() as session:
             wish = outbox.claim_publication(session, queue.utcnow())

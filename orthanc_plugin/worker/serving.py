@@ -23,10 +23,8 @@ log = logging.getLogger(__name__)
 class Serving:
     """Loads what the store says is in service.
 
-    Raises
-    ------
-    BundleError
-        Neither the model in service nor any before it can be loaded, nor one that ships.
+    Raises:
+        BundleError: neither the model in service nor any before it can be loaded, nor one that ships.
     """
 
     def __init__(self, worker: str, database: Database, settings: Settings) -> None:
