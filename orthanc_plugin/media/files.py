@@ -20,7 +20,7 @@ MAX_ZIP_FILES = 1_000_000
 MAX_ZIP_RATIO = 200
 """Of unpacked to packed size of a whole ZIP. Images shrink to a third; a bomb by a thousand and more."""
 SMALL_ZIP_BYTES = 2**30
-"""Unpacked size up to which the ratio does not matter: pictures of nothing shrink well too."""
+"""Unpacked size up to which the ratio does not matter: images of nothing shrink well too."""
 
 _ZIP = b"PK\x03\x04"
 _PROGRAM = (b"META-INF/", b"[Content_Types].xml", b"mimetype")

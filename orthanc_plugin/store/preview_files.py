@@ -42,7 +42,7 @@ class Folder:
         (self.path / INDEX).write_text(json.dumps(slab_of))
 
     def write(self, slab: int, window: Window, png: bytes) -> None:
-        """Add a picture; under another name first, for the page may read at any moment."""
+        """Add an image; under another name first, for the page may read at any moment."""
         path = self.path / _name(slab, window)
         draft = path.with_suffix(".part")
         draft.write_bytes(png)

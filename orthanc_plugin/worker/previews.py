@@ -37,15 +37,15 @@ def render(series: CTSeries, folder: Folder, first: Sequence[int] = ()) -> None:
 
 
 def png(hu: NDArray[np.int16], spacing_mm: tuple[float, float], window: Window) -> bytes:
-    """One picture in Hounsfield units, shape (rows, columns), as PNG with square pixels."""
+    """One image in Hounsfield units, shape (rows, columns), as PNG with square pixels."""
     centre, width = LEVELS[window]
     grey = np.clip((hu.astype(np.float32) - (centre - width / 2)) * (255 / width), 0, 255).astype(np.uint8)
     rows, columns = hu.shape[0] * spacing_mm[0], hu.shape[1] * spacing_mm[1]
     scale = min(SIZE / max(rows, columns), max(hu.shape) / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    picture = Image.fromarray(grey)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    image = Image.fromarray(grey)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     file = BytesIO()
-    picture.save(file, "PNG", compress_level=3)
+    image.save(file, "PNG", compress_level=3)
     return file.getvalue()

@@ -27,8 +27,8 @@ def echo(rest: str) -> dict[str, Any]:
     }
 
 
-@app.route("/triage/picture")
-def picture() -> Response:
+@app.route("/triage/image")
+def image() -> Response:
     return Response(b"\x89PNG\x00\xff", mimetype="image/png", headers={"ETag": '"1"'})
 
 
@@ -136,7 +136,7 @@ def test_what_says_that_the_environment_is_missing_needs_none_of_it() -> None:
 
 
 def test_bytes_and_headers_come_back_once() -> None:
-    output = call("/triage/picture")
+    output = call("/triage/image")
     assert (output.status, output.body) == (200, b"\x89PNG\x00\xff")
     assert output.headers == {"Content-Type": "image/png", "ETag": '"1"'}
 

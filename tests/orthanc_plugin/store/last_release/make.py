@@ -175,6 +175,7 @@ class Hospital:
         return name
 
 
+# Long, because it is one story, told in the order in which it happens.
 def live(hospital: Hospital) -> None:
     """Weeks of a hospital: every state, every action, every table."""
     order = model_views.ModelRequest
