@@ -115,6 +115,7 @@ class Supervisor:
 
     def _new_worker(self, slot: "_Slot") -> None:
         slot.name = f"{HOST}/{uuid4().hex[:12]}"
+        log.info("%s starts", slot.name)
         slot.start(
             [str(self._python), "-m", "orthanc_plugin.worker"],
             {

@@ -138,6 +138,8 @@ class Worker:
         given_up = claim.quiet_seconds >= settings.long_quiet_seconds
         found = judging.look(fetched.sources, self._serving.classifier, given_up=given_up)
         outcome, now = found.outcome, queue.utcnow()
+        # Without Orthanc's identifier, which is made from the patient's.
+        log.info("%d images: %s, %s", claim.instance_count, outcome.state, found.completeness.name.lower())
         description = judging.describe(fetched.sources, settings, now)
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
         self._renderer.keep(claim.series_id, claim.generation, found.series)

@@ -75,6 +75,7 @@ class Serving:
             except BundleError as error:
                 log.warning("a model in service cannot be loaded: %s", failure(error))
                 self._give_way(wanted, error)
+        log.info("judging with %s", self.classifier.bundle.identity.name)
         with self._database.writing() as session:
             model_history.loaded(session, self._worker, self.digest)
             monitoring.keep_reference(session, self.digest, self.classifier.bundle.contents.reference)

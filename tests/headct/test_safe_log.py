@@ -73,6 +73,20 @@ def test_causes_in_a_circle_end() -> None:
     assert safe_log.failure(first) == "ValueError, from KeyError"
 
 
+def test_a_level_is_of_our_own_packages_alone() -> None:
+    levels = {name: logging.getLogger(name).level for name in ("headct", "orthanc_plugin", "model_training")}
+    root = logging.getLogger().level
+    try:
+        safe_log.set_level("debug")
+        assert logging.getLogger("orthanc_plugin.worker.loop").isEnabledFor(logging.DEBUG)
+        assert (logging.getLogger().level, logging.getLogger("pydicom.dataset").level) == (root, 0)
+        safe_log.set_level("error")
+        assert not logging.getLogger("headct.pipeline").isEnabledFor(logging.WARNING)
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
 def test_a_log_with_this_formatter_says_no_more() -> None:
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)

@@ -16,6 +16,7 @@ def test_defaults_come_from_orthancs_own_options(tmp_path: Path) -> None:
     assert made.database_url == f"sqlite:///{tmp_path}/headct-triage/triage.sqlite"
     assert made.orthanc_url == "http://127.0.0.1:8043"
     assert not made.annotations
+    assert made.log_level == "warning"
 
 
 def test_names_are_camel_case_and_types_are_kept(tmp_path: Path) -> None:
