@@ -15,6 +15,8 @@ from headct.errors import HeadCTError, UnusableInputError
 from headct.terms.assessment import Outcome, State
 from headct.wording import caution_words, findings_words, notice, rule_words, state_words, urgency_words
 
+_EXTRAS = {"orthanc_plugin": "plugin", "model_training": "training"}
+"""What has to be installed for the commands of other packages."""
 UNUSABLE = 2
 """Exit status for input nothing can be done with."""
 
@@ -42,8 +44,16 @@ class _Commands(click.Group):
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in _registered():
             return own
+        entry = _registered()[cmd_name]
         try:
-            command = _registered()[cmd_name].load()
+            command = entry.load()
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get(entry.module.split(".")[0])
+            if extra is None:
+                return _unavailable(cmd_name, type(error).__name__, str(error))
+            return _command_that_says(
+                cmd_name, f"the command {cmd_name} needs more: pip install 'headct-triage[{extra}]'"
+            )
         except Exception as error:  # whatever another package does when it is imported
             return _unavailable(cmd_name, type(error).__name__, str(error))
         return command if isinstance(command, click.Command) else None
@@ -54,8 +64,12 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def _unavailable(name: str, kind: str, message: str) -> click.Command:
+    return _command_that_says(name, f"the command {name} cannot be loaded ({kind}: {message})")
+
+
+def _command_that_says(name: str, why: str) -> click.Command:
     def say() -> None:
-        raise _Unusable(f"the command {name} cannot be loaded ({kind}: {message})")
+        raise _Unusable(why)
 
     return click.Command(
         name,
