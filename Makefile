@@ -5,39 +5,51 @@ SHELL := /bin/sh
 # The system's own Python: Orthanc embeds the same one, so both can share the libraries in .venv.
 SYSTEM_PYTHON := /usr/bin/python3
 BIN := .venv/bin
+comma := ,
 STAMPS := build/stamps
 
-RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light python3-venv nodejs npm
+PYTHON_PACKAGES := python3-venv
+BROWSER_PACKAGES := nodejs npm
+RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light
 TEST_PACKAGES := dicom3tools chromium fonts-noto-cjk libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3
 
-.PHONY: setup setup-test demo test lint words bench soak clean
+.PHONY: setup setup-unit setup-test demo check lint test test-random test-other-processor words wheel debian13 bench soak clean
 
 ## Set-up -------------------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/plugin $(STAMPS)/browser
+setup: $(STAMPS)/run-packages $(STAMPS)/plugin $(STAMPS)/browser
+
+# Neither TensorFlow nor 3D Slicer, no server and no browser.
+setup-unit: $(STAMPS)/unit
 
 setup-test: setup $(STAMPS)/test
 
-$(STAMPS)/run-packages: scripts/install_packages.sh Makefile
-	scripts/install_packages.sh $(RUN_PACKAGES)
+define packages
+	scripts/install_packages.sh $(1)
 	@mkdir -p $(@D) && touch $@
+endef
 
-$(STAMPS)/test-packages: scripts/install_packages.sh Makefile
-	scripts/install_packages.sh $(TEST_PACKAGES)
+define python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
 	@mkdir -p $(@D) && touch $@
+endef
 
-$(BIN)/python: | $(STAMPS)/run-packages
+$(STAMPS)/%-packages: scripts/install_packages.sh Makefile
+	$(call packages,$($(shell echo $* | tr a-z A-Z)_PACKAGES))
+
+$(BIN)/python: | $(STAMPS)/python-packages
 	$(SYSTEM_PYTHON) -m venv .venv
 
 $(STAMPS)/plugin: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[plugin]'
-	@mkdir -p $(@D) && touch $@
+	$(call python,plugin)
+
+$(STAMPS)/unit: pyproject.toml constraints.txt | $(BIN)/python
+	$(call python,lint$(comma)unit-test)
 
 $(STAMPS)/test: pyproject.toml constraints.txt $(STAMPS)/plugin | $(STAMPS)/test-packages
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[plugin,training,test]'
-	@mkdir -p $(@D) && touch $@
+	$(call python,test)
 
-$(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/run-packages
+$(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/browser-packages
 	npm ci --silent
 	npm run --silent vendor
 	@mkdir -p $(@D) && touch $@
@@ -47,17 +59,39 @@ $(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/run-packages
 demo: setup
 	$(BIN)/python -m orthanc_plugin.stack.demo $(if $(ONCE),--once)
 
-test: setup-test
-	# Most end-to-end tests wait for servers: several files at once, each with servers of its own.
-	$(BIN)/pytest --numprocesses 4 --dist worksteal
+# Before every commit: what is soon told.
+check: lint
+	$(BIN)/pytest --unit --numprocesses logical --dist worksteal --quiet
 
-lint: setup-test
+lint: setup-unit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Most end-to-end tests wait for servers: several files at once, each with servers of its own.
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist worksteal
+
+test: setup-test
+	$(PYTEST)
+
+# The seed is printed; `make test-random SEED=...` takes the same order again.
+test-random: setup-test
+	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
+
+# As far as one processor can stand in for another: other kernels, sums in another order.
+test-other-processor: setup-test
+	OMP_NUM_THREADS=1 TF_ENABLE_ONEDNN_OPTS=0 HEADCT_TEST_PLAIN_LITERT=1 $(PYTEST)
+
+wheel: setup
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
+
+# A real Orthanc of Debian 13: other versions, another Python. As root; needs debootstrap.
+debian13:
+	scripts/install_packages.sh debootstrap
+	scripts/debian13.sh
+
 # The catalogue of words after a change of sources or templates; what is new waits for its words in headct.po.
-words: setup-test
+words: setup-unit
 	@mkdir -p build
 	$(BIN)/pybabel -q extract --mapping-file babel.cfg --no-wrap --add-location file --sort-by-file \
 		--output-file build/headct.pot headct orthanc_plugin
@@ -70,6 +104,7 @@ bench: setup-test
 
 soak: setup-test
 	$(BIN)/python tests/soak/run.py
+	$(MAKE) debian13
 
 clean:
 	rm -rf .venv build node_modules .demo

@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).resolve().parent
@@ -16,3 +17,25 @@ slicer_stand_ins.register()
 # How long an example takes says more of what else the machine does than of the program.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+unit_tests = importlib.import_module("unit_tests")
+NO_UNIT_TEST = {"tensorflow", "long"}
+"""Marks."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="only tests that need no server and little time")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--unit") or collection_path.suffix != ".py":
+        return None
+    return True if unit_tests.is_system_test(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--unit"):
+        return
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in NO_UNIT_TEST)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

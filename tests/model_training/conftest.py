@@ -8,8 +8,6 @@ import pytest
 from headct.generator.generation import generate
 from model_training.evaluation import worklist_simulation
 from model_training.gate import gate
-from model_training.learning.conversion import Precision, convert
-from model_training.shipping import export, judging_time, precisions
 
 MONTHS = 4
 """Of each simulated worklist."""
@@ -39,6 +37,8 @@ def clock(monkeypatch):
 @pytest.fixture
 def short_measurements(monkeypatch):
     """Few months of the worklist, and a short head to measure time with."""
+    from model_training.shipping import judging_time
+
     few = tuple(replace(scenario, months=MONTHS) for scenario in worklist_simulation.read_scenarios())
     monkeypatch.setattr(worklist_simulation, "read_scenarios", lambda: few)
     monkeypatch.setattr(judging_time, "generate", partial(generate, thickness_mm=SLICE_MM, matrix=MATRIX))
@@ -47,6 +47,8 @@ def short_measurements(monkeypatch):
 @pytest.fixture
 def one_precision(monkeypatch):
     """Every precision is float32: converting is long, and what comes of it is a test of its own."""
+    from model_training.learning.conversion import Precision, convert
+    from model_training.shipping import export, precisions
 
     def convert_all(network, representative):
         return dict.fromkeys(Precision, convert(network, Precision.FLOAT32))
