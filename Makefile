@@ -69,18 +69,25 @@ lint: setup-unit
 	$(BIN)/mypy
 
 # Most end-to-end tests wait for servers: several files at once, each with servers of its own.
+# `make test TESTS=tests/headct` runs a part, in any of these ways.
 PYTEST := $(BIN)/pytest --numprocesses 4 --dist worksteal
 
 test: setup-test
-	$(PYTEST)
+	$(PYTEST) $(TESTS)
 
 # The seed is printed; `make test-random SEED=...` takes the same order again.
 test-random: setup-test
-	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
+	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
 
 # As far as one processor can stand in for another: other kernels, sums in another order.
-test-other-processor: setup-test
-	OMP_NUM_THREADS=1 TF_ENABLE_ONEDNN_OPTS=0 HEADCT_TEST_PLAIN_LITERT=1 $(PYTEST)
+test-other-processor: setup-test $(STAMPS)/other-processor
+	OMP_NUM_THREADS=1 TF_ENABLE_ONEDNN_OPTS=0 HEADCT_TEST_PLAIN_LITERT=1 $(PYTEST) $(TESTS)
+
+# Read by every Python of the environment as it starts; does nothing unless the variable is set.
+$(STAMPS)/other-processor: Makefile | $(BIN)/python
+	echo 'import os, runpy; os.environ.get("HEADCT_TEST_PLAIN_LITERT") and runpy.run_path("$(CURDIR)/tests/other_processor.py")' \
+		>"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/headct_other_processor.pth"
+	@mkdir -p $(@D) && touch $@
 
 wheel: setup
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
