@@ -126,6 +126,7 @@ def rooms() -> dict[str, list[str]]:
     for line in (ROOT / "ARCHITECTURE.md").read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"`[\w/]+/`", cells[1]) and is_there(cells[1][1:-1], ROOT):
+            assert cells[1][1:-2] not in found, f"{cells[1]} has two rows"
             found[cells[1][1:-2]] = [code for code in CODE.findall(line)[1:] if re.fullmatch(r"\w+", code)]
     return found
 
