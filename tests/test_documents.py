@@ -143,6 +143,29 @@ def test_the_map_names_every_module() -> None:
     assert (sorted(there - named), sorted(named - there)) == ([], [])
 
 
+def imported(module: Path) -> Iterator[str]:
+    """What a module imports by its whole name, ``from package.room import module`` included."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        match node:
+            case ast.ImportFrom(module=str(name), names=names):
+                yield from (f"{name}.{alias.name}" for alias in names)
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+
+
+@pytest.mark.parametrize("package", ["headct", "model_training", "orthanc_plugin"])
+def test_rooms_import_only_from_rooms_above_them_in_the_map(package: str) -> None:
+    order = list(dict.fromkeys(room.split("/")[1] for room in rooms() if room.startswith(f"{package}/")))
+    down = {
+        (room, name)
+        for room in order
+        for module in (PACKAGES[package] / room).rglob("*.py")
+        for name in imported(module)
+        if name.startswith(f"{package}.") and name.split(".")[1] in order[order.index(room) + 1 :]
+    }
+    assert down == set()
+
+
 def test_the_manual_names_every_setting() -> None:
     manual = (ROOT / "docs" / "manual" / "settings.md").read_text("utf-8")
     names = {str(field.alias) for of in (Settings, PersonSettings) for field in of.model_fields.values()}
