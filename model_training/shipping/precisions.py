@@ -172,7 +172,7 @@ def accuracy(
         said: of every precision.
         bleeding: truth, shape (patients,).
         alert: truth of the alert, the same shape.
-        haemorrhage_cut: the threshold that ships; chosen on float32 scores of the same patients, so the rates
+        haemorrhage_threshold: the one that ships; chosen on float32 scores of the same patients, so the rates
             compare precisions and are no estimate of what the bundle is worth.
 
     Returns:

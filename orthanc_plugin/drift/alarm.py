@@ -135,8 +135,9 @@ def _chi_squared(freedom: int) -> float:
 
 
 def fisher(count: int, of: int, count_before: int, of_before: int) -> float:
-    """Probability of a count at least as high by chance, all totals given (Fisher's exact test, one-sided;
-    Journal of the Royal Statistical Society 1935).
+    """Probability of a count at least as high by chance, all totals given.
+
+    Fisher's exact test, one-sided (Journal of the Royal Statistical Society 1935).
     """
     total = count + count_before
     if count <= max(total - of_before, 0):
@@ -155,8 +156,9 @@ def _log_comb(of: int, count: int) -> float:
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, Journal of the American Statistical Association 1927); all where
-    there is none.
+    """95 % interval of a share; from 0 to 1 where there is none.
+
+    Wilson, Journal of the American Statistical Association 1927.
     """
     if not of:
         return 0.0, 1.0

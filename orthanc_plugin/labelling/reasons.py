@@ -1,5 +1,7 @@
-"""Why a label would teach, in weights and words; the formula stands in
-:mod:`orthanc_plugin.labelling.ranking`."""
+"""Why a label would teach, in weights and words.
+
+The formula stands in :mod:`orthanc_plugin.labelling.ranking`.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log2

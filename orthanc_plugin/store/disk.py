@@ -20,8 +20,10 @@ def free_bytes(settings: Settings) -> int:
 
 
 def is_low(settings: Settings) -> bool:
-    """Whether triage has to stop until there is room again. Asked anew each time, never stored:
-    on a full disk nothing can be."""
+    """Whether triage has to stop until there is room again.
+
+    Asked anew each time, never stored: on a full disk nothing can be.
+    """
     return free_bytes(settings) < settings.minimum_free_gigabytes * 2**30
 
 

@@ -1,4 +1,4 @@
-"""A reader at work on a real Orthanc, by keyboard from case to case: what he says reaches store and PACS."""
+"""A reader at work on a real Orthanc, by keyboard from case to case: what they say reaches store and PACS."""
 
 import re
 from collections.abc import Callable

@@ -110,7 +110,7 @@ def test_what_persons_said_survives_everything(
     assert stack.api(f"series/{one}")["verdict"]["standing"] == "disputed"
     say(stack, one, "abe", "BLACK")
 
-    # While it is judged again the reader is told or recorded; of a result that is gone he is told.
+    # While it is judged again the reader is told or recorded; of a result that is gone they are told.
     seen = based_on(stack, two)
     rerun = stack.http.post(
         f"/triage/api/v1/series/{two}/rerun", json={}, headers={"X-Triage": "test"}, auth=("sato", PASSWORD)
