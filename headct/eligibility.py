@@ -66,7 +66,7 @@ _PHANTOM_PLACES = (
 # Measured limits; in brackets the range over 107 real head series of three sources and makers.
 _BLANK_LEVEL, _BLANK_SHARE = 0.3, 0.6
 """Soft tissue (at least 0.76) and area (at least 0.87 of what lies both below and above) of a slab between
-brain: less is a picture that is blank, in part or in whole."""
+brain: less is an image that is blank, in part or in whole."""
 _UNIFORM_HU = 3.0
 """Texture below this is one material (brain 5.0 to 12)."""
 _WATER_HU, _WATER_TEXTURE_HU = 10.0, 6.0

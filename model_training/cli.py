@@ -76,7 +76,7 @@ def train(data: Path, run: Path, config: Path | None, **options: Any) -> None:
 @main.command()
 @_data
 @_run
-@click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; not needed once pictures are cut.")
+@click.option("--ct-ich", type=_EXISTING, help="Folder of ct_ich; not needed once images are cut.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

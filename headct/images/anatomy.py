@@ -35,7 +35,7 @@ class Levels:
     head_cm2: Share
     """Area inside the outline, as far as the pixel spacing can be believed."""
     brain: Share
-    """Soft tissue in the interior, as a share of the picture."""
+    """Soft tissue in the interior, as a share of the image."""
     soft: Share
     """Share of the interior that is soft tissue: nearly 1 within the skull, about half at its base."""
     air: Share

@@ -18,13 +18,13 @@ _SKULL = 0.5
 _BASE_LEVEL = 0.70
 """Soft share below which a slab shows skull base, face or neck. Mid-brain slabs have 0.8 to 1."""
 _BLANK_LEVEL = 0.1
-"""Soft share below which a slab shows no head at all: blank pictures stand for nothing. Necks have 0.25."""
+"""Soft share below which a slab shows no head at all: blank images stand for nothing. Necks have 0.25."""
 _BASE_MM = 12.0
 """Height of skull base that must be seen, about two routine slices: one may be an artefact."""
 _VERTEX_SHARE = 0.45
 """Brain area left at the top, as a share of the widest: routine scans stop a slice or two short."""
 _AIR_SHARE = 0.02
-"""Less brain than this share of the widest is none: air above the head, or a blank picture. The top is then
+"""Less brain than this share of the widest is none: air above the head, or a blank image. The top is then
 judged below it, where a head that was cut off still shows its full width."""
 
 

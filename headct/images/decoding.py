@@ -1,7 +1,7 @@
 """Stored pixels to Hounsfield units, for every transfer syntax a CT comes in.
 
-Compressed pictures are recognised by their own first bytes rather than by the transfer syntax, which is
-sometimes wrong; their size is checked before anything is allocated. Errors of the picture are raised as
+Compressed images are recognised by their own first bytes rather than by the transfer syntax, which is
+sometimes wrong; their size is checked before anything is allocated. Errors of the image are raised as
 :class:`NotAnalysedError` with the code ``unreadable``.
 """
 
@@ -237,20 +237,20 @@ def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
         raise _unreadable(pgettext("detail", "pixel data cut short"))
     try:
         if kind == "jpeg":
-            picture = imagecodecs.jpeg8_decode(stream)
+            image = imagecodecs.jpeg8_decode(stream)
         elif kind == "jpeg-ls":
-            picture = imagecodecs.jpegls_decode(stream)
+            image = imagecodecs.jpegls_decode(stream)
         else:
-            picture = imagecodecs.jpeg2k_decode(stream)
+            image = imagecodecs.jpeg2k_decode(stream)
     except (RuntimeError, ValueError, TypeError, MemoryError, NotImplementedError) as error:
         raise _unreadable(pgettext("detail", "damaged compressed image")) from error
-    if picture.shape != (form.rows, form.columns) or picture.dtype.kind not in "iu":
+    if image.shape != (form.rows, form.columns) or image.dtype.kind not in "iu":
         raise _unreadable(pgettext("detail", "image size differs from the header"))
-    return picture
+    return image
 
 
 def _recognise(stream: bytes) -> tuple[str, int, int, int]:
-    """Kind, rows, columns and components of a compressed picture, from its own header.
+    """Kind, rows, columns and components of a compressed image, from its own header.
 
     Sources: ITU-T T.81 B.2.2 and T.87 C.2.2 (frame header), T.800 A.5.1 (SIZ), I.5.1 (JP2 signature).
     """

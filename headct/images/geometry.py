@@ -274,7 +274,7 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: _Plane
 
 
 def _refuse_shifts(along: Vector, across: Vector) -> None:
-    """A tilted gantry shifts slices evenly; anything else moves the picture from slice to slice."""
+    """A tilted gantry shifts slices evenly; anything else moves the image from slice to slice."""
     if np.ptp(along) == 0.0:
         return
     line = np.polynomial.polynomial.polyfit(along, across, 1)

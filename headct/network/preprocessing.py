@@ -21,7 +21,7 @@ HU_RANGE = (-20, 160)
 BASELINE_SLICES = 8
 BASELINE_SIZE = 256
 BASELINE_WINDOW_HU = (0.0, 80.0)
-"""Brain window of the baseline's pictures (width 80, level 40)."""
+"""Brain window of the baseline's images (width 80, level 40)."""
 
 _AIR_HU = -300
 _GRID = 64
@@ -103,7 +103,7 @@ def stacked(
 
 
 def eight_slices(series: CTSeries) -> NDArray[np.uint8]:
-    """Eight equally spaced slices of the whole brain as 8-bit pictures, shape (8, 256, 256).
+    """Eight equally spaced slices of the whole brain as 8-bit images, shape (8, 256, 256).
 
     The input of the research project's baseline: full frame, brain window, 0 to 255.
     """
@@ -225,21 +225,21 @@ def _largest_solid(body: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     return ndimage.binary_dilation(labels == sizes.argmax(), in_plane, iterations=radius, mask=body)
 
 
-def _upright_angle(picture: NDArray[np.float32]) -> float:
-    """Rotation in degrees whose mirror image fits the picture best; positive turns rows towards columns.
+def _upright_angle(image: NDArray[np.float32]) -> float:
+    """Rotation in degrees whose mirror image fits the image best; positive turns rows towards columns.
 
-    A head mirrored at an axis turned by ``a`` is the head mirrored at the picture's own axis and turned
+    A head mirrored at an axis turned by ``a`` is the head mirrored at the image's own axis and turned
     by ``2a``; the shift between the two is found by correlation.
     """
-    size = 2 * max(picture.shape)
+    size = 2 * max(image.shape)
     pad = np.zeros((size, size), np.float32)
-    pad[: picture.shape[0], : picture.shape[1]] = picture
+    pad[: image.shape[0], : image.shape[1]] = image
     spectrum = np.fft.rfft2(pad)
-    mirrored = np.ascontiguousarray(picture[:, ::-1])
+    mirrored = np.ascontiguousarray(image[:, ::-1])
     fits = []
     for angle in _ANGLES_DEG:
         pad[:] = 0
-        pad[: picture.shape[0], : picture.shape[1]] = _turned(mirrored, 2 * angle)
+        pad[: image.shape[0], : image.shape[1]] = _turned(mirrored, 2 * angle)
         fit = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(pad))).max()
         fits.append(float(fit) * (1 - _ANGLE_PRIOR * (angle / 45) ** 2))
     best = int(np.argmax(fits))
@@ -251,9 +251,9 @@ def _upright_angle(picture: NDArray[np.float32]) -> float:
     return float(_ANGLES_DEG[best])
 
 
-def _turned(picture: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
+def _turned(image: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
     a = np.deg2rad(degrees)
     matrix = np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-    middle = (np.array(picture.shape) - 1) / 2
-    turned: NDArray[np.float32] = ndimage.affine_transform(picture, matrix, middle - matrix @ middle, order=1)
+    middle = (np.array(image.shape) - 1) / 2
+    turned: NDArray[np.float32] = ndimage.affine_transform(image, matrix, middle - matrix @ middle, order=1)
     return turned

@@ -158,7 +158,7 @@ def _replaced(hospital: Path, old: Manifest | None, known: Known) -> list[Entry]
 
 
 def _places(new: Manifest, known: Known) -> Mapping[str, Place]:
-    """Where those of the hospital's patients were who are known: by their pictures, or under their name."""
+    """Where those of the hospital's patients were who are known: by their images, or under their name."""
     places: dict[str, Place] = {}
     for p in new.patients:
         if place := known.pictures.get(p.pixel_digest) or known.names.get(p.who):

@@ -115,7 +115,7 @@ def fine_tuned(
             data, run, bundles, version=version, config=config, precision=precision, repeats=repeats
         )
     except BundleError as error:
-        # One that would not be read back: a calibration falls where labels contradict the pictures.
+        # One that would not be read back: a calibration falls where labels contradict the images.
         raise ExportError(str(error)) from error
 
 

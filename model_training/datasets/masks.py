@@ -17,27 +17,27 @@ from headct.images.series import CTSeries
 
 @dataclass(frozen=True, slots=True)
 class PngMasks:
-    """One picture a slice with blood, on the grid of the stored slice; anything but black is blood."""
+    """One image a slice with blood, on the grid of the stored slice; anything but black is blood."""
 
-    pictures: tuple[tuple[str, Path], ...]
-    """Which slice, by the value of ``keyword``, and its picture."""
+    images: tuple[tuple[str, Path], ...]
+    """Which slice, by the value of ``keyword``, and its image."""
     keyword: str = "SOPInstanceUID"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The pictures."""
-        return tuple(path for _, path in self.pictures)
+        """The images."""
+        return tuple(path for _, path in self.images)
 
     def __call__(self, series: CTSeries) -> NDArray[np.float32]:
         """Share of each voxel that is blood, shape of ``series.hu``."""
         slices = {text(header, self.keyword): k for k, header in enumerate(series.headers)}
         marks = {}
-        for value, path in self.pictures:
+        for value, path in self.images:
             if value not in slices:
                 raise UnusableInputError(f"mask {path.name} belongs to no slice of its series")
             try:
-                with Image.open(path) as picture:
-                    marks[slices[value]] = np.array(picture.convert("L")) > 0
+                with Image.open(path) as image:
+                    marks[slices[value]] = np.array(image.convert("L")) > 0
             except (OSError, UnidentifiedImageError) as error:
                 raise UnusableInputError(f"mask {path.name} cannot be read") from error
         return on_slabs(series, marks)

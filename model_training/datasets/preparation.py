@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Person:
     """A patient of a source with all that was found of them."""
 
     source: str
@@ -112,17 +112,17 @@ def prepare(
     return manifest
 
 
-def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Entry, ...]:
+def prepare_person(folder: Path, selection: Selection, person: Person) -> tuple[Entry, ...]:
     """Choose among the studies and series of one patient, write the samples of those in use.
 
     Returns:
         An entry for each series: first those in use, then those left out.
     """
-    truth_of = {(s.study, s.series): truth for s, truth in case.series}
+    truth_of = {(s.study, s.series): truth for s, truth in person.series}
     used: list[Entry] = []
     left_out: list[Entry] = []
     kept: list[str] = []
-    for study in studies([series for series, _ in case.series]):
+    for study in studies([series for series, _ in person.series]):
         reason = _study_left_out(study, truth_of, selection, kept)
         in_use = False
         for series in study:
@@ -136,18 +136,20 @@ def prepare_case(folder: Path, selection: Selection, case: Case) -> tuple[Entry,
             elif isinstance(truth, str):
                 why = truth
             else:
-                name = case.name if not used else f"{case.name}.{len(used) + 1}"
-                made = _make(folder, name, case, series, truth)
+                name = person.name if not used else f"{person.name}.{len(used) + 1}"
+                made = _make(folder, name, person, series, truth)
                 if isinstance(made, Entry):
                     used.append(made)
                     in_use = True
                     continue
                 why = made
-            left_out.append(_entry(case, series, truth, exclusion=why))
+            left_out.append(_entry(person, series, truth, exclusion=why))
         if in_use:
             kept.append(study[0].when)
     numbered = [
-        replace(p, patient=f"{case.name}.{n}" if n > 1 else case.name, person=case.name if n > 1 else "")
+        replace(
+            p, patient=f"{person.name}.{n}" if n > 1 else person.name, person=person.name if n > 1 else ""
+        )
         for n, p in enumerate(left_out, start=len(used) + 1)
     ]
     return (*used, *numbered)
@@ -165,9 +167,10 @@ def _prepared(
                 raise UnusableInputError(
                     f"{name!r} is no name for a patient: letters, digits, . _ and - alone"
                 )
-            case = Case(source.name, name, tuple((series, source.truth(series)) for series in found))
-            mark = _fingerprint(settings, case)
-            yield _Task(case, mark, _recorded(database, folder, case, mark))
+            said = tuple((series, source.truth(series)) for series in found)
+            person = Person(source.name, name, said)
+            mark = _fingerprint(settings, person)
+            yield _Task(person, mark, _recorded(database, folder, person, mark))
 
     gone = (
         "DELETE FROM prepared WHERE source = ? AND person NOT IN (SELECT person FROM images WHERE source = ?)"
@@ -180,7 +183,7 @@ def _prepared(
                 "INSERT OR REPLACE INTO prepared VALUES (?, ?, ?, ?)",
                 (
                     source.name,
-                    task.case.name,
+                    task.person.name,
                     task.fingerprint,
                     json.dumps([asdict(p) for p in task.entries]),
                 ),
@@ -213,7 +216,7 @@ def _without_images(source: Source, found: Sequence[Entry]) -> Iterator[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    case: Case
+    person: Person
     fingerprint: str
     entries: tuple[Entry, ...] | None
     """Of an earlier run, still up to date; else what is to be found out."""
@@ -223,14 +226,14 @@ def _work(folder: Path, selection: Selection, task: _Task) -> _Task:
     return (
         task
         if task.entries is not None
-        else replace(task, entries=prepare_case(folder, selection, task.case))
+        else replace(task, entries=prepare_person(folder, selection, task.person))
     )
 
 
-def _fingerprint(settings: str, case: Case) -> str:
+def _fingerprint(settings: str, person: Person) -> str:
     """Of all that decides about the entries and samples of a patient."""
     parts = [settings]
-    for series, truth in case.series:
+    for series, truth in person.series:
         masks = truth.masks.files if isinstance(truth, Truth) and truth.masks else ()
         stamps = [(path.name, _stamp(path)) for path in masks]
         said = replace(truth, masks=None) if isinstance(truth, Truth) else truth
@@ -246,10 +249,12 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _recorded(database: sqlite3.Connection, folder: Path, case: Case, mark: str) -> tuple[Entry, ...] | None:
+def _recorded(
+    database: sqlite3.Connection, folder: Path, person: Person, mark: str
+) -> tuple[Entry, ...] | None:
     """What an earlier run wrote down, if it was about the same and its samples are still there."""
     query = "SELECT entries FROM prepared WHERE source = ? AND person = ? AND fingerprint = ?"
-    row = database.execute(query, (case.source, case.name, mark)).fetchone()
+    row = database.execute(query, (person.source, person.name, mark)).fetchone()
     if row is None:
         return None
     entries = tuple(Entry(**entry) for entry in json.loads(row[0]))
@@ -273,7 +278,7 @@ def _study_left_out(
     return REPEAT if selection.is_repeat(study[0].when, kept) else ""
 
 
-def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth) -> Entry | str:
+def _make(folder: Path, name: str, person: Person, series: FoundSeries, truth: Truth) -> Entry | str:
     """Write the sample of one series; its entry, or in words why it cannot be used."""
     try:
         loaded = eligibility.admit(series.files)
@@ -284,13 +289,13 @@ def _make(folder: Path, name: str, case: Case, series: FoundSeries, truth: Truth
     except UnusableInputError as error:
         return str(error)
     except Exception as error:  # one series among thousands; it is listed, and tried again by the next run
-        _log.error("%s of %s: %s", name, case.source, failure(error))
+        _log.error("%s of %s: %s", name, person.source, failure(error))
         return Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__).sentence()
     if share is None:
         mask = np.zeros(volume.hu.shape, bool)
     else:
         mask = resample(share, volume.to_source, volume.hu.shape[1:]) >= 0.5
-    made = _entry(case, series, truth, patient=name, loaded=loaded)
+    made = _entry(person, series, truth, patient=name, loaded=loaded)
     if made.bleed_ml is None and share is not None and "pixel_spacing" not in loaded.assumed:
         made = replace(made, bleed_ml=float((mask.sum(axis=(1, 2)) * volume.voxel_ml).sum()))
     colour, by = urgency(truth, volume, mask, default_rubric())
@@ -313,7 +318,7 @@ def _refused_by_headers(series: FoundSeries) -> str:
 
 
 def _entry(
-    case: Case,
+    person: Person,
     series: FoundSeries,
     truth: Truth | str,
     *,
@@ -330,7 +335,7 @@ def _entry(
     bleeding = known is not None and known.bleeding
     return Entry(
         patient=patient,
-        source=case.source,
+        source=person.source,
         bleeding=bleeding,
         series=series.series,
         study=series.study,
@@ -343,12 +348,12 @@ def _entry(
         pixel_mm=loaded.spacing_mm[0] if loaded else None,
         exclusion=exclusion,
         pixel_digest=loaded.pixel_digest if loaded else "",
-        person="" if patient == case.name else case.name,
+        person="" if patient == person.name else person.name,
     )
 
 
 def _without_duplicates(patients: Sequence[Entry]) -> list[Entry]:
-    """The same pictures under another name would sit in two parts of the split: only the first are used."""
+    """The same images under another name would sit in two parts of the split: only the first are used."""
     seen: dict[str, str] = {}
     kept = []
     for p in patients:

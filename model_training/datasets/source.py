@@ -52,7 +52,7 @@ class LeftOut:
 
 
 class Masks(Protocol):
-    """Where the blood is; sent to other processes, so it holds paths and no pictures."""
+    """Where the blood is; sent to other processes, so it holds paths and no images."""
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -28,7 +28,7 @@ def split(
         patients: all entries of a manifest, in any order; all entries of one patient go together.
         measured_only: sources whose patients are external and in no fold.
         previous: earlier entries; whose patients keep their part and fold, known again by their name or, as
-            names are corrected, by their pictures. The later entry of a name counts.
+            names are corrected, by their images. The later entry of a name counts.
         folds: number of folds of the cross-validation.
     """
     outside = set(measured_only)
@@ -57,10 +57,10 @@ def split(
 def _known_again(patients: Sequence[Entry], previous: Sequence[Entry]) -> dict[str, Entry]:
     """Each patient's earlier entry. Of several, the one that training saw: it must not come into a test."""
     names = {p.who: p for p in previous}
-    pictures = {p.pixel_digest: p for p in previous if p.pixel_digest}
+    by_image = {p.pixel_digest: p for p in previous if p.pixel_digest}
     known: dict[str, Entry] = {}
     for p in sorted(patients, key=lambda p: p.patient):
-        found = (known.get(p.who), names.get(p.who), pictures.get(p.pixel_digest))
+        found = (known.get(p.who), names.get(p.who), by_image.get(p.pixel_digest))
         if places := [one for one in found if one is not None]:
             known[p.who] = min(places, key=lambda one: _SEEN.get(one.split, len(_SEEN)))
     return known

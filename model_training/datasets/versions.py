@@ -239,7 +239,7 @@ def _key(path: Path, out: Path, before: Path | None) -> Key:
 
 
 def _write_places(version: Path, entries: Sequence[Entry]) -> None:
-    """Who was dealt where, by pseudonym and picture; of equal ones the later entry's."""
+    """Who was dealt where, by pseudonym and image; of equal ones the later entry's."""
     last = {(p.who, p.pixel_digest): (p.split, p.fold) for p in entries if p.split is not None}
     rows = [
         {"patient": who, "pixel_digest": digest, "split": part, "fold": fold}

@@ -183,7 +183,7 @@ def _malformed(tag: int, vr: str, text: str) -> str | None:
         return "no number"
     if vr == "UI" and not _NEW_UID.fullmatch(text) and text != _STANDARD.get(tag):
         return "a UID that was not made anew"
-    return "text burnt into the picture" if tag == _BURNT_IN and text.upper() != "NO" else None
+    return "text burnt into the image" if tag == _BURNT_IN and text.upper() != "NO" else None
 
 
 def _found(element: Element, search: Search) -> Kind | None:

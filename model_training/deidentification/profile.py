@@ -89,7 +89,7 @@ _TERMS = frozenset({
     "TOPOGRAM", "VOLUME", "VRT",
 })  # fmt: skip
 """Words of kinds of images and scan modes; any other may be a name."""
-_PICTURES_OF_TEXT = re.compile(r"SCREEN|CAPTURE|DOSE|REPORT|PROT(?:OCOL)?\b")
+_IMAGES_OF_TEXT = re.compile(r"SCREEN|CAPTURE|DOSE|REPORT|PROT(?:OCOL)?\b")
 """In ImageType: pages of text that scanners store as CT images."""
 
 _Action = Callable[[Dataset, tuple[int, int]], None]
@@ -108,7 +108,7 @@ class Image:
 def deidentify(files: Sources, key: Key) -> Iterator[Image]:
     """The images of one series, de-identified, in the order given, made while they are taken.
 
-    Pixel values, geometry, rescale, kernel, sex and coarsened age stay as they are. Pictures are written
+    Pixel values, geometry, rescale, kernel, sex and coarsened age stay as they are. Images are written
     uncompressed, so that nothing hides in a compressed stream or in unused bits.
 
     Args:
@@ -116,7 +116,7 @@ def deidentify(files: Sources, key: Key) -> Iterator[Image]:
         key: the hospital's.
 
     Raises:
-        DeidentificationError: not one series of one patient, not CT, text burnt into the picture, or an image
+        DeidentificationError: not one series of one patient, not CT, text burnt into the image, or an image
             cannot be read. Names the image by its place and never a value.
     """
     try:
@@ -145,11 +145,11 @@ def _check(header: Dataset, place: str) -> None:
     if text(header, "SOPClassUID") != CTImageStorage or text(header, "Modality") != "CT":
         problem = "not a CT image (secondary captures, other modalities and multi-frame CT are not taken)"
     elif text(header, "BurnedInAnnotation").upper() not in {"", "NO"}:
-        problem = "text is burnt into the picture, says BurnedInAnnotation"
-    elif _PICTURES_OF_TEXT.search(text(header, "ImageType").upper()):
+        problem = "text is burnt into the image, says BurnedInAnnotation"
+    elif _IMAGES_OF_TEXT.search(text(header, "ImageType").upper()):
         problem = "a page of text, says ImageType"
     elif text(header, "PhotometricInterpretation") not in {"", "MONOCHROME1", "MONOCHROME2"}:
-        problem = "a colour picture"
+        problem = "a colour image"
     elif not _UID.fullmatch(text(header, "SOPInstanceUID")):
         problem = "no SOP instance UID"
     if problem:

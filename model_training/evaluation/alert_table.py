@@ -27,7 +27,7 @@ def alert_table(
 ) -> list[dict[str, Any]]:
     """One row a way, at a threshold chosen on the other folds: the same share of patients has no alert.
 
-    AlexNet split by image has seen other pictures of each patient it is asked about: its row shows what that
+    AlexNet split by image has seen other images of each patient it is asked about: its row shows what that
     does, not what the network can do. The main network has two rows: by its score at such a threshold, as the
     others, and by the colour the product would show, which has no threshold of its own.
 

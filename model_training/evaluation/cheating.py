@@ -1,4 +1,4 @@
-"""Does the network look at the blood? Two tests on pictures from which one thing was taken away.
+"""Does the network look at the blood? Two tests on images from which one thing was taken away.
 
 Erasing the bleed must make the patient look bleed-free; blanking everything outside the skull must change
 nothing. The out-of-fold networks judge, at thresholds and calibrations chosen without the patient's fold.
@@ -50,7 +50,7 @@ def cheating(
     Args:
         judges: the networks.
         cohort: all patients.
-        scores: on the unchanged pictures, shape (seeds, patients).
+        scores: on the unchanged images, shape (seeds, patients).
         points: operating points chosen without the patient's fold, for each seed and patient.
         seeds: their numbers.
     """
@@ -63,7 +63,7 @@ def cheating(
 def erase(hu: NDArray[np.int16], hole: Mask, seed: int) -> NDArray[np.int16]:
     """Fill a hole with what brain around it looks like: local mean, and noise of the slab's strength.
 
-    Bone in the hole stays. No sharp edge is made: there the local mean goes over into the picture.
+    Bone in the hole stays. No sharp edge is made: there the local mean goes over into the image.
 
     Args:
         hu: shape (slabs, rows, columns).

@@ -36,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another picture of the same patients, to see what a network goes by."""
+    """Another image of the same patients, to see what a network goes by."""
 
     name: str
     """Names the folder its outputs are kept in."""

@@ -78,16 +78,16 @@ def _transforms(n: Any, shape: tuple[int, int], how: Augmentation) -> Any:
     return tf.stack([a, b, c, d, e, f, zero, zero], axis=1)
 
 
-def _warp(pictures: Any, transforms: Any, shape: tuple[int, int], how: str, fill: float) -> Any:
+def _warp(images: Any, transforms: Any, shape: tuple[int, int], how: str, fill: float) -> Any:
     warped = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
+        images=images,
         transforms=transforms,
         output_shape=shape,
         interpolation=how,
         fill_mode="CONSTANT",
         fill_value=fill,
     )
-    return tf.ensure_shape(warped, [None, *shape, pictures.shape[-1]])
+    return tf.ensure_shape(warped, [None, *shape, images.shape[-1]])
 
 
 def _uniform(shape: Any, reach: float) -> Any:

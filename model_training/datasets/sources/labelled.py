@@ -15,7 +15,7 @@ Columns of ``labels.csv``; one of the first three is needed, the others may be a
     1 for a head that was operated on; the study is left out.
 ``mask``
     Where all blood is marked: path from the table's folder to a DICOM segmentation, or to a folder of PNG
-    pictures ``SOPInstanceUID.png`` of the slices with blood.
+    images ``SOPInstanceUID.png`` of the slices with blood.
 ``doubtful``
     Why the label is open to question; the patient is reported apart.
 ``excluded``
@@ -154,9 +154,9 @@ class Labelled:
         if path.is_file():
             self._masks.add(path)
             return SegMasks(path)
-        if pictures := sorted(path.glob("*.png")):
-            return PngMasks(tuple((picture.stem, picture) for picture in pictures))
-        raise self._wrong(line, "has a mask that is neither a file nor a folder of PNG pictures")
+        if images := sorted(path.glob("*.png")):
+            return PngMasks(tuple((image.stem, image) for image in images))
+        raise self._wrong(line, "has a mask that is neither a file nor a folder of PNG images")
 
     def _wrong(self, line: int, what: str) -> UnusableInputError:
         return UnusableInputError(f"{self.root / TABLE}: line {line} {what}")

@@ -1,4 +1,4 @@
-"""AlexNet as the research project used it: one 256 x 256 picture in, a class out.
+"""AlexNet as the research project used it: one 256 x 256 image in, a class out.
 
 Layers after Krizhevsky, Sutskever and Hinton, NIPS 2012, single column, without local response
 normalisation; the grey 256 x 256 input gives the same 6 x 6 x 256 feature map as the original's 227 x 227.
