@@ -8,7 +8,8 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen, settings
 
-from headct.network.bundle import Bundle, Thresholds
+from headct.network.bundle import Bundle
+from headct.network.contents import Thresholds
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from headct.terms.review import Action, Person, Review

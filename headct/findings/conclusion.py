@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from headct.findings.measurement import measure
 from headct.findings.scoring import Bleeding, score
-from headct.network.bundle import BundleContents, Thresholds
+from headct.network.contents import BundleContents, Thresholds
 from headct.network.preprocessing import HeadVolume
 from headct.terms.assessment import Finding, FindingKind
 from headct.terms.urgency import Urgency

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import HeadVolume
 
 SUPPORT = 0.1
@@ -40,7 +40,7 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Th
     Args:
         volume: the head that was judged.
         probabilities: bleed probability of each voxel, shape of ``volume.hu``.
-        thresholds: chosen out of fold; see :class:`headct.network.bundle.Thresholds`.
+        thresholds: chosen out of fold; see :class:`headct.network.contents.Thresholds`.
     """
     labels, blood_ml = components(volume, probabilities, thresholds.power)
     scores = np.log10(blood_ml + SMALLEST_ML)

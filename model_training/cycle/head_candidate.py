@@ -11,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from headct.findings.conclusion import find
-from headct.network.bundle import BUNDLE_JSON, MODEL_CARD, Bundle, Thresholds, write_bundle
+from headct.network.bundle import MODEL_CARD, Bundle, write_bundle
 from headct.network.classifier import Classifier
+from headct.network.contents import BUNDLE_JSON, Thresholds
 from headct.triage.learned_urgency import LearnedUrgency, features
 from headct.triage.rubric import Rubric, default_rubric
 from model_training.datasets.manifest import SPECIALIST, TRAIN, VALIDATION, Entry, Manifest

@@ -25,7 +25,7 @@ def alert_table(
     reproduction: Mapping[str, Any] | None,
     specificity: float,
 ) -> list[dict[str, Any]]:
-    """One row a way, at a threshold chosen on the other folds: the same share of patients has no alert.
+    """One row a way, at a threshold of the other folds that leaves the same share without alert.
 
     AlexNet split by image has seen other images of each patient it is asked about: its row shows what that
     does, not what the network can do. The main network has two rows: by its score at such a threshold, as the

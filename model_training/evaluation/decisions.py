@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from headct.findings.conclusion import find
 from headct.findings.measurement import measure
 from headct.findings.scoring import score
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import HeadVolume
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric

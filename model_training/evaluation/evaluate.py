@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.errors import UnusableInputError
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import Entry, Manifest

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.network.bundle import Calibration, Thresholds
+from headct.network.contents import Calibration, Thresholds
 from model_training.evaluation.cohort import Cohort, Flags
 from model_training.evaluation.statistics import logistic, threshold_at_specificity
 

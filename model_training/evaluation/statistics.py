@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
-from headct.network.bundle import Calibration
+from headct.network.contents import Calibration
 
 BOOTSTRAPS = 2000
 LEVELS = (0.025, 0.975)

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 
 from headct.errors import ExportError, UnusableInputError
-from headct.network.bundle import (
-    Bundle,
-    BundleContents,
-    Calibration,
-    InputContract,
-    Thresholds,
-    TrainingData,
-    write_bundle,
-)
+from headct.network.bundle import Bundle, write_bundle
 from headct.network.classifier import THREADS
+from headct.network.contents import BundleContents, Calibration, InputContract, Thresholds, TrainingData
 from headct.terms.urgency import Urgency
 from model_training.datasets.lineage import Known
 from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest

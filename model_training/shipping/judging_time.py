@@ -20,8 +20,9 @@ from pydicom import dcmwrite
 from headct.errors import ExportError
 from headct.generator.encoding import TransferSyntax
 from headct.generator.generation import generate
-from headct.network.bundle import BundleContents, write_bundle
+from headct.network.bundle import write_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.network.contents import BundleContents
 from headct.pipeline import assess
 from model_training.learning.conversion import Precision
 

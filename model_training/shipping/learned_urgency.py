@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from headct.errors import UnusableInputError
 from headct.findings.conclusion import find
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.terms.urgency import Urgency
 from headct.triage.learned_urgency import FEATURES, LearnedUrgency, features
 from headct.triage.rubric import Judgement, Rubric, default_rubric

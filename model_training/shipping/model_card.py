@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from headct.network.bundle import BundleContents
+from headct.network.contents import BundleContents
 from headct.terms.urgency import Urgency
 
 TEMPLATE = "model_card.md.jinja"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from headct.errors import ExportError
 from headct.findings.scoring import score
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.network.acquisition import input_quantities
-from headct.network.bundle import Calibration
+from headct.network.contents import Calibration
 from headct.network.reference import Reference, reference
 from headct.terms.quantities import Quantity
 from model_training.datasets.manifest import Entry

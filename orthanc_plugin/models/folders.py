@@ -139,7 +139,7 @@ def _ships(folder: Path) -> bool:
 
 
 def _digest(folder: Path) -> str | None:
-    from headct.network.bundle import BUNDLE_JSON
+    from headct.network.contents import BUNDLE_JSON
 
     try:
         return sha256((folder / BUNDLE_JSON).read_bytes()).hexdigest()

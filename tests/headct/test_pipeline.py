@@ -10,8 +10,8 @@ from drawn_heads import BLOOD, ball, whole_head, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.network.bundle import Thresholds
 from headct.network.classifier import Classifier
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import head_volume
 from headct.pipeline import MAX_KEY_SLICES, MAX_KEY_SLICES_UNFLAGGED, assess
 from headct.reasons import ReasonCode

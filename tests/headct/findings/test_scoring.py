@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headct.findings.scoring import HEAD_PIXEL_MM, SMALLEST_ML, score
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import HeadVolume
 
 THRESHOLDS = Thresholds(voxel=0.4, haemorrhage=0.0)

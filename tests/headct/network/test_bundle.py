@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 import headct.network.bundle
 from headct.errors import BundleError
-from headct.network.bundle import (
-    Calibration,
-    InputContract,
-    Thresholds,
-    TrainingData,
-    default_bundle,
-    load_bundle,
-    write_bundle,
-)
+from headct.network.bundle import default_bundle, load_bundle, write_bundle
+from headct.network.contents import Calibration, InputContract, Thresholds, TrainingData
 from headct.network.reference import reference
 from headct.terms.quantities import Quantity
 

@@ -6,8 +6,9 @@ from bundles import NETWORK, contents, threshold_bundle
 from drawn_heads import BLOOD, ball, head, volume
 
 from headct.errors import BundleError, InferenceError
-from headct.network.bundle import InputContract, load_bundle, write_bundle
+from headct.network.bundle import load_bundle, write_bundle
 from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.network.contents import InputContract
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
 
-from headct.network.bundle import Thresholds, TrainingData, load_bundle
+from headct.network.bundle import load_bundle
+from headct.network.contents import Thresholds, TrainingData
 from model_training.cli import main
 from model_training.cycle import cycle as module
 from model_training.datasets.lineage import Known, Place

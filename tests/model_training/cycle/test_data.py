@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.errors import UnusableInputError
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from model_training.cycle.data import freeze, learnt_from, merged
 from model_training.datasets.lineage import Known
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest

@@ -11,8 +11,8 @@ from drawn_heads import AIR, BLOOD, BRAIN, ball, grid, volume
 
 import model_training.gate.gate as module
 from headct.errors import BundleError
-from headct.network.bundle import InputContract, Thresholds, TrainingData
 from headct.network.classifier import Classifier
+from headct.network.contents import InputContract, Thresholds, TrainingData
 from headct.triage.learned_urgency import FEATURES, LearnedUrgency
 from model_training.cli import main
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, TEST, TRAIN, Entry, Manifest

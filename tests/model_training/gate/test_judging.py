@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bundles import threshold_bundle
 
-from headct.network.bundle import TrainingData
+from headct.network.contents import TrainingData
 from headct.terms.urgency import Urgency
 from model_training.datasets.manifest import TEST, Entry, Manifest
 from model_training.gate.endpoints import Share

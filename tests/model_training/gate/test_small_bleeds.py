@@ -11,7 +11,8 @@ import pytest
 from data import SHARED, needs_shared_data
 
 from headct.images.reading import load_series, read_headers
-from headct.network.bundle import TrainingData, default_bundle, load_bundle, write_bundle
+from headct.network.bundle import default_bundle, load_bundle, write_bundle
+from headct.network.contents import TrainingData
 from headct.network.preprocessing import head_volume
 from model_training.datasets.manifest import TEST, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path

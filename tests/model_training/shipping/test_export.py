@@ -6,7 +6,7 @@ import tensorflow as tf
 from bundles import contents
 
 from headct.errors import ExportError, UnusableInputError
-from headct.network.bundle import Thresholds
+from headct.network.contents import Thresholds
 from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Manifest
 from model_training.datasets.sample import Sample, sample_path

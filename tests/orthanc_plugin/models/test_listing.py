@@ -10,7 +10,8 @@ from bundles import threshold_bundle
 from sqlalchemy.orm import Session
 from store_samples import after, settings
 
-from headct.network.bundle import Bundle, Thresholds, default_bundle, load_bundle, write_bundle
+from headct.network.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from headct.network.contents import Thresholds
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelState, ModelsView
