@@ -74,12 +74,12 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
         for document in series.documents:
             if document.kind is DocumentKind.REVIEW:
                 send_again(document)
-    if series.current is not None:
-        # An alert seen in a part of the series is not unseen by more images: it stays until they are judged.
-        if not series.current.preliminary:
-            withdraw_assessment(series, now)
-        # Of either what counts may change: readers did not see these images.
+    if series.current is not None or series.reviews:
+        # What counts may change: readers did not see these images; or what they said counts again.
         outbox.want(series, now)
+    # An alert seen in a part of the series is not unseen by more images: it stays until they are judged.
+    if series.current is not None and not series.current.preliminary:
+        withdraw_assessment(series, now)
     series.modality = seen.modality
     series.instance_count = seen.instance_count
     series.last_arrival = now

@@ -291,6 +291,19 @@ def test_more_of_an_alert_that_readers_saw_in_part_counts_beside_their_word() ->
     study.teardown()
 
 
+def test_what_was_said_of_a_deleted_series_counts_again_when_it_is_back() -> None:
+    study = OneUrgency()
+    for name in ("a", "b"):
+        study.arrive(name)
+        study.judge(Urgency.GREEN, early=False)
+    study.review("b", Person("sato", "Sato^Hanako", "St. Elsewhere"), Urgency.RED)
+    study.delete("b")
+    assert study.shelf.urgency("studies", STUDY) == "triage-green"
+    study.arrive("b")
+    assert study.shelf.urgency("studies", STUDY) == "triage-red"
+    study.teardown()
+
+
 TestOneUrgency = OneUrgency.TestCase
 TestOneUrgency.settings = run_with(
     max_examples=12,
