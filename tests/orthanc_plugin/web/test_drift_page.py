@@ -143,6 +143,17 @@ def test_alarms_and_rates_are_metrics(client: FlaskClient) -> None:
     assert shifts["age_years"] < limits["age_years"]
 
 
+@pytest.mark.parametrize("base", ["/triage", API])
+@pytest.mark.parametrize(("old", "new"), [("watch", "drift"), ("reading-list", "labelling")])
+def test_the_address_of_the_last_release_leads_there(
+    client: FlaskClient, base: str, old: str, new: str
+) -> None:
+    for query in ("", "?lang=ja&blind=1"):
+        answer = client.get(f"{base}/{old}{query}")
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"{base}/{new}{query}")
+        assert client.get(f"{base}/{old}{query}", follow_redirects=True).status_code == 200
+
+
 # --- shapes -------------------------------------------------------------------------------------------
 
 
