@@ -59,9 +59,9 @@ $(STAMPS)/browser: package.json package-lock.json | $(STAMPS)/browser-packages
 demo: setup
 	$(BIN)/python -m orthanc_plugin.stack.demo $(if $(ONCE),--once)
 
-# Before every commit: what is soon told.
+# Before every commit: what is soon told. Real head CTs take their time.
 check: lint
-	$(BIN)/pytest --unit --numprocesses logical --dist worksteal --quiet
+	HEADCT_SHARED_DATA=none $(BIN)/pytest --unit --numprocesses logical --dist worksteal --quiet
 
 lint: setup-unit
 	$(BIN)/ruff check .

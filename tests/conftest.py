@@ -19,7 +19,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 unit_tests = importlib.import_module("unit_tests")
-NO_UNIT_TEST = {"tensorflow", "long"}
+NO_UNIT_TEST = {"validator", "long"}
 """Marks."""
 
 

@@ -1,8 +1,8 @@
 """Which tests are unit tests: `make check` runs those that need none of what is large or long to install.
 
 What a file of tests needs is read from its imports and those of what it imports, helpers and product alike,
-so that nothing has to be marked twice. Imports within functions of helpers and product are not followed:
-where a test comes to such a one, its mark ``tensorflow`` says so.
+so that nothing has to be marked twice. Imports within functions of helpers and product are not followed. The
+marks ``long`` and ``validator`` take out single tests.
 """
 
 import ast

@@ -36,6 +36,7 @@ def verdict(paths: list[Path]) -> ReasonCode | None:
     return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind", [*ONE_HEAD, "contrast", "normal_infant", "epidural", "intracerebral_massive"]
 )
@@ -43,12 +44,14 @@ def test_fate(kind: str, tmp_path: Path) -> None:
     assert verdict(write(generate(kind, 1, matrix=256), tmp_path / kind)) is KINDS[kind].expected_reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bone_kernel", "water_phantom", "chest", "normal"])
 def test_fate_when_the_header_is_silent(kind: str, tmp_path: Path) -> None:
     paths = write(generate(kind, 1, vendor="silent", matrix=256), tmp_path / kind)
     assert verdict(paths) is KINDS[kind].expected_reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
@@ -106,6 +109,7 @@ def test_gantry_tilt_agrees_with_the_orientation(tmp_path: Path) -> None:
     assert float(dcmread(paths[0]).GantryDetectorTilt) == 15.0
 
 
+@pytest.mark.long
 def test_a_trauma_study_is_one_study_of_one_head() -> None:
     study = trauma_study("epidural", 1, matrix=256)
     headers = [next(made.images()) for made in study]
@@ -170,6 +174,7 @@ def statistics(made: GeneratedSeries, folder: Path) -> Statistics:
     return measured(load_series(write(made, folder)))
 
 
+@pytest.mark.long
 @needs_shared_data
 def test_densities_and_noise_are_those_of_real_series(tmp_path: Path) -> None:
     """Against the one series with full pixels (soft kernel, 5 mm) and two of another hospital."""

@@ -38,6 +38,7 @@ def _series() -> dict[str, list[bytes]]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [*map(str, SYNTAXES), *REAL])
 def test_damaged_series(name):
     series = _series()
@@ -62,6 +63,7 @@ def test_the_mutator_is_seeded_and_does_damage():
     assert first != [m for _, m in mutants(stored, 4, 40)]
 
 
+@pytest.mark.long
 def test_files_of_other_series_mixed_in():
     """Heads of several patients and scanners, as a disc holds them side by side: no two share a geometry."""
     rng = random.Random(5)

@@ -48,6 +48,7 @@ spoken = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(spoken=spoken, data=st.data())
 def test_any_pile_of_reports_gives_what_the_reviews_give(

@@ -38,6 +38,7 @@ def assessment(series):
     return replace(cases.bleeding(series), findings=(bleed,))
 
 
+@pytest.mark.validator
 def test_the_report_passes_every_reader(series, assessment, tmp_path):
     path = tmp_path / "sr.dcm"
     path.write_bytes(structured_report.write(series, assessment, sent_at=cases.MADE_AT))

@@ -216,6 +216,7 @@ def test_validators_accept_it(tmp_path, language, heights):
     assert {"en": "suspected", "ja": "疑い"}[language] in found.get_segment_description(1).segment_label
 
 
+@pytest.mark.validator
 @pytest.mark.parametrize(("tilt", "stored"), [(0, "RA"), (18, "RA"), (-10, "PL")])
 def test_dcmqi_sees_the_same_voxels_in_the_same_place(tmp_path, tilt, stored):
     sitk = pytest.importorskip("SimpleITK", reason="SimpleITK is not here")

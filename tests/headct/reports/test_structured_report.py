@@ -270,6 +270,7 @@ def test_malformed_headers_never_stop_a_report(attributes):
     assert key_objects.read(key_objects.write(series, assessment, sent_at=cases.MADE_AT)).key_slices
 
 
+@pytest.mark.long
 def test_1500_thin_slices():
     series = cases.series(1500)
     thick = Finding(FindingKind.HAEMORRHAGE, tuple(range(400, 700)), 80.0, 30.0, Location.DEEP, 60.0)
@@ -296,6 +297,7 @@ def test_logs_carry_no_patient_data(caplog, recwarn, capfd, name):
 # --- Independent readers --------------------------------------------------------------------------
 
 
+@pytest.mark.validator
 @pytest.mark.parametrize(("make", "language"), [(cases.green, "en"), (cases.bleeding, "ja")])
 @pytest.mark.parametrize(
     "attributes",

@@ -206,6 +206,7 @@ def test_beside_another_rubric_that_rubric_decides(tmp_path, bleeding):
     assert found.alert_probability > 1e-6
 
 
+@pytest.mark.long
 def test_a_generated_series_end_to_end(tmp_path):
     """From DICOM files through the network that ships to a colour, with a head beside it."""
     shipped = load_bundle(default_bundle())

@@ -47,6 +47,7 @@ def samples(folder):
     return {path.name: path.stat().st_mtime_ns for path in (folder / "samples").glob("P-*")}
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_series(tmp_path):
     """A series in memory is 2 MB here, its crop 1.5 MB: four more would show as 6 MB."""
     peaks = []
@@ -60,6 +61,7 @@ def test_memory_does_not_grow_with_the_number_of_series(tmp_path):
     assert peaks[1] - peaks[0] < 2e6
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_manifest(tmp_path):
     root = hospital(tmp_path / "in", 6)
     whole = prepare({"labelled": root}, tmp_path / "whole")
@@ -154,6 +156,7 @@ def test_two_runs_do_not_work_in_one_folder(tmp_path):
     database.close()
 
 
+@pytest.mark.long
 def test_command_prints_who_is_in_and_why_others_are_not(tmp_path):
     root, out = hospital(tmp_path / "in", 4, urgency="RED"), tmp_path / "out"
     write(copy("9"), root / "9")

@@ -300,6 +300,7 @@ def run_of(folder, figures):
     return folder
 
 
+@pytest.mark.long
 def test_report_of_a_run_and_again_with_other_reading_rooms(tmp_path, evaluation):
     run = run_of(tmp_path, {k: v for k, v in evaluation.items() if k not in ("scores", "worklist")})
     assert write_report(run) == run / "report.html"

@@ -294,7 +294,7 @@ class StoreMachine(RuleBasedStateMachine):
                     assert shown == (document.withdrawn_at is None)
 
 
-TestStore = StoreMachine.TestCase
+TestStore = pytest.mark.long(StoreMachine.TestCase)
 TestStore.settings = run_with(
     max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

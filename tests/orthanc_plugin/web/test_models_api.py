@@ -266,6 +266,7 @@ class TestThePage:
         assert differing not in page(client, language=language)
 
 
+@pytest.mark.long
 def test_orthancs_process_loads_no_scipy() -> None:
     code = "import sys, orthanc_plugin.runtime; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -326,4 +326,4 @@ ModelsMachine.TestCase.settings = run_with(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestAnythingInAnyOrder = ModelsMachine.TestCase
+TestAnythingInAnyOrder = pytest.mark.long(ModelsMachine.TestCase)

@@ -110,6 +110,7 @@ def order_on_server(images: Sequence[Dataset]) -> tuple[str, ...]:
     return tuple(str(images[n].SOPInstanceUID) for n in stack_of_server(images).order)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [

@@ -183,5 +183,5 @@ class Slicers(RuleBasedStateMachine):
                 assert shown.get(request) is not State.CONFLICT, "recorded, and shown as not"
 
 
-TestSlicers = Slicers.TestCase
+TestSlicers = pytest.mark.long(Slicers.TestCase)
 TestSlicers.settings = settings(max_examples=120, stateful_step_count=25)
