@@ -62,6 +62,7 @@ def test_no_probability_is_told():
     assert b"robabilit" not in write()
 
 
+@pytest.mark.validator
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_validators_accept_it(tmp_path, language):
     path = tmp_path / "ko.dcm"

@@ -151,6 +151,7 @@ EVERYTHING = replace(
 )
 
 
+@pytest.mark.validator
 @pytest.mark.parametrize(
     ("review", "attributes", "judged"),
     [

@@ -199,12 +199,14 @@ def test_a_series_that_is_no_ct(tmp_path):
     dciodvfy(path)
 
 
+@pytest.mark.long
 def test_1500_thin_slices():
     series = cases.series(1500)
     machine = structured_report.write(series, cases.green(series), sent_at=cases.MADE_AT)
     assert read(subject=Subject.of_report(machine, IDENTITY)).sop_instance_uids == series.sop_instance_uids
 
 
+@pytest.mark.validator
 @needs_shared_data
 def test_a_real_series(tmp_path):
     paths = sorted((SHARED / "real_studies/toshiba_trauma/axial_brain").iterdir())

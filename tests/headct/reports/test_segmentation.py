@@ -202,6 +202,7 @@ def test_no_probability_is_told():
     assert b"robabilit" not in DOCUMENT
 
 
+@pytest.mark.validator
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize("heights", [EVEN, TWO_STEPS], ids=["even", "two steps"])
 def test_validators_accept_it(tmp_path, language, heights):

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from HeadCTTriageLib.server import outbox
 from HeadCTTriageLib.server.cases import Review, Study, Urgency
 from HeadCTTriageLib.server.outbox import Kept, Outbox, State
