@@ -16,12 +16,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The root too, from which helpers of training are imported.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from copies import copy_files
 from data import ROOT, SHARED
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
+from shuffled_labels import shuffled_labels
 from stack_process import StackProcess
 
 from headct.eligibility import admit
@@ -148,7 +151,7 @@ def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=["files", "server", "parallel", "kills"])
+    parser.add_argument("--only", action="append", choices=["files", "server", "parallel", "kills", "labels"])
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
@@ -161,6 +164,7 @@ def main() -> int:
         "server": lambda: damaged_files_through_orthanc(options.server, options.seed),
         "parallel": everything_at_once,
         "kills": lambda: killed(options.kills, options.seed),
+        "labels": shuffled_labels,
     }
     now = datetime.now(UTC)
     version = subprocess.run(
