@@ -15,7 +15,7 @@ import pytest
 from data import ROOT
 from packaging.requirements import Requirement
 
-from headct.generator.kinds import generate, write
+from headct.generator.generation import generate, write
 
 PACKAGES = ("headct", "orthanc_plugin", "model_training")
 OF_DEVELOPERS = {"README.md", ".gitignore"}
