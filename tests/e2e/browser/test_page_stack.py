@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import Troubles, arrive, chromium, open_page
+from browser import Troubles, arrive, open_page
 from playwright.sync_api import Browser, Page, expect
 from stack_process import PATIENCE, StackProcess, wait_until
 
@@ -14,12 +14,6 @@ from headct.wording import urgency_words
 from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.states import Window
 from orthanc_plugin.web.page import telling, urgency_sign
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

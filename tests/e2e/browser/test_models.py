@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browser import chromium, open_page
+from browser import open_page
 from model_samples import activate, begin_shadow, judge, options, own_model, repeat
 from playwright.sync_api import Browser, Page, expect
 from stack_process import free_ports
@@ -76,12 +76,6 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
     server.server_close()
     thread.join()
     found.database.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone")
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
-sys.path.append(str(Path(__file__).parents[1] / "slicer_module"))
+sys.path.append(str(Path(__file__).parents[2] / "slicer_module"))
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Troubles, chromium, open_page
+from browser import Troubles, open_page
 from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 from pydicom.fileset import FileSet
@@ -117,12 +117,6 @@ def test_wrong_password(stack: StackProcess, tmp_path: Path, monkeypatch: pytest
 
 
 # --- by the page ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from stack_process import StackProcess
 
 from headct.generator.generation import Order, generate, write
 
-sys.path.append(str(Path(__file__).parents[1] / "slicer_module"))
+sys.path.append(str(Path(__file__).parents[2] / "slicer_module"))
 
 
 def test_a_tilted_bleed_is_opened_at_its_key_slices(stack: StackProcess, tmp_path: Path) -> None:

@@ -1,69 +1,15 @@
 """Reviewing in a real browser over the real store: keys, conflicts, silence of the server, blind reading."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from browser import CONTRAST, chromium, open_page
-from fake_cases import orthanc_id
+from browser import open_page
 from playwright.sync_api import Browser, Page, Request, Route, expect
 from reading_room import Door, ReadingRoom, as_login
 
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
-
-STUDIES = {"anna": Urgency.GREEN, "bert": Urgency.BLACK, "cora": Urgency.RED, "dora": Urgency.YELLOW}
-IN_ORDER = ("bert", "cora", "dora", "anna")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[ReadingRoom]:
-    made = ReadingRoom(tmp_path, STUDIES)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def door(room: ReadingRoom) -> Iterator[Door]:
-    made = Door(room.app)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def page(browser: Browser, door: Door) -> Iterator[Page]:
-    """Reader Sato's page; the test fails when the browser complained of anything."""
-    opened, troubles = open_page(browser, door.origin, extra_http_headers=as_login("sato"))
-    yield opened
-    opened.context.close()
-    assert troubles.seen == []
-
-
-def address(key: str) -> str:
-    return f"/triage/studies/{orthanc_id(key)}"
-
-
-def open_case(page: Page, key: str, query: str = "") -> None:
-    page.goto(address(key) + query)
-    expect(page.locator("form.review[data-settled]")).to_be_visible()
-
-
-def expect_case(page: Page, key: str) -> None:
-    expect(page).to_have_url(re.compile(re.escape(address(key))))
-    page.wait_for_load_state()
-    expect(page.locator("form.review[data-settled]")).to_be_visible()
-
-
-def status(page: Page) -> Any:
-    return page.locator("form.review [role=status]")
+from tests.e2e.browser.review_form import IN_ORDER, address, expect_case, open_case, status
 
 
 def test_from_case_to_case_by_keyboard(page: Page, room: ReadingRoom) -> None:
@@ -377,75 +323,3 @@ def test_who_saw_the_answer_is_not_blind_any_more(page: Page, room: ReadingRoom)
     page.keyboard.press("Enter")
     expect(page.locator(".agreement")).to_contain_text("The machine said the same.")
     assert [r.blind for r in room.reviews("cora")] == [False]
-
-
-# --- for everybody --------------------------------------------------------------------------------------
-
-
-CONTROLS = {
-    "button",
-    "link",
-    "textbox",
-    "slider",
-    "checkbox",
-    "combobox",
-    "DisclosureTriangle",
-    "dialog",
-    "img",
-}
-
-
-def unnamed(page: Page) -> list[str]:
-    """Controls without an accessible name, from Chromium's own accessibility tree."""
-    session = page.context.new_cdp_session(page)
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    shown = [n for n in nodes if not n["ignored"] and n["role"]["value"] in CONTROLS]
-    assert len(shown) > 10
-    return [n["role"]["value"] for n in shown if not n.get("name", {}).get("value", "").strip()]
-
-
-@pytest.mark.parametrize(("locale", "query"), [("en-US", ""), ("ja-JP", "?blind=1")])
-def test_every_control_has_a_name(browser: Browser, door: Door, locale: str, query: str) -> None:
-    page, troubles = open_page(browser, door.origin, extra_http_headers=as_login("sato"), locale=locale)
-    open_case(page, "bert", query)
-    page.keyboard.press("x")
-    assert unnamed(page) == []
-    page.keyboard.press("?")
-    assert unnamed_in_dialog(page) == []
-    page.goto(f"/triage/{query}")
-    assert unnamed(page) == []
-    page.context.close()
-    assert troubles.seen == []
-
-
-def unnamed_in_dialog(page: Page) -> list[str]:
-    """The same where everything behind the dialog is out of reach."""
-    buttons = page.get_by_role("dialog").get_by_role("button").all()
-    assert buttons
-    return [str(b) for b in buttons if not b.inner_text().strip()]
-
-
-@pytest.mark.parametrize(("scheme", "locale"), [("dark", "en-US"), ("light", "ja-JP")])
-def test_the_form_can_be_read(
-    browser: Browser, room: ReadingRoom, door: Door, scheme: Any, locale: str
-) -> None:
-    """Contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3), nothing cut off sideways."""
-    door.say("ito", room, "bert", urgency="RED", comment="small")
-    page, troubles = open_page(
-        browser, door.origin, extra_http_headers=as_login("sato"), color_scheme=scheme, locale=locale
-    )
-    open_case(page, "bert")
-    for key in "2hdx":
-        page.keyboard.press(key)
-    assert page.evaluate(CONTRAST) == []
-    send, footer = (page.locator(s).bounding_box() for s in ("form.review [type=submit]", "footer"))
-    assert send and footer and send["y"] + send["height"] <= footer["y"], "always in sight"
-    for width in (1366, 800, 420):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.goto("/triage/")
-    assert page.evaluate(CONTRAST) == []
-    page.goto("/triage/?blind=1")
-    assert page.evaluate(CONTRAST) == []
-    page.context.close()
-    assert troubles.seen == []

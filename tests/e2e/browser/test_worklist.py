@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from browser import CONTRAST, LAPTOP, arrive, chromium, open_page
+from browser import CONTRAST, LAPTOP, arrive, open_page
 from fake_cases import case, orthanc_id, summary
 from fake_triage import FakeTriage
 from playwright.sync_api import Browser, Page, expect
@@ -39,12 +39,6 @@ class Server:
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

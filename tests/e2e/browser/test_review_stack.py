@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from browser import chromium, open_page
-from playwright.sync_api import Page, expect
+from browser import open_page
+from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 from stack_process import PATIENCE, StackProcess, wait_until
 
@@ -46,44 +46,45 @@ def expect_case(page: Page, row: dict[str, Any]) -> None:
     assert page.locator(".stage img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
 
-def test_three_cases_by_keyboard(new_stack: Callable[..., StackProcess], tmp_path: Path) -> None:
+def test_three_cases_by_keyboard(
+    browser: Browser, new_stack: Callable[..., StackProcess], tmp_path: Path
+) -> None:
     stack = new_stack({"HeadCTTriage": {"People": PEOPLE}}).start()
     rows = sent_and_judged(stack, tmp_path)
     first = min(rows, key=lambda row: (row["first_arrival"], row["id"]))
     second, third = (row for row in rows if row is not first)
     other = next(u for u in Urgency if u.name != third["urgency"])
-    with chromium() as browser:
-        login = {"username": stack.user, "password": stack.password, "send": "always"}
-        page, troubles = open_page(browser, stack.url, http_credentials=login)
-        page.goto("/triage/?blind=1")
-        expect(page.locator(".me")).to_contain_text("Sato Hanako")
-        page.keyboard.press("n")
-        expect_case(page, first)
-        page.keyboard.press("3")
+    login = {"username": stack.user, "password": stack.password, "send": "always"}
+    page, troubles = open_page(browser, stack.url, http_credentials=login)
+    page.goto("/triage/?blind=1")
+    expect(page.locator(".me")).to_contain_text("Sato Hanako")
+    page.keyboard.press("n")
+    expect_case(page, first)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(page.locator(".agreement")).to_contain_text("You said RED")
+    page.keyboard.press("b")
+    expect(page.locator("#blind")).to_have_count(0)
+    page.wait_for_load_state()
+    page.keyboard.press("Enter")
+    # Confirmed with one key; black takes two.
+    expect_case(page, second)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("w")
+    page.keyboard.press("a")
+    if second["urgency"] == "BLACK":
         page.keyboard.press("Enter")
-        expect(page.locator(".agreement")).to_contain_text("You said RED")
-        page.keyboard.press("b")
-        expect(page.locator("#blind")).to_have_count(0)
-        page.wait_for_load_state()
-        page.keyboard.press("Enter")
-        # Confirmed with one key; black takes two.
-        expect_case(page, second)
-        page.keyboard.press("ArrowUp")
-        page.keyboard.press("w")
-        page.keyboard.press("a")
-        if second["urgency"] == "BLACK":
-            page.keyboard.press("Enter")
-        # Relabelled, with a finding and a comment.
-        expect_case(page, third)
-        page.keyboard.press(str(other + 1))
-        page.keyboard.press("s")
-        page.keyboard.press("c")
-        page.keyboard.type("a veil over the tentorium")
-        page.keyboard.press("Control+Enter")
-        expect(page).to_have_url(f"{stack.url}/triage/")
-        expect(page.locator("#cases .said")).to_have_count(3)
-        page.context.close()
-        assert troubles.seen == []
+    # Relabelled, with a finding and a comment.
+    expect_case(page, third)
+    page.keyboard.press(str(other + 1))
+    page.keyboard.press("s")
+    page.keyboard.press("c")
+    page.keyboard.type("a veil over the tentorium")
+    page.keyboard.press("Control+Enter")
+    expect(page).to_have_url(f"{stack.url}/triage/")
+    expect(page.locator("#cases .said")).to_have_count(3)
+    page.context.close()
+    assert troubles.seen == []
     said = [("relabel", "RED", True), ("confirm", second["urgency"], False), ("relabel", other.name, False)]
     in_store = [stack.api(f"series/{row['series'][0]['id']}")["reviews"] for row in (first, second, third)]
     assert [(r["action"], r["urgency"], r["blind"]) for (r,) in in_store] == said

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from browser import chromium, open_page
+from browser import open_page
 from drift_samples import drifted
 from fake_triage import FakeTriage
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from stack_process import free_ports
 from werkzeug.serving import make_server
 
@@ -26,14 +26,13 @@ class Drifting(FakeTriage):
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     (port,) = free_ports(1)
     server = make_server("127.0.0.1", port, create_app(Drifting()), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with chromium() as browser:
-        opened, troubles = open_page(browser, f"http://127.0.0.1:{port}")
-        yield opened
-        opened.context.close()
+    opened, troubles = open_page(browser, f"http://127.0.0.1:{port}")
+    yield opened
+    opened.context.close()
     server.shutdown()
     assert troubles.seen == []
 
