@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-TESTS = Path(__file__).resolve().parent
-# The root too: else the folders tests/headct and tests/orthanc_plugin would be taken for the packages.
-# And the module for Slicer, whose folder Slicer puts there.
-sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS.parent / "slicer_module" / "HeadCTTriage")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+importlib.import_module("places").put_first()
 slicer_stand_ins = importlib.import_module("slicer_stand_ins")
 slicer_stand_ins.register()
 

@@ -3,7 +3,6 @@
 import ast
 import gettext
 import io
-from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -12,10 +11,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from places import ROOT
 
 from headct.language import DOMAIN, LANGUAGES, LOCALE, Phrase, _, pgettext, read_back
 
-ROOT = Path(__file__).resolve().parent.parent
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 
 

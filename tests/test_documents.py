@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from data import ROOT
 from fake_triage import FakeTriage
+from places import ROOT
 
 from orthanc_plugin.people import PersonSettings
 from orthanc_plugin.settings import Settings

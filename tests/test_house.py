@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from data import ROOT
+from places import ROOT
 
 PACKAGES = ("headct", "orthanc_plugin", "model_training")
 SLICER = ROOT / "slicer_module" / "HeadCTTriage"

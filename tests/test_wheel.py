@@ -12,8 +12,8 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
-from data import ROOT
 from packaging.requirements import Requirement
+from places import ROOT
 
 from headct.generator.generation import generate, write
 

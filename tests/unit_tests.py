@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent
-ROOT = TESTS.parent
+from places import PLACES, TESTS
+
 SYSTEM = {"tensorflow", "keras", "tensorboard", "slicer", "vtk", "PySide6", "dcmqi", "playwright"}
 """Packages that unit tests do without."""
 ORTHANC = {"orthanc_process"}
 """Helpers that start a server."""
-PLACES = (TESTS, ROOT, ROOT / "slicer_module" / "HeadCTTriage", TESTS / "slicer_module")
+IMPORTED_FROM = (*PLACES, TESTS / "slicer_module")
 
 
 def is_system_test(path: Path) -> bool:
@@ -71,7 +71,7 @@ def _files(name: str) -> tuple[Path, ...]:
     """The files of our own that are loaded for a dotted name."""
     parts = name.split(".")
     found = []
-    for place in PLACES:
+    for place in IMPORTED_FROM:
         for n in range(1, len(parts) + 1):
             base = place.joinpath(*parts[:n])
             found += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()]

@@ -8,10 +8,15 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data import ROOT, SHARED
+from places import put_first
+
+put_first()
+
+from data import SHARED
 from judging import judging
+from places import ROOT
 from server import latency, load, store_rate
 from stack_process import StackProcess
 from training import training

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from data import ROOT, SHARED, needs_shared_data
+from data import SHARED, needs_shared_data
+from places import ROOT
 from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
 from headct.orthanc_http import LIMITS

@@ -12,7 +12,8 @@ import httpx
 import psutil
 import pytest
 from copies import renumber
-from data import ROOT, SHARED, needs_shared_data
+from data import SHARED, needs_shared_data
+from places import ROOT
 from pydicom import dcmread
 from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 

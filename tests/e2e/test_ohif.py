@@ -5,7 +5,8 @@ from pathlib import Path
 
 from browser import chromium, open_page
 from copies import copy_series
-from data import ROOT, SHARED, needs_shared_data
+from data import SHARED, needs_shared_data
+from places import ROOT
 from playwright.sync_api import expect
 from stack_process import StackProcess
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
-from data import ROOT, SHARED, needs_shared_data
+from data import SHARED, needs_shared_data
 from drawn_heads import head, write_series
+from places import ROOT
 
 import headct.cli
 from headct.cli import main

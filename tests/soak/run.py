@@ -16,14 +16,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-# The root too, from which helpers of training are imported.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from places import put_first
+
+put_first()
+
 from copies import copy_files
-from data import ROOT, SHARED
+from data import SHARED
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
+from places import ROOT
 from shuffled_labels import shuffled_labels
 from stack_process import StackProcess
 

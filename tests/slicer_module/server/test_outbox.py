@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data import ROOT
 from HeadCTTriageLib.errors import StorageError, TriageError
 from HeadCTTriageLib.server import outbox
 from HeadCTTriageLib.server.cases import Review, Urgency
 from HeadCTTriageLib.server.outbox import Kept, Outbox, State
 from model_server import FAULTS, REFUSALS, Crash, ModelServer
+from places import ROOT
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import psutil
-from data import ROOT
+from places import ROOT
 from stack_process import PATIENCE, free_ports, is_worker
 
 from headct.orthanc_http import LIMITS

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("HEADCT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason="real head CTs (shared/data) are not here")

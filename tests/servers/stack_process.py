@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
-from data import ROOT
+from places import ROOT
 
 from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import port_is_free

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from places import TESTS
+
 from headct.network.bundle import Bundle, write_bundle
 from headct.network.contents import BundleContents, Calibration, Thresholds, TrainingData
 
-NETWORK = Path(__file__).parent / "headct" / "network" / "threshold.tflite"
+NETWORK = TESTS / "headct" / "network" / "threshold.tflite"
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
