@@ -130,21 +130,7 @@ def from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
     Raises:
         BundleError: incomplete, a value that cannot be, or made for another input.
     """
-    expected = InputContract()
-    given = _get(body, "input", folder)
-    if (given.get("kind"), given.get("rows"), given.get("columns")) != (
-        expected.kind,
-        expected.rows,
-        expected.columns,
-    ):
-        raise BundleError(
-            pgettext(
-                "detail",
-                "{folder} was made for another input than {kind} of this program",
-                folder=folder,
-                kind=expected.kind,
-            )
-        )
+    given = _input(body, folder)
     try:
         contents = BundleContents(
             name=_checked(body["name"], str, bool),
@@ -190,6 +176,26 @@ def from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             )
         ) from error
     return contents
+
+
+def _input(body: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What the network reads, if this program makes it."""
+    expected = InputContract()
+    given = _get(body, "input", folder)
+    if (given.get("kind"), given.get("rows"), given.get("columns")) != (
+        expected.kind,
+        expected.rows,
+        expected.columns,
+    ):
+        raise BundleError(
+            pgettext(
+                "detail",
+                "{folder} was made for another input than {kind} of this program",
+                folder=folder,
+                kind=expected.kind,
+            )
+        )
+    return given
 
 
 def _get(body: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:
