@@ -166,6 +166,7 @@ def secrets_below(folder: Path) -> list[tuple[str, bytes]]:
     return found
 
 
+# Long: one story, each step of which stands on the one before, with one Orthanc.
 def test_killed_resumed_and_a_second_version(
     stack: StackProcess, reviewed: dict[str, str], pacs: Pacs, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def same_moments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "reviewed_at": datetime.fromisoformat(row["reviewed_at"])} for row in rows]
 
 
+# Long: one story, each step of which stands on the one before, with one Orthanc.
 def test_what_persons_said_survives_everything(
     new_stack: Callable[..., StackProcess], tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def rate_view(rate: Rate, counts: Sequence[tuple[int, int]]) -> RateView:
     )
 
 
+# Long: one answer of the server, field by field.
 def drifted() -> DriftView:
     """Slices became thin four weeks ago; otherwise nothing but chance."""
     random = np.random.default_rng(2020)

@@ -164,6 +164,7 @@ def test_what_is_not_here_or_goes_wrong(client: FlaskClient, triage: FakeTriage)
     in_japanese(client.get(f"{API}/series/{orthanc_id('red')}/slices/999.png", headers=JA), set())
 
 
+# Long: one case from its first word to its settled dispute, every page read at every step.
 def test_reviews_in_every_standing(tmp_path: Path) -> None:
     urgencies = (Urgency.GREEN, Urgency.YELLOW, Urgency.RED, Urgency.BLACK)
     room = ReadingRoom(tmp_path, {f"case{number}": urgency for number, urgency in enumerate(urgencies)})
