@@ -24,8 +24,8 @@ from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Follower, Processes, why_stopped
 from orthanc_plugin.health.views import MetricsView, StatusView
-from orthanc_plugin.labelling import ranking
-from orthanc_plugin.labelling.views import LabellingQueueView
+from orthanc_plugin.labelling_queue import ranking
+from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.people import IdentityView, People, Role

@@ -17,7 +17,7 @@ from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, Stu
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.health.views import StatusView
-from orthanc_plugin.labelling.views import LabellingQueueView
+from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window

@@ -27,8 +27,8 @@ from orthanc_plugin.drift.views import (
     ShiftWeekView,
     WeekView,
 )
-from orthanc_plugin.labelling.ranking import labelling_queue
-from orthanc_plugin.labelling.views import LabellingQueueView
+from orthanc_plugin.labelling_queue.ranking import labelling_queue
+from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.states import SeriesState
 
 NOW = datetime(2026, 3, 4, 18, 12, 44, tzinfo=UTC)

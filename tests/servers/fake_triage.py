@@ -15,7 +15,7 @@ from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, Workli
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
-from orthanc_plugin.labelling.views import LabellingQueueView
+from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.people import IdentityView, Role
 from orthanc_plugin.service import Triage

@@ -18,9 +18,9 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.study import StudyRecord
 from orthanc_plugin.drift import monitoring
-from orthanc_plugin.labelling.ranking import labelling_queue, references, shadows
-from orthanc_plugin.labelling.reasons import RARE, UNDECIDED, entropy, further_out
-from orthanc_plugin.labelling.views import LabellingQueueView, LabellingRow, Lesson
+from orthanc_plugin.labelling_queue.ranking import labelling_queue, references, shadows
+from orthanc_plugin.labelling_queue.reasons import RARE, UNDECIDED, entropy, further_out
+from orthanc_plugin.labelling_queue.views import LabellingQueueView, LabellingRow, Lesson
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, queue, results
 from orthanc_plugin.store.tables import Assessment, ShadowAssessment

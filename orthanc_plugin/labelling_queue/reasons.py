@@ -1,6 +1,6 @@
 """Why a label would teach, in weights and words.
 
-The formula stands in :mod:`orthanc_plugin.labelling.ranking`.
+The formula stands in :mod:`orthanc_plugin.labelling_queue.ranking`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import Words
 from orthanc_plugin.cases.study import SeriesRecord
 from orthanc_plugin.drift.words import QUANTITIES
-from orthanc_plugin.labelling.views import Lesson, LessonView
+from orthanc_plugin.labelling_queue.views import Lesson, LessonView
 
 UNDECIDED = 0.8
 """Bits. Ours: a probability between 0.24 and 0.76."""

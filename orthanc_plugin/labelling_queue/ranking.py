@@ -27,8 +27,8 @@ from headct.terms.review import Standing
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
-from orthanc_plugin.labelling.reasons import lessons
-from orthanc_plugin.labelling.views import LabellingQueueView, LabellingRow, Lesson, LessonView
+from orthanc_plugin.labelling_queue.reasons import lessons
+from orthanc_plugin.labelling_queue.views import LabellingQueueView, LabellingRow, Lesson, LessonView
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import ShadowAssessment
