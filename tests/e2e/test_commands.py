@@ -202,7 +202,7 @@ class TestOtherMachines:
 
 
 DEMO = """
-from orthanc_plugin import demo
+from orthanc_plugin.stack import demo
 
 def new_folder(parent, made=demo.new_folder):
     folder = made(parent)
