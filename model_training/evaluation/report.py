@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import ChainableUndefined, Environment, Undefined
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 from markupsafe import Markup, escape
 
 from headct.errors import UnusableInputError
@@ -20,6 +20,7 @@ OTHERS = ("reproduction", "export", "judging")
 """Names of JSON files that a run may have besides."""
 LOG = "log.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+"""Beside its ``report.css``."""
 NOT_MEASURED = Markup('<span class="missing">not measured</span>')
 CURVES = {"loss": "training loss", "validation_loss": "validation loss"}
 ALEXNET_CURVES = {
@@ -91,7 +92,11 @@ def render(
         UnusableInputError: a plot's figures are there in part only.
     """
     environment = Environment(
-        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATE.parent),
     )
     environment.filters |= {
         "figure": _figure,
@@ -105,7 +110,7 @@ def render(
         drawn = _plots(evaluation, reproduction, logs or {})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UnusableInputError(f"figures to be drawn are incomplete: {error!r}") from error
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.get_template(TEMPLATE.name).render(
         e=evaluation,
         reproduction=reproduction,
         export=export,
