@@ -89,7 +89,9 @@ $(STAMPS)/other-processor: Makefile | $(BIN)/python
 		>"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/headct_other_processor.pth"
 	@mkdir -p $(@D) && touch $@
 
-wheel: setup
+# What setuptools keeps of earlier builds would bring files along that are gone.
+wheel: $(STAMPS)/plugin $(STAMPS)/browser
+	rm -rf build/lib build/bdist.*
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
 
 # A real Orthanc of Debian 13: other versions, another Python. As root; needs debootstrap.

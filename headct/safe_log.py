@@ -51,7 +51,10 @@ class Formatter(logging.Formatter):
 
 def _described(error: BaseException) -> str:
     kind = type(error).__name__
-    frames = ((Path(f.filename).resolve(), f.lineno) for f in traceback.extract_tb(error.__traceback__))
+    # Relative names are none of ours: `<string>`, or what is frozen. To resolve one needs a working folder,
+    # which an update of the program may have taken away.
+    named = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_absolute()]
+    frames = ((Path(f.filename).resolve(), f.lineno) for f in named)
     inside = ((path.relative_to(_ROOT), line) for path, line in frames if path.is_relative_to(_ROOT))
     ours = [f"{path}:{line}" for path, line in inside if path.parts[0] in _OURS]
     return f"{kind} at {' < '.join(reversed(ours))}" if ours else kind
@@ -61,7 +64,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and its causes, those too that ``raise ... from None`` hides from readers."""
     seen: list[BaseException] = []
     found: BaseException | None = error
-    while found is not None and found not in seen and len(seen) < _LONGEST_CHAIN:
+    while found is not None and not any(found is one for one in seen) and len(seen) < _LONGEST_CHAIN:
         seen.append(found)
         yield found
         found = found.__cause__ or found.__context__

@@ -1,7 +1,9 @@
 """Fixtures shared by all tests."""
 
 import importlib
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,12 @@ slicer_stand_ins.register()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+if os.environ.get("HEADCT_TEST_PLAIN_LITERT"):
+    interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter
+    assert isinstance(interpreter, partial), "tests/other_processor.py did not take effect"
+
 unit_tests = importlib.import_module("unit_tests")
-NO_UNIT_TEST = {"validator", "long"}
+NO_UNIT_TEST = {"validator", "long", "browser_files"}
 """Marks."""
 
 
@@ -26,7 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if not config.getoption("--unit") or collection_path.suffix != ".py":
+    if not config.getoption("--unit"):
+        return None
+    if collection_path == unit_tests.TESTS / "e2e":
+        return True  # not even its conftest.py can be imported
+    if collection_path.suffix != ".py":
         return None
     return True if unit_tests.is_system_test(collection_path) else None
 

@@ -2,17 +2,21 @@
 
 import re
 
+from pydicom.valuerep import STANDARD_VR
+
 HEAD_BYTES = 132
 """The preamble and the four letters after it (PS3.10 section 7.1)."""
 
-_VRS = b"AE|AS|AT|CS|DA|DS|DT|FD|FL|IS|LO|LT|PN|SH|SL|SQ|SS|ST|TM|UI|UL|UN|US|UT"
+_VRS = b"(?:%b)" % "|".join(sorted(STANDARD_VR)).encode()
 _BARE = re.compile(
-    rb"\x02\x00.\x00(?:%b)|\x08\x00.\x00(?:(?:%b)|..\x00\x00)|\x00\x08\x00.(?:%b)" % (_VRS, _VRS, _VRS),
+    rb"\x02\x00.\x00(?:%b|..\x00\x00)|\x08\x00.\x00(?:%b|..\x00\x00|\xff{4})|\x00\x08\x00.(?:%b)"
+    % (_VRS, _VRS, _VRS),
     re.DOTALL,
 )
 """First element of a file without preamble: file meta information, or the data set itself, in the little
-endian syntaxes or the big one (PS3.5 section 7.1). Only such files are parsed to be sure: others could keep a
-parser busy for hours."""
+endian syntaxes or the big one (PS3.5 section 7.1); without a representation where that is implicit, and of a
+length that a sequence may leave open. Only such files are parsed to be sure: others could keep a parser busy
+for hours."""
 
 
 def is_marked(data: bytes) -> bool:

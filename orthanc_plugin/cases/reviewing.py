@@ -61,7 +61,8 @@ def said(asked: ReviewRequest, by: Person, machine: Assessment | None, now: date
     findings: Mapping[ReviewFinding, bool] = asked.findings
     if asked.action is Action.CONFIRM and machine is not None:
         urgency = machine.urgency if urgency is None else urgency
-        findings = _confirmed(findings, machine)
+        # Who has not seen the machine's answer cannot have confirmed what it says of blood.
+        findings = findings if asked.blind else _confirmed(findings, machine)
     return Review(
         by=by,
         at=now,

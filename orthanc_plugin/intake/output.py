@@ -12,6 +12,12 @@ class Output(Protocol):
     def SendHttpStatus(self, status: int, body: str, *size: int) -> None:  # noqa: N802
         """Another status; the body must be text. Its size follows up to version 4.1 of the Python plugin."""
 
+    def SendMethodNotAllowed(self, allowed: str) -> None:  # noqa: N802
+        """Status 405, which no other method sends; without a body."""
+
+    def Redirect(self, address: str) -> None:  # noqa: N802
+        """Status 301, which no other method sends."""
+
     def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
         """Add a header."""
 

@@ -14,6 +14,10 @@ from orthanc_plugin.intake.output import Output, send_status
 
 HEADERS_OF_THE_SERVER = frozenset({"content-length", "connection", "keep-alive", "transfer-encoding", "date"})
 """Set by Orthanc's own HTTP server."""
+HEADERS_OF_METHODS = frozenset({"allow"})
+"""Set by the method of the answer's status."""
+MOVED_FOR_GOOD = frozenset({301, 308})
+"""Orthanc sends 301 for both, by a method of its own."""
 MAX_BODY = 20 * 2**20
 """Bytes of a request; no route needs nearly as many."""
 
@@ -58,10 +62,15 @@ def answer(app: WSGIApplication, request: Request, output: Output, *, authentica
     for name, value in headers:
         if name.lower() == "content-type":
             mime = value
-        elif name.lower() not in HEADERS_OF_THE_SERVER:
+        elif name.lower() not in HEADERS_OF_THE_SERVER | HEADERS_OF_METHODS:
             output.SetHttpHeader(name, value)
+    named = {name.lower(): value for name, value in headers}
     if status == 200:
         output.AnswerBuffer(body, mime)
+    elif status in MOVED_FOR_GOOD:
+        output.Redirect(named["location"])
+    elif status == 405:
+        output.SendMethodNotAllowed(named.get("allow", ""))
     else:
         output.SetHttpHeader("Content-Type", mime)
         send_status(output, status, body.decode("utf-8"))

@@ -107,7 +107,7 @@ def find_executable() -> str:
     """Path of nginx."""
     path = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if path is None:
-        raise SettingsError("nginx is not installed; run `make` first")
+        raise SettingsError("nginx is not installed; run `make setup` first")
     return path
 
 
@@ -118,7 +118,9 @@ def write_configuration(options: Options, folder: Path, logs: Path) -> Path:
         SettingsError: OHIF is not there.
     """
     if not (OHIF_FOLDER / "index.html").exists():
-        raise SettingsError("the OHIF viewer is not installed; run `make` first")
+        raise SettingsError(
+            f"the OHIF viewer is not in {OHIF_FOLDER}; `make setup` in a clone of the project brings it"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app-config.js").write_text(f"window.config = {json.dumps(_OHIF_CONFIG, indent=2)};\n")
     path = folder / "nginx.conf"

@@ -33,7 +33,7 @@ def find_executable() -> str:
     """Path of the Orthanc program."""
     path = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
     if path is None:
-        raise SettingsError("Orthanc is not installed; run `make` first")
+        raise SettingsError("Orthanc is not installed; run `make setup` first")
     return path
 
 
@@ -41,7 +41,7 @@ def _plugin(name: str) -> str:
     for folder in PLUGIN_FOLDERS:
         if (folder / name).exists():
             return str(folder / name)
-    raise SettingsError(f"Orthanc's plugin {name} is not installed; run `make` first")
+    raise SettingsError(f"Orthanc's plugin {name} is not installed; run `make setup` first")
 
 
 def environment() -> dict[str, str]:

@@ -4,7 +4,7 @@ import logging
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from headct.errors import ReviewError, ToldError
 from headct.language import Phrase, _
@@ -107,7 +107,10 @@ def _answer_error(error: Exception) -> ResponseReturnValue:
         case ToldError() if type(error) in _OURS:
             return error_answer(*_OURS[type(error)], error.sentence)
         case HTTPException(code=int(status)) if status >= 400:
-            return error_answer(status, *_WORDS.get(status, ("error", _("The request is refused."))))
+            answer = error_answer(status, *_WORDS.get(status, ("error", _("The request is refused."))))
+            if isinstance(error, MethodNotAllowed):
+                answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return answer
         case HTTPException():
             # Redirects are exceptions too.
             return error.get_response()

@@ -102,7 +102,8 @@ def heartbeat(in_hand: InHand, name: str, database: Database, settings: Settings
 
 def follow_pipe(in_hand: InHand, database: Database) -> None:
     """End with Orthanc, however it ended."""
-    while sys.stdin.buffer.read(4096):
+    # Not by the buffer, whose lock this thread would still hold when the interpreter ends.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     in_hand.give_back(database)
     os._exit(0)

@@ -126,6 +126,7 @@ def margins(path: Path) -> Path:
     return path
 
 
+# Long: one story, each step of which stands on the one before, with one Orthanc.
 def test_from_arrival_to_the_next_model_and_back(
     hospital: Hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +160,8 @@ def test_from_arrival_to_the_next_model_and_back(
     start = ("cycle", "--data", data, "--in-service", shipped.folder, "--models", tmp_path / "models")
     stopped = train(*start, "--run", tmp_path / "cycle-1", "--version", "9.1", "--margins", sure)
     assert stopped.exit_code == 1, stopped.output
-    assert "colour" in json.loads((tmp_path / "cycle-1" / "gate.json").read_text())["reasons"][0]
+    reasons = json.loads((tmp_path / "cycle-1" / "gate.json").read_text())["reasons"]
+    assert any("colour" in reason for reason in reasons), reasons
     assert not list((tmp_path / "models").glob("*"))
     late = hospital.send(drawn("normal", 901, tmp_path / "late"))
     assert hospital.judged_by(late) == shipped.folder.name

@@ -33,6 +33,32 @@ def test_type_and_own_lines_the_innermost_first() -> None:
     assert NAME not in said
 
 
+def test_said_too_where_the_working_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of the program may take it away; frames of `<string>` have no folder of their own."""
+    code = compile("raise KeyError(0)", "<string>", "exec")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(KeyError) as caught:
+        exec(code)
+    assert safe_log.failure(caught.value).startswith("KeyError")
+
+
+class Equal(Exception):
+    """Says of everything that it is the same, or fails over it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+
+def test_errors_are_not_compared() -> None:
+    first = Equal()
+    first.__cause__ = Equal()
+    assert safe_log.failure(first) == "Equal, from Equal"
+
+
 def raise_from_none() -> None:
     try:
         raise_from_another()

@@ -1,4 +1,4 @@
-"""A person who is to be in no file of the data, and every place of an image in which she can be."""
+"""A person who is to be in no file of the data, and every place of an image in which they can be."""
 
 import re
 from collections.abc import Callable

@@ -34,6 +34,8 @@ from headct.eligibility import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
+DRAWN = {"labels"}
+"""Parts that do with drawn heads."""
 
 
 def all_series() -> list[Path]:
@@ -159,9 +161,6 @@ def main() -> int:
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
-    if not SHARED.is_dir():
-        print(f"make soak needs the real head CTs; there is no folder {SHARED}", file=sys.stderr)
-        return 2
     parts: dict[str, Callable[[], str]] = {
         "files": lambda: damaged_files(options.files, options.seed),
         "server": lambda: damaged_files_through_orthanc(options.server, options.seed),
@@ -169,13 +168,17 @@ def main() -> int:
         "kills": lambda: killed(options.kills, options.seed),
         "labels": shuffled_labels,
     }
+    wanted = options.only or list(parts)
+    if set(wanted) - DRAWN and not SHARED.is_dir():
+        print(f"make soak needs the real head CTs; there is no folder {SHARED}", file=sys.stderr)
+        return 2
     now = datetime.now(UTC)
     version = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT
     )
     lines = [f"# Soak, {now:%Y-%m-%d %H:%M} UTC, {version.stdout.strip()}, seed {options.seed}", ""]
     failures = 0
-    for name in options.only or parts:
+    for name in wanted:
         start = time.monotonic()
         try:
             said, verdict = parts[name](), "passed"

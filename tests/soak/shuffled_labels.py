@@ -38,7 +38,8 @@ def shuffled_labels() -> str:
 def _judged(folder: Path, shuffled: bool) -> tuple[bool, list[str]]:
     from bundles import threshold_bundle
 
-    from headct.network.bundle import Cuts, TrainingData, load_bundle, write_bundle
+    from headct.network.bundle import load_bundle, write_bundle
+    from headct.network.contents import Thresholds, TrainingData
     from model_training.datasets.manifest import TRAIN
     from model_training.datasets.sample import Sample
     from model_training.gate.gate import gate
@@ -64,7 +65,7 @@ def _judged(folder: Path, shuffled: bool) -> tuple[bool, list[str]]:
         trained(train(data, folder / "run", config, seed=1, fold=None), config), Precision.FLOAT32
     )
     known = TrainingData("0" * 64, 9, ("elsewhere",), ("a" * 64,))
-    in_service = threshold_bundle(folder / "in-service", cuts=Cuts(0.5, -0.3), data=known).folder
+    in_service = threshold_bundle(folder / "in-service", thresholds=Thresholds(0.5, -0.3), data=known).folder
     contents = replace(load_bundle(in_service).contents, version="2.0")
     candidate = write_bundle(folder / "candidate", contents, network, "# Learnt").folder
     verdict = gate(candidate, in_service, data, Rules.read())

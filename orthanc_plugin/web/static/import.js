@@ -19,7 +19,7 @@ class Stopped extends Error {} // of the whole import
 
 // --- is this file DICOM? by its content, never by its name ----------------------------------------------
 
-const VRS = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SQ SS ST TM UI UL UN US UT".split(" ");
+const VRS = "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split(" ");
 const DIRECTORY = "1.2.840.10008.1.3.10"; // a DICOMDIR
 const letters = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from, to));
 
@@ -27,11 +27,13 @@ const letters = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from,
 function bareSyntax(head) {
   const [a, b, c, d] = head;
   const explicit = VRS.includes(letters(head, 4, 6));
-  if (a === 2 && b === 0 && d === 0 && explicit) return "";
+  const short = head[6] === 0 && head[7] === 0;
+  const open = head.subarray(4, 8).every((byte) => byte === 255);
+  if (a === 2 && b === 0 && d === 0 && (explicit || short)) return "";
   if (a === 0 && b === 8 && c === 0 && explicit) return "1.2.840.10008.1.2.2";
   if (a !== 8 || b !== 0 || d !== 0) return null;
   if (explicit) return "1.2.840.10008.1.2.1";
-  return head[6] === 0 && head[7] === 0 ? "1.2.840.10008.1.2" : null;
+  return short || open ? "1.2.840.10008.1.2" : null;
 }
 
 function withPreamble(bytes) {

@@ -78,8 +78,12 @@ class Panel {
     if (draft) {
       this.choice = draft.choice;
       // What is not the machine's answer any more is the reader's own.
-      if (this.choice?.action === "confirm" && this.choice.urgency !== this.data.machine) this.choice.action = "relabel";
       this.findings = draft.findings;
+      if (this.choice?.action === "confirm" && this.choice.urgency !== this.data.machine) {
+        this.choice.action = "relabel";
+        // What they confirmed said that there is blood: the server would have noted it of a confirmation.
+        if (draft.bleeds) this.findings.haemorrhage ??= true;
+      }
       this.comment.value = draft.comment;
     }
     this.show();
@@ -101,7 +105,7 @@ class Panel {
     const send = root.querySelector("[type=submit]");
     send.disabled = !choice || this.busy;
     send.firstChild.textContent = `${words(root, "send", { what: this.what() }).trim()} `;
-    const draft = { choice, findings: this.findings, comment: this.comment.value };
+    const draft = { choice, findings: this.findings, comment: this.comment.value, bleeds: Boolean(this.data.bleeds) };
     if (choice || draft.comment || Object.keys(this.findings).length) keep(draftKey(this.data.series), draft);
     else sessionStorage.removeItem(draftKey(this.data.series));
   }
@@ -117,10 +121,15 @@ class Panel {
     this.show();
     if (!choice) this.say();
     else if (choice.urgency === "BLACK") this.say("black");
-    else if (choice.urgency && choice.urgency !== "GREEN" && this.findings.haemorrhage === undefined) {
+    else if (choice.urgency && choice.urgency !== "GREEN" && this.findings.haemorrhage === undefined && !this.confirmsBleed()) {
       // Without a word on blood the case teaches no network.
       this.say("bloodUnsaid", { what: this.what() });
     } else this.say("ready", { what: this.what() });
+  }
+
+  // The server takes it as a word on blood.
+  confirmsBleed() {
+    return this.choice?.action === "confirm" && Boolean(this.data.bleeds);
   }
 
   chooseUrgency(urgency) {

@@ -145,7 +145,7 @@ def test_a_draft_outlives_a_reload(page: Page, room: ReadingRoom) -> None:
 
 
 def test_another_reader_was_faster(browser: Browser, room: ReadingRoom, door: Door) -> None:
-    """No poll in between: the server refuses, the reader is told, his entries stay."""
+    """No poll in between: the server refuses, the reader is told, their entries stay."""
     page, troubles = open_page(browser, door.origin, extra_http_headers=as_login("sato"))
     page.clock.install()
     page.goto(address("cora"))

@@ -45,6 +45,18 @@ def test_file_meta_information_without_preamble() -> None:
 @pytest.mark.parametrize(
     "data",
     [
+        b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01",  # meta information without its group length
+        b"\x02\x00\x00\x00\x04\x00\x00\x00\xb2\x00\x00\x00",  # meta information with implicit VR
+        b"\x08\x00\x06\x00\xff\xff\xff\xff\xfe\xff\x00\xe0",  # a sequence of undefined length comes first
+    ],
+)
+def test_seldom_beginnings(data: bytes) -> None:
+    assert may_be_dicom(data + bytes(HEAD_BYTES))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
         b"",
         b"D",
         bytes(4096),

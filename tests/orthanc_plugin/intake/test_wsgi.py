@@ -42,6 +42,11 @@ def cookies() -> Response:
     return Response(b"", headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
 
 
+@app.route("/triage/moved-for-good")
+def moved_for_good() -> Response:
+    return Response("", 301, headers={"Location": "/triage/?a=1"})
+
+
 @app.route("/triage/moved")
 def moved() -> Response:
     return Response("", 302, headers={"Location": "/triage/"})
@@ -63,7 +68,14 @@ class Output:
     def SendHttpStatus(self, status: int, body: str, size: int) -> None:
         assert isinstance(body, str)
         assert size == len(body.encode())
+        assert status not in (200, 301, 405), "refused by Orthanc: there are methods for these"
         self.status, self.body = status, body.encode()
+
+    def SendMethodNotAllowed(self, allowed: str) -> None:
+        self.status, self.headers["Allow"] = 405, allowed
+
+    def Redirect(self, address: str) -> None:
+        self.status, self.headers["Location"] = 301, address
 
     def SetHttpHeader(self, name: str, value: str) -> None:
         self.headers[name] = value
@@ -147,6 +159,13 @@ def test_other_statuses_keep_their_body_and_headers(kind: type[Output]) -> None:
     assert nothing.status == 404
     assert b"Not Found" in nothing.body
     assert call("/triage/moved", kind=kind).headers["Location"] == "/triage/"
+
+
+def test_statuses_that_orthanc_sends_by_methods_of_their_own() -> None:
+    refused = call("/triage/image", method="DELETE")
+    assert refused.status == 405 and "GET" in refused.headers["Allow"]
+    moved = call("/triage/moved-for-good")
+    assert (moved.status, moved.headers["Location"]) == (301, "/triage/?a=1")
 
 
 @pytest.mark.parametrize("kind", [Output, NewerOutput])

@@ -175,6 +175,7 @@ class TestOrthancConfiguration:
             orthanc.configuration(options(tmp_path), LOGIN)
 
 
+@pytest.mark.browser_files
 class TestNginxConfiguration:
     def test_listens_where_told_and_hands_on_to_orthanc(self, tmp_path: Path) -> None:
         chosen = options(tmp_path)

@@ -62,6 +62,7 @@ def test_templates_hold_no_inline_script_style_or_foreign_address() -> None:
         assert not re.search(r"https?://|@import|url\(|innerHTML|eval\(", path.read_text("utf-8")), path.name
 
 
+@pytest.mark.browser_files
 def test_assets_change_address_with_their_content(client: FlaskClient) -> None:
     for tag, attributes in page(client).tags:
         if tag in {"script", "link"}:

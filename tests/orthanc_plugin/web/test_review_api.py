@@ -118,6 +118,7 @@ def test_a_confirmation_needs_no_urgency(client: FlaskClient) -> None:
             {"fracture": False, "haemorrhage": True},
         ),
         ({"action": "confirm", "findings": {"haemorrhage": False}}, {"haemorrhage": False}),
+        ({"action": "confirm", "blind": True}, {}),  # of an answer they have not seen
         ({"action": "relabel", "urgency": "YELLOW"}, {}),
         ({"action": "relabel", "urgency": "RED"}, {}),
         ({"action": "exclude", "urgency": None, "reason": "repeat"}, {}),

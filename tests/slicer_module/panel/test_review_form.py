@@ -40,6 +40,14 @@ def series(said: Assessment | None, state: str = "assessed", based_on: str = "1"
     return Series("s", "1.2", 33, state, study_id="st", based_on=based_on, assessment=said, **more)
 
 
+def test_a_confirmation_that_became_the_readers_own_word_still_says_that_there_is_blood() -> None:
+    form = ReviewForm(series(assessment(Urgency.RED)))
+    assert form.confirm()
+    form.rebase(series(assessment(Urgency.YELLOW), based_on="2"))
+    assert form.choice == Choice("relabel", Urgency.RED)
+    assert form.review().findings == {"haemorrhage": True}
+
+
 class MadeReview(RuleBasedStateMachine):
     """The reader presses whatever they like while the case changes under them."""
 

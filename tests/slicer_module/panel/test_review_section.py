@@ -21,6 +21,8 @@ def test_confirming_by_one_key_sends_and_opens_the_next(reader: Reader) -> None:
     reader.press(Qt.Key.Key_A)
     reader.shown("black")
     assert reader.said("red") == [("confirm", "RED", "")]
+    # Said by the server: who confirms a bleed says there is one.
+    assert dict(reader.room.reviews("red")[0].findings) == {"haemorrhage": True}
     assert reader.status() == "Sent: RED, Red Patient"
     run_until(lambda: "RED, Sato Hanako" in reader.cell("red", 3).data())
 

@@ -1,7 +1,7 @@
 """The test button and servers of every kind: what is wrong with each, in words."""
 
 import socket
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,10 @@ def test_nobody_listens() -> None:
 
 def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.3)
-    with socket_server(lambda talk: time.sleep(5)) as address:
+    told = threading.Event()
+    with socket_server(lambda talk: told.wait()) as address:
         assert kind(wrong(address)) == UnreachableError.SLOW
+        told.set()
 
 
 def test_nobody_takes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:

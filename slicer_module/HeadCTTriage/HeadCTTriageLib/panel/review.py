@@ -124,14 +124,20 @@ class ReviewForm:
     @property
     def _on_blood(self) -> str:
         """What nobody said of a bleed: the server takes a confirmation of one as a word on it."""
-        choice, said = self.choice, self.series.assessment
+        choice = self.choice
         if choice is None or "haemorrhage" in self.findings:
             return ""
-        if choice.action == "confirm" and said and any(f.kind == "haemorrhage" for f in said.findings):
+        if choice.action == "confirm" and self._bleeds:
             return _("It says that there is blood, unless you deny it below.")
         if choice.urgency in (Urgency.YELLOW, Urgency.RED):
             return _("Say below whether there is blood.")
         return ""
+
+    @property
+    def _bleeds(self) -> bool:
+        """Whether the machine says that there is blood."""
+        said = self.series.assessment
+        return said is not None and any(finding.kind == "haemorrhage" for finding in said.findings)
 
     def review(self) -> Review:
         """What is sent, with a name of its own. :attr:`missing` must be empty."""
@@ -155,9 +161,13 @@ class ReviewForm:
 
     def rebase(self, current: Series) -> None:
         """Keep the entries over what is new of the series; what the machine says no more is the reader's."""
+        bled = self._bleeds
         self.series = current
         if self.choice and self.choice.action == "confirm" and self.choice.urgency != self.machine:
             self.choice = Choice("relabel", self.choice.urgency)
+            if bled:
+                # What they confirmed said so: the server would have noted it of a confirmation.
+                self.findings.setdefault("haemorrhage", True)
 
 
 def news(before: Series, now: Series, language: str) -> list[str]:

@@ -107,7 +107,10 @@ def wanted(row: Row, text: str, unread_only: bool) -> bool:
 def signed(case: Case, language: str) -> tuple[str, str]:
     """The tone and the first words of a study; a state counts only where there is no urgency."""
     if case.urgency is not None:
-        sign = (words.person_sign if case.by_person else words.machine_sign)(case.urgency)
+        by_person = case.by_person
+        if by_person is None:
+            by_person = any(review.urgency == case.urgency for review in case.reviews)
+        sign = (words.person_sign if by_person else words.machine_sign)(case.urgency)
         return case.urgency.value.lower(), sign
     if case.state == "pending":
         return "pending", _("Pending: {progress}").format(progress=_progress(case))

@@ -247,8 +247,8 @@ class Case:
     study_description: str = ""
     urgency: Optional[Urgency] = None
     """Worst of the persons' words; without any, of the current assessments."""
-    by_person: bool = False
-    """Whether that urgency is a person's word."""
+    by_person: Optional[bool] = None
+    """Whether that urgency is a person's word; a server of an earlier release does not say."""
     preliminary: bool = False
     discordant: bool = False
     """Current assessments differ in urgency."""
