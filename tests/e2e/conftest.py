@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 from stack_process import StackProcess
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """One for all browsers of a process: it suffers no second one beside it."""
+    with sync_playwright() as running:
+        yield running
 
 
 def configured(local: dict[str, Any]) -> dict[str, Any]:

@@ -40,10 +40,11 @@ def with_other_cuts(folder: Path, version: str) -> Bundle:
     return write_bundle(path, contents, shipped.network.read_bytes(), "# Other cuts\n\nFor tests alone.\n")
 
 
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
-    """For all tests here; each puts the models in service that it needs."""
-    folder = tmp_path_factory.mktemp("models")
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
+    """One a test: which model is in service, and what it said, is what the test is about."""
+    folder = tmp_path / "models"
+    folder.mkdir()
     options = {
         "People": PEOPLE,
         "Models": str(folder / "models"),

@@ -7,7 +7,7 @@ from browser import chromium, open_page
 from copies import copy_series
 from data import SHARED, needs_shared_data
 from places import ROOT
-from playwright.sync_api import expect
+from playwright.sync_api import Playwright, expect
 from stack_process import StackProcess
 
 SOURCE = SHARED / "ct_ich" / "series" / "CTICH-049"
@@ -17,7 +17,7 @@ SOFTWARE_GRAPHICS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "
 
 
 @needs_shared_data
-def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> None:
+def test_study_and_report_open_in_ohif(playwright: Playwright, stack: StackProcess, tmp_path: Path) -> None:
     uid = copy_series(SOURCE, tmp_path / "ohif", 7000, "ohif")
     stack.send(tmp_path / "ohif")
     series = stack.wait_final([uid])[uid]
@@ -28,7 +28,7 @@ def test_study_and_report_open_in_ohif(stack: StackProcess, tmp_path: Path) -> N
     study_uid = stack.get(f"/studies/{study}")["MainDicomTags"]["StudyInstanceUID"]
 
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with chromium(*SOFTWARE_GRAPHICS) as browser:
+    with chromium(playwright, *SOFTWARE_GRAPHICS) as browser:
         login = {"username": stack.user, "password": stack.password}
         page, troubles = open_page(
             browser, stack.ohif_url, http_credentials=login, viewport={"width": 1400, "height": 900}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 from stack_process import PATIENCE
 
 expect.set_options(timeout=1000 * PATIENCE)
@@ -49,17 +49,16 @@ CONTRAST = """() => {
 
 
 @contextmanager
-def chromium(*more: str) -> Iterator[Browser]:
+def chromium(playwright: Playwright, *more: str) -> Iterator[Browser]:
     """The system's own Chromium, headless, talking to nobody but the address under test."""
     executable = shutil.which("chromium")
     if executable is None:
         raise RuntimeError("chromium is not installed; `make test` installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS, *more])
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS, *more])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class Troubles:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, open_page
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Playwright
 from reading_room import Door, ReadingRoom, as_login
 
 from tests.e2e.browser.review_form import STUDIES
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright) as running:
         yield running
 
 

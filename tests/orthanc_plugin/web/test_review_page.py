@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from fake_cases import orthanc_id
@@ -177,7 +178,16 @@ def test_an_exclusion_is_told(client: FlaskClient, room: ReadingRoom) -> None:
 # --- from case to case --------------------------------------------------------------------------------
 
 
-def test_the_next_case_opens(client: FlaskClient) -> None:
+@pytest.fixture
+def unread(tmp_path: Path) -> Iterator[FlaskClient]:
+    """Nobody has read anything yet."""
+    made = ReadingRoom(tmp_path, STUDIES)
+    yield made.app.test_client()
+    made.close()
+
+
+def test_the_next_case_opens(unread: FlaskClient) -> None:
+    client = unread
     first = get(client, "next")
     assert first.status_code == 302
     assert first.headers["Location"] == f"/triage/studies/{orthanc_id('bert')}", "the worst first"
