@@ -7,7 +7,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from headct import eligibility
+from headct.eligibility.cautions import age_years, cautions
+from headct.eligibility.gate import Admission, admit
 from headct.errors import NotAnalysedError
 from headct.findings.conclusion import conclude
 from headct.findings.measurement import measured
@@ -62,7 +63,7 @@ def assess(
             while images still arrive. Otherwise such a series is not analysed.
         series_instance_uid: what the outcome is filed under, else the UID in the first readable header.
     """
-    admission = eligibility.Admission()
+    admission = Admission()
     assessment: Assessment | None = None
     region: Region | None = None
     reason: Reason | None = None
@@ -81,13 +82,13 @@ def assess(
 
 def _judge(
     sources: Sources,
-    admission: eligibility.Admission,
+    admission: Admission,
     classifier: Classifier,
     rubric: Rubric,
     allow_partial: bool,
 ) -> tuple[Assessment, Region | None]:
     clock = _Clock()
-    series = eligibility.admit(sources, admission, allow_partial=allow_partial)
+    series = admit(sources, admission, allow_partial=allow_partial)
     volume = head_volume(series)
     prepare = clock.lap() - admission.read_seconds - admission.decode_seconds
 
@@ -109,7 +110,7 @@ def _judge(
         bundle=classifier.bundle.identity,
         rubric_version=rubric.version,
         rules=found.by_rubric.rules,
-        cautions=partial + learned + eligibility.cautions(series),
+        cautions=partial + learned + cautions(series),
         timings=Timings(admission.read_seconds, admission.decode_seconds, prepare, infer, clock.lap()),
         inputs=inputs,
     )
@@ -126,7 +127,7 @@ def _region(volume: HeadVolume, mask: NDArray[np.bool_], rubric: Rubric) -> Regi
 def _inputs(series: CTSeries, volume: HeadVolume) -> dict[Quantity, float]:
     """How the head was scanned, without what the headers do not say and was assumed."""
     pixel_mm = None if "pixel_spacing" in series.assumed else series.spacing_mm[0]
-    age = eligibility.age_years(series.headers[0])
+    age = age_years(series.headers[0])
     found = input_quantities(volume, age_years=age, pixel_mm=pixel_mm)
     if "slice_positions" in series.assumed:
         del found[Quantity.SLICE_DISTANCE_MM]

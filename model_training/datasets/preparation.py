@@ -20,7 +20,9 @@ from uuid import uuid4
 import numpy as np
 from tqdm import tqdm
 
-from headct import eligibility
+from headct.eligibility.by_headers import check_headers
+from headct.eligibility.cautions import age_years
+from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError, UnusableInputError
 from headct.images.headers import text
 from headct.images.reading import read_headers
@@ -281,7 +283,7 @@ def _study_left_out(
 def _make(folder: Path, name: str, person: Person, series: FoundSeries, truth: Truth) -> Entry | str:
     """Write the sample of one series; its entry, or in words why it cannot be used."""
     try:
-        loaded = eligibility.admit(series.files)
+        loaded = admit(series.files)
         volume = head_volume(loaded)
         share = truth.masks(loaded) if truth.masks else None
     except NotAnalysedError as error:
@@ -311,7 +313,7 @@ def _make(folder: Path, name: str, person: Person, series: FoundSeries, truth: T
 def _refused_by_headers(series: FoundSeries) -> str:
     """Why the headers alone rule a series out; empty when they do not."""
     try:
-        eligibility.check_headers(read_headers(series.files))
+        check_headers(read_headers(series.files))
     except NotAnalysedError as error:
         return error.reason.sentence()
     return ""
@@ -330,7 +332,7 @@ def _entry(
     first = loaded.headers[0] if loaded else None
     age, sex = (known.age_years, known.sex) if known else (None, None)
     if first is not None:
-        age = eligibility.age_years(first) if age is None else age
+        age = age_years(first) if age is None else age
         sex = sex or text(first, "PatientSex").upper()[:1]
     bleeding = known is not None and known.bleeding
     return Entry(

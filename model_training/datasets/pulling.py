@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
-from headct.eligibility import check_headers
+from headct.eligibility.by_headers import check_headers
 from headct.errors import DeidentificationError, NotAnalysedError, UnusableInputError
 from headct.images.headers import text
 from headct.images.reading import read_headers

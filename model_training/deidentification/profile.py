@@ -34,7 +34,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
-from headct.eligibility import age_years
+from headct.eligibility.cautions import age_years
 from headct.errors import DeidentificationError, NotAnalysedError
 from headct.images.decoding import PixelFormat, decode, hounsfield
 from headct.images.headers import text

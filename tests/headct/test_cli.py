@@ -81,16 +81,16 @@ def test_without_json_it_is_in_words(run, tmp_path):
 def test_a_failed_series_gives_status_1_and_the_others_their_result(run, tmp_path, monkeypatch):
     write_series(tmp_path / "a", head(1), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     write_series(tmp_path / "b", head(3))
-    import headct.eligibility
+    import headct.eligibility.gate
 
-    reader = headct.eligibility.read_headers
+    reader = headct.eligibility.gate.read_headers
 
     def failing(sources):
         if len(sources) > 1:
             raise RuntimeError("Yamada^Taro")
         return reader(sources)
 
-    monkeypatch.setattr(headct.eligibility, "read_headers", failing)
+    monkeypatch.setattr(headct.eligibility.gate, "read_headers", failing)
     result = run(tmp_path, "--json")
     assert result.exit_code == 1
     assert sorted(entry["state"] for entry in json.loads(result.stdout)) == ["failed", "not_analysed"]

@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 import pytest
 from data import SHARED, needs_shared_data
 
-from headct.eligibility import admit, check_headers, check_pixels
+from headct.eligibility.by_headers import check_headers
+from headct.eligibility.by_pixels import check_pixels
+from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 from headct.images.anatomy import Levels, levels
 from headct.images.coverage import coverage

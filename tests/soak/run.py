@@ -30,7 +30,7 @@ from places import ROOT
 from shuffled_labels import shuffled_labels
 from stack_process import StackProcess
 
-from headct.eligibility import admit
+from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from data import SHARED, needs_shared_data
 from pydicom import dcmread
 
-from headct.eligibility import admit
+from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 from headct.generator.cli import command
 from headct.generator.encoding import TransferSyntax

@@ -11,7 +11,7 @@ from dicom_stack import file_bytes, files, head, write
 from pydicom import config
 from pydicom.dataset import Dataset
 
-from headct.eligibility import admit
+from headct.eligibility.gate import admit
 from headct.images.headers import text
 from headct.images.quiet import quiet
 from headct.images.reading import group_series, read_headers

@@ -9,7 +9,8 @@ from dicom_stack import file_bytes, files, head
 from mutation import mutants
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
-from headct.eligibility import admit, cautions
+from headct.eligibility.cautions import cautions
+from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 from headct.generator.generation import generate
 

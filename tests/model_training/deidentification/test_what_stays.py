@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
-from headct.eligibility import age_years
+from headct.eligibility.cautions import age_years
 from headct.errors import DeidentificationError
 from headct.generator.encoding import TransferSyntax
 from headct.images.decoding import PixelFormat, decode, hounsfield

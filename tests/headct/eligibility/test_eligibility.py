@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from headct.eligibility import Admission, admit, age_years, cautions, check_headers, check_pixels
+from headct.eligibility.by_headers import check_headers
+from headct.eligibility.by_pixels import check_pixels
+from headct.eligibility.cautions import age_years, cautions
+from headct.eligibility.gate import Admission, admit
 from headct.errors import NotAnalysedError
 from headct.images.reading import load_series
 from headct.reasons import ReasonCode

@@ -1,0 +1,81 @@
+"""What the headers say plainly against a series."""
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from headct.eligibility.contrast import said_by
+from headct.eligibility.limits import MIN_IMAGES, refused
+from headct.images.geometry import is_localizer, orientation
+from headct.images.headers import number, text
+from headct.images.quiet import quiet
+from headct.language import pgettext
+from headct.reasons import ReasonCode
+
+_AXIAL = math.cos(math.radians(45.0))
+"""Slices whose normal is nearer to the body axis than to any other; gantries tilt up to 30 degrees."""
+_CT_CLASSES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.[27](\.\d+)*")
+"""CT and secondary capture (how some systems store reformats), and the kinds below them."""
+
+
+_BONE_KERNELS = re.compile(
+    r"""^(?:
+        [BDHJTU][A-Z]?[6-9]\d[A-Z]*     # Siemens H60s, J70h, Hr68h: the number is the sharpness
+        | FC(?:3\d|5\d|8\d)             # Canon and Toshiba: bone, lung and high-resolution families
+        | BONE(?:PLUS)?\d? | EDGE | LUNG # GE
+        | [EL]                          # Philips
+    )$""",
+    re.VERBOSE,
+)
+_OTHER_PLANE = re.compile(r"\b(?:COR|SAG)(?:\b|ONAL|ITTAL)|冠状|矢状")
+_PHANTOM = re.compile(r"PHANTOM|ファントム|\bWATER (?:CAL|TEST|QA)|\bDAILY QA\b|\bQUALITY ASSURANCE\b")
+_PHANTOM_PLACES = (
+    "PatientName", "PatientID", "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined",
+)  # fmt: skip
+
+
+@quiet()
+def check_headers(headers: Sequence[Dataset]) -> None:
+    """Refuse what the headers say plainly.
+
+    Raises:
+        NotAnalysedError: not CT, localizer, not axial, bone kernel, contrast, phantom, too few images.
+    """
+    modalities = {text(h, "Modality") for h in headers} - {""}
+    classes = {text(h, "SOPClassUID") for h in headers} - {""}
+    if modalities - {"CT"} or not all(map(_CT_CLASSES.fullmatch, classes)):
+        others = sorted(m for m in modalities - {"CT"} if re.fullmatch("[A-Z]{2,6}", m))
+        raise refused(ReasonCode.NOT_CT, ", ".join(others))
+    images = [h for h in headers if not is_localizer(h)]
+    if not images:
+        raise refused(ReasonCode.LOCALIZER)
+    if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
+        raise refused(ReasonCode.UNREADABLE, pgettext("detail", "multi-frame CT is not supported"))
+    if sum(map(_is_axial, images)) <= len(images) / 2:
+        raise refused(ReasonCode.NOT_AXIAL)
+    for header in images:
+        _check_names(header)
+    if len(images) < MIN_IMAGES:
+        raise refused(ReasonCode.TOO_FEW_SLICES, f"{len(images)}")
+
+
+def _is_axial(header: Dataset) -> bool:
+    """By the direction cosines; where they are absent, by what else the header says against it."""
+    directions = orientation(header)
+    if directions is not None:
+        return abs(float(np.cross(*directions)[2])) >= _AXIAL
+    other_plane = _OTHER_PLANE.search(text(header, "SeriesDescription").upper())
+    return not other_plane and not set(text(header, "PatientOrientation").upper()) & {"H", "F"}
+
+
+def _check_names(header: Dataset) -> None:
+    kernels = text(header, "ConvolutionKernel").upper().split("\\")
+    if _BONE_KERNELS.match(kernels[0].replace(" ", "")):
+        raise refused(ReasonCode.BONE_KERNEL, kernels[0])
+    if said_by(header):
+        raise refused(ReasonCode.CONTRAST)
+    if any(_PHANTOM.search(text(header, place).upper()) for place in _PHANTOM_PLACES):
+        raise refused(ReasonCode.PHANTOM)
