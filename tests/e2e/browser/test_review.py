@@ -289,6 +289,7 @@ def test_blind_from_the_list_to_the_answer(page: Page, room: ReadingRoom, door: 
     page.goto("/triage/")
     page.keyboard.press("b")
     expect(page.locator("#blind")).to_be_visible()
+    page.wait_for_load_state()  # before that nothing listens to keys
     page.on("requestfinished", listen)
     page.keyboard.press("n")
     expect_case(page, "anna")
@@ -308,6 +309,7 @@ def test_blind_from_the_list_to_the_answer(page: Page, room: ReadingRoom, door: 
     expect(page.locator(".agreement")).to_contain_text("The machine said otherwise: Nothing flagged.")
     expect(page.locator(".history")).to_contain_text("told by Ito")
     assert [(r.login, r.blind) for r in room.reviews("anna")] == [("ito", False), ("sato", True)]
+    page.wait_for_load_state()
     page.keyboard.press("Enter")
     expect_case(page, "bert")
     assert len(room.reviews("anna")) == 2

@@ -63,6 +63,7 @@ def test_three_cases_by_keyboard(
     page.keyboard.press("3")
     page.keyboard.press("Enter")
     expect(page.locator(".agreement")).to_contain_text("You said RED")
+    page.wait_for_load_state()  # before that nothing listens to keys
     page.keyboard.press("b")
     expect(page.locator("#blind")).to_have_count(0)
     page.wait_for_load_state()
