@@ -14,7 +14,8 @@ from orthanc_plugin.media import files
 from orthanc_plugin.media.recognition import Kind, UnusableFileError
 from orthanc_plugin.media.upload import Server, ServerError
 from orthanc_plugin.stack.credentials import Credentials, load
-from orthanc_plugin.stack.options import LOOPBACK
+from orthanc_plugin.stack.options import DATA_FOLDER
+from orthanc_plugin.stack.orthanc import own_address
 
 FAILED, UNUSABLE = 1, 2
 """Exit status when something was not stored, and for input or a server that nothing can be done with."""
@@ -151,13 +152,13 @@ def _deal_with(file: files.MediumFile, server: Server, new: bool, tally: Tally) 
 @click.option(
     "--new", is_flag=True, help="Put the studies on the worklist instead of among the earlier ones."
 )
-@click.option("--url", default=f"http://{LOOPBACK}:8042", show_default=True, help="Orthanc with triage.")
+@click.option("--url", help="Orthanc with triage [default: as `headct up` started it].")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of `headct up`, whose user and password are used [default for this machine: headct-data].",
+    help="Folder of `headct up`, whose address, user and password are used [default: headct-data].",
 )
-def command(*, path: Path, new: bool, url: str, data: Path | None) -> None:
+def command(*, path: Path, new: bool, url: str | None, data: Path | None) -> None:
     """Import the DICOM files in PATH: a folder, a CD or USB stick, a ZIP, or one file.
 
     HEADCT_USER and HEADCT_PASSWORD count more than the data folder. Exit status 0 when every image is in
@@ -165,6 +166,8 @@ def command(*, path: Path, new: bool, url: str, data: Path | None) -> None:
     """
     try:
         total = files.total_bytes(path)
+        if url is None:
+            url = own_address(data or DATA_FOLDER)
         if url.startswith("http://") and not _is_this_machine(url):
             click.echo(f"headct import: images and password go to {url} unencrypted", err=True)
         with Server(url, _login(url, data)) as server:
@@ -183,7 +186,7 @@ def command(*, path: Path, new: bool, url: str, data: Path | None) -> None:
 def _login(url: str, data: Path | None) -> Credentials:
     """User and password; those of this machine's own server go to no other one unasked."""
     if data is None and _is_this_machine(url):
-        data = Path("headct-data")
+        data = DATA_FOLDER
     return load(data)
 
 

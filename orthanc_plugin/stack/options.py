@@ -10,7 +10,10 @@ from typing import Self
 
 from headct.errors import SettingsError
 
+DATA_FOLDER = Path("headct-data")
+"""Where the stack keeps its data unless told otherwise."""
 LOOPBACK = "127.0.0.1"
+HTTP_PORT = 8042
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Options:
     """Where the stack keeps its data and where it listens."""
 
     data: Path
-    http_port: int = 8042
+    http_port: int = HTTP_PORT
     dicom_port: int = 4242
     ohif_port: int = 3000
     listen: str = LOOPBACK

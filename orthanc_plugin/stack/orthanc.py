@@ -9,7 +9,7 @@ from typing import Any
 
 from headct.errors import SettingsError
 from orthanc_plugin.stack.credentials import Credentials
-from orthanc_plugin.stack.options import LOOPBACK, Options
+from orthanc_plugin.stack.options import HTTP_PORT, LOOPBACK, Options
 
 PLUGIN_FOLDERS = (Path("/usr/share/orthanc/plugins"), Path("/usr/local/share/orthanc/plugins"))
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -27,6 +27,21 @@ function ReceivedInstanceFilter(dicom, origin, info)
   return true
 end
 """
+
+
+CONFIGURATION = "orthanc.json"
+"""The file in the data folder with all options Orthanc was last started with."""
+
+
+def own_address(folder: Path) -> str:
+    """Address of the Orthanc that `headct up` last started on a data folder; its usual one where none was.
+
+    Raises:
+        SettingsError: the configuration it was started with cannot be read.
+    """
+    options = _options_in(folder / CONFIGURATION)
+    scheme = "https" if options.get("SslEnabled") else "http"
+    return f"{scheme}://{LOOPBACK}:{options.get('HttpPort', HTTP_PORT)}"
 
 
 def find_executable() -> str:
@@ -104,7 +119,7 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
             },
         },
     }
-    merged = _merge(generated, _local_options(options.data / LOCAL_OPTIONS))
+    merged = _merge(generated, _options_in(options.data / LOCAL_OPTIONS))
     if merged["RemoteAccessAllowed"] and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):
         raise SettingsError("other machines may connect only while AuthenticationEnabled is true")
     return merged
@@ -138,7 +153,7 @@ def _who_may_send(options: Options) -> dict[str, Any]:
     }
 
 
-def _local_options(path: Path) -> dict[str, Any]:
+def _options_in(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:

@@ -51,7 +51,7 @@ def running(options: Options) -> Iterator[Stack]:
     with _only_one(options):
         credentials = load_or_create(options.data)
         # Written before anything starts, so that every mistake in a setting shows with nothing to clean up.
-        config = options.data / "orthanc.json"
+        config = options.data / orthanc.CONFIGURATION
         write_private(config, json.dumps(orthanc.configuration(options, credentials), indent=2))
         (options.data / "loopback.lua").write_text(orthanc.LOOPBACK_GUARD)
         (options.data / "orthanc").mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from headct.errors import HeadCTError
-from orthanc_plugin.stack.options import LOOPBACK, CallingAE, Options
+from orthanc_plugin.stack.options import DATA_FOLDER, HTTP_PORT, LOOPBACK, CallingAE, Options
 from orthanc_plugin.stack.processes import Stopped, stop_on_signals, watch
 from orthanc_plugin.stack.running import Stack, StackError, ended_message, running
 
@@ -17,12 +17,12 @@ PORT = click.IntRange(1, 65535)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("headct-data"),
+    default=DATA_FOLDER,
     show_default=True,
     help="Folder for images, database, logs and credentials.",
 )
 @click.option(
-    "--http-port", type=PORT, default=8042, show_default=True, help="Orthanc and the worklist page."
+    "--http-port", type=PORT, default=HTTP_PORT, show_default=True, help="Orthanc and the worklist page."
 )
 @click.option("--dicom-port", type=PORT, default=4242, show_default=True, help="C-STORE.")
 @click.option("--ohif-port", type=PORT, default=3000, show_default=True, help="The OHIF viewer.")

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from dicom_stack import file_bytes, head, write
@@ -307,6 +308,14 @@ def test_password_of_the_data_folder(orthanc: Orthanc, medium: Path, tmp_path: P
     (tmp_path / "data" / "credentials").write_text(f"user: {LOGIN.user}\npassword: {LOGIN.password}\n")
     nothing = {"HEADCT_USER": None, "HEADCT_PASSWORD": None}
     assert run(medium, orthanc.url, "--data", str(tmp_path / "data"), **nothing).exit_code == 0
+
+
+def test_address_of_the_data_folder(orthanc: Orthanc, medium: Path, tmp_path: Path) -> None:
+    port = httpx.URL(orthanc.url).port
+    (tmp_path / "orthanc.json").write_text(json.dumps({"HttpPort": port}))
+    environment = {"HEADCT_USER": LOGIN.user, "HEADCT_PASSWORD": LOGIN.password}
+    result = CliRunner().invoke(main, ["import", str(medium), "--data", str(tmp_path)], env=environment)
+    assert (result.exit_code, len(orthanc.images)) == (0, 6)
 
 
 def test_this_machine_s_password_goes_to_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
