@@ -6,6 +6,7 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
+from orthanc_plugin.intake.answering import Answering
 from orthanc_plugin.intake.arrivals import Arrivals, Get
 from orthanc_plugin.intake.output import Output
 from orthanc_plugin.intake.supervisor import Supervisor
@@ -51,6 +52,7 @@ class Runtime:
             authentication=self.authenticated,
         )
         self._app = create_app(self.triage)
+        self._answering = Answering()
 
     def start(self) -> None:
         """Start all threads and processes."""
@@ -59,13 +61,15 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop them."""
+        self._answering.stop()
         self.arrivals.stop()
         self.supervisor.stop()
         self.database.close()
 
     def answer(self, output: Output, uri: str, request: Mapping[str, Any]) -> None:
         """Answer a REST call."""
-        answer(self._app, Request.from_orthanc(uri, request), output, authenticated=self.authenticated)
+        asked = Request.from_orthanc(uri, request)
+        self._answering.run(lambda: answer(self._app, asked, output, authenticated=self.authenticated))
 
 
 def _asks_for_password(configuration: Mapping[str, Any]) -> bool:

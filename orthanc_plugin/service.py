@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import headct
 from headct.language import Phrase, _
 from headct.safe_log import failure
+from headct.terms.review import Person
 from orthanc_plugin.answer import Words
 from orthanc_plugin.cases import records, reviewing, worklist
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
@@ -179,7 +180,7 @@ class Triage:
     @_answering
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         """Record what a reader says of a series."""
-        by = self._people.require(login, Role.READER)
+        by = self.require(login, Role.READER)
         with self.database.writing() as session:
             return reviewing.review(session, series_id, by, asked, queue.utcnow())
 
@@ -192,7 +193,7 @@ class Triage:
     @_answering
     def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
-        self._people.require(login, Role.READER)
+        self.require(login, Role.READER)
         with self.database.writing() as session:
             if session.get(Series, series_id) is None:
                 raise NotFoundError(_("No such series."))
@@ -202,7 +203,7 @@ class Triage:
     @_answering
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
-        self._people.require(login, Role.READER)
+        self.require(login, Role.READER)
         if disk.is_low(self.settings):
             raise UnavailableError(_("The disk is nearly full, and what is left is for new patients."))
         now = queue.utcnow()
@@ -220,7 +221,7 @@ class Triage:
     @_answering
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
         """Put a model in service; workers change to it between two series."""
-        self._people.require(login, Role.ADMINISTRATOR)
+        self.require(login, Role.ADMINISTRATOR)
         identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
             model_history.activate(session, identity, **_order(login, asked))
@@ -228,7 +229,7 @@ class Triage:
     @_answering
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
         """Put the model in service that was there before."""
-        self._people.require(login, Role.ADMINISTRATOR)
+        self.require(login, Role.ADMINISTRATOR)
         offers = folders.offers(self.settings)
         usable = {offer.bundle.digest for offer in offers if offer.bundle is not None}
         with self.database.writing() as session:
@@ -237,7 +238,7 @@ class Triage:
     @_answering
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
         """Have a model judge in shadow."""
-        self._people.require(login, Role.ADMINISTRATOR)
+        self.require(login, Role.ADMINISTRATOR)
         identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
             model_history.begin_shadow(session, identity, **_order(login, asked))
@@ -245,7 +246,7 @@ class Triage:
     @_answering
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
-        self._people.require(login, Role.ADMINISTRATOR)
+        self.require(login, Role.ADMINISTRATOR)
         with self.database.writing() as session:
             model_history.end_shadow(session, **_order(login, asked))
 
@@ -285,6 +286,10 @@ class Triage:
                 "free_disk_bytes": disk.free_bytes(self.settings),
             }
         )
+
+    def require(self, login: str, role: Role) -> Person:
+        """Who asks for a change, if they may."""
+        return self._people.require(login, role)
 
     def identity(self, login: str) -> IdentityView:
         """Who a login is, and whether they may review; always answers."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from headct.errors import BundleError
 from headct.language import pgettext
+from headct.nesting import nested_too_deeply
 from headct.network.contents import BUNDLE_JSON, FORMAT, SHA256, BundleContents, from_json, to_json
 from headct.terms.assessment import BundleIdentity
 
@@ -169,6 +170,10 @@ def _plain(name: object) -> str:
 
 
 def _parse(raw: bytes, folder: Path) -> dict[str, Any]:
+    if nested_too_deeply(raw):
+        raise BundleError(
+            pgettext("detail", "{folder}: {file} is nested too deeply", folder=folder, file=BUNDLE_JSON)
+        )
     try:
         body = json.loads(raw)
     except ValueError as error:

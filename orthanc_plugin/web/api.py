@@ -19,11 +19,12 @@ from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
+from orthanc_plugin.people import Role
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
 from orthanc_plugin.web import metrics
-from orthanc_plugin.web.guards import API, error_answer, json_answer
+from orthanc_plugin.web.guards import API, READING, error_answer, json_answer, refuse_deep_bodies
 from orthanc_plugin.web.words import requested_language
 
 _ORTHANC_ID = r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$"
@@ -37,6 +38,17 @@ _MODEL_ANSWERS: dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | 
     409: ModelConflictView,
     413: ErrorView,
 }
+
+WHO_MAY = {
+    "rerun": Role.READER,
+    "announce_import": Role.READER,
+    "review": Role.READER,
+    "activate_model": Role.ADMINISTRATOR,
+    "begin_shadow": Role.ADMINISTRATOR,
+    "end_shadow": Role.ADMINISTRATOR,
+    "roll_back_model": Role.ADMINISTRATOR,
+}
+"""Who may send each change; asked before the body is parsed."""
 
 
 class StudyPath(BaseModel):
@@ -93,6 +105,13 @@ def blueprint(triage: Triage) -> APIBlueprint:
         abp_tags=[Tag(name="triage", description="Urgency of head CTs. The physician decides.")],
         abp_responses={400: ErrorView, 403: ErrorView, 404: ErrorView, 500: ErrorView, 503: ErrorView},
     )
+
+    def refuse_others() -> None:
+        if request.method not in READING:
+            triage.require(_login(), WHO_MAY[str(request.endpoint).removeprefix("api.")])
+
+    api.before_request(refuse_others)
+    api.before_request(refuse_deep_bodies)
     for add in (_add_cases, _add_orders, _add_reviews, _add_models, _add_monitoring):
         add(api, triage)
     return api

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from headct.errors import ReviewError, ToldError
 from headct.language import Phrase, _
+from headct.nesting import nested_too_deeply
 from headct.safe_log import failure
 from orthanc_plugin.answer import ErrorView, View
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
@@ -16,7 +17,7 @@ from orthanc_plugin.web.words import requested_language
 
 API = "/triage/api/v1"
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     # No inline script, no inline style, nothing from elsewhere, never inside another page.
     "Content-Security-Policy": (
@@ -38,12 +39,17 @@ _WORDS = {
 }
 
 
+class DeepBodyError(ToldError):
+    """A body that would end the process that parses it."""
+
+
 class ForeignChangeError(ToldError):
     """A change that another site may have had a browser send."""
 
 
 _OURS: dict[type[ToldError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
+    DeepBodyError: (400, "bad_request"),
     ForeignChangeError: (403, "forbidden"),
     RefusedError: (403, "refused"),
     ReviewError: (400, "bad_request"),
@@ -79,7 +85,7 @@ def _refuse_foreign_changes() -> None:
     """Cross-site request forgery: browsers cannot send JSON or own headers across sites unasked."""
     if request.content_length is not None and request.content_length > MAX_BODY:
         raise RequestEntityTooLarge
-    if request.method in _READING:
+    if request.method in READING:
         return
     if request.mimetype != "application/json":
         raise ForeignChangeError(_("Changes want Content-Type: application/json."))
@@ -87,6 +93,16 @@ def _refuse_foreign_changes() -> None:
     ours = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if request.headers.get("Origin") not in ours and "X-Triage" not in request.headers:
         raise ForeignChangeError(_("Changes want a same-origin Origin or an X-Triage header."))
+
+
+def refuse_deep_bodies() -> None:
+    """Before any parser.
+
+    Raises:
+        DeepBodyError: the body is nested too deeply.
+    """
+    if nested_too_deeply(request.get_data(cache=True)):
+        raise DeepBodyError(_("The body is nested too deeply."))
 
 
 def _add_headers(response: Response) -> Response:

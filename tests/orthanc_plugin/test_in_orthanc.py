@@ -124,6 +124,24 @@ def test_statuses_that_orthanc_sends_only_by_methods_of_their_own(orthanc: Start
     assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
 
 
+def test_what_is_nested_deeply_ends_no_server(orthanc: Start, tmp_path: Path) -> None:
+    """Its web server's threads have 100 kB of stack."""
+    models = tmp_path / "models"
+    (models / "deep-1").mkdir(parents=True)
+    (models / "deep-1" / "bundle.json").write_bytes(b'{"figures":' + b"[" * 100_000)
+    people = {"tester": {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "administrator"}}
+    one = orthanc({"Workers": 0, "Models": str(models), "People": people}).start()
+    one.wait(one.triage_answers)
+    headers = {"Content-Type": "application/json", "X-Triage": "test"}
+    for route in ("imports", f"series/{'-'.join(['b0000001'] * 5)}/review", "models/rollback"):
+        for sign in (b"[", b'{"a":'):
+            for levels in (600, 100_000):
+                answer = one.http.post(f"/triage/api/v1/{route}", headers=headers, content=sign * levels)
+                assert answer.status_code == 400
+    (refused,) = (m for m in one.get("models")["models"] if m["state"] == "refused")
+    assert "nested too deeply" in refused["reason"]["en"]
+
+
 def test_a_bundle_that_is_missing_is_said(orthanc: Start) -> None:
     one = orthanc({"Bundle": "/nowhere/bundle"}).start()
     one.wait(lambda: "/nowhere/bundle" in one.http.get("/triage/api/v1/status").text)

@@ -8,6 +8,7 @@ from fake_cases import BUNDLE, NOW, case, draw_slice, in_full, rows, summary
 
 from headct.language import _
 from headct.reasons import ReasonCode
+from headct.terms.review import Person
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
@@ -89,6 +90,13 @@ class FakeTriage(Triage):
     def review(self, series_id: str, login: str, asked: ReviewRequest) -> ReviewAnswer:
         raise RefusedError(MAY_NOT)
 
+    def require(self, login: str, role: Role) -> Person:
+        if not self.current.authentication:
+            raise RefusedError(CLOSED)
+        if role is Role.ADMINISTRATOR:
+            raise RefusedError(MAY_NOT)
+        return Person(login, login, "")
+
     def identity(self, login: str) -> IdentityView:
         return self.me
 
@@ -96,15 +104,11 @@ class FakeTriage(Triage):
         return LabelsView(labels=())
 
     def rerun(self, series_id: str, login: str) -> None:
-        if not self.current.authentication:
-            raise RefusedError(CLOSED)
         self.series(series_id)
         self.reruns.append((series_id, login))
 
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         self._stumble()
-        if not self.current.authentication:
-            raise RefusedError(CLOSED)
         self.announced.append((tuple(study_instance_uids), new, login))
         return ImportView(
             studies=tuple(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fake_cases import orthanc_id
 from fake_triage import FakeTriage, unavailable
+from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -19,6 +20,8 @@ from orthanc_plugin.cases.views import SeriesView, StudyView, WorklistView
 from orthanc_plugin.errors import RefusedError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.states import Window
+from orthanc_plugin.web.api import WHO_MAY
+from orthanc_plugin.web.guards import READING
 
 API = "/triage/api/v1"
 JSON = {"Content-Type": "application/json", "X-Triage": "test"}
@@ -259,6 +262,23 @@ def test_large_bodies(client: FlaskClient, size: int, status: int) -> None:
     assert answer.status_code == status
     if status == 413:
         assert answer.get_json()["code"] == "too_large"
+
+
+@pytest.mark.parametrize("body", [b"[" * 600, b'{"new":' * 200_000, b'{"a":[' * 20])
+def test_bodies_that_would_end_the_process(client: FlaskClient, triage: FakeTriage, body: bytes) -> None:
+    answer = client.post(f"{API}/imports", headers=JSON, data=body)
+    assert (answer.status_code, answer.get_json()["message"]) == (400, "The body is nested too deeply.")
+    # Who may not is told so, whatever they send.
+    triage.current = triage.current.model_copy(update={"authentication": False})
+    assert client.post(f"{API}/imports", headers=JSON, data=body).status_code == 403
+
+
+def test_every_change_says_who_may_send_it(served: tuple[FakeTriage, Flask]) -> None:
+    rules = served[1].url_map.iter_rules()
+    changes = {
+        rule.endpoint.removeprefix("api.") for rule in rules if rule.methods and rule.methods - READING
+    }
+    assert changes == set(WHO_MAY)
 
 
 @pytest.mark.parametrize(
