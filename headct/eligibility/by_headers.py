@@ -9,8 +9,9 @@ from pydicom.dataset import Dataset
 
 from headct.eligibility.contrast import said_by
 from headct.eligibility.limits import MIN_IMAGES, refused
-from headct.images.geometry import is_localizer, orientation
 from headct.images.headers import number, text
+from headct.images.members import is_localizer
+from headct.images.planes import orientation
 from headct.images.quiet import quiet
 from headct.language import pgettext
 from headct.reasons import ReasonCode

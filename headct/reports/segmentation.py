@@ -25,8 +25,9 @@ from pydicom.valuerep import DSfloat
 
 from headct.errors import ReportError
 from headct.findings.region import Region
-from headct.images.geometry import Vector, as_stored, orientation
+from headct.images.geometry import as_stored
 from headct.images.headers import number, numbers, text
+from headct.images.planes import Vector, orientation
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
