@@ -1,6 +1,7 @@
 """``make soak``: the long runs. Writes a dated report under reports/ and exits 1 if anything failed.
 
-Needs the real head CTs (shared/data); ``make test`` holds a small seeded version of each part.
+Needs the real head CTs (shared/data); ``make test`` holds a small seeded version of each part. The tables
+of coverage and of damaged series do with generated heads where those are not here; ``--all`` takes every series.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from places import put_first
 put_first()
 
 from copies import copy_files
+from coverage_table import coverage_table
+from damaged_series import damaged_series
 from data import SHARED
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
@@ -34,8 +37,8 @@ from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
-DRAWN = {"labels"}
-"""Parts that do with drawn heads."""
+DRAWN = {"labels", "coverage", "damaged"}
+"""Parts that do with drawn or generated heads."""
 
 
 def all_series() -> list[Path]:
@@ -156,7 +159,9 @@ def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=["files", "server", "parallel", "kills", "labels"])
+    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged"]
+    parser.add_argument("--only", action="append", choices=names)
+    parser.add_argument("--all", action="store_true", help="damage every real series, not a sample")
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
@@ -167,6 +172,8 @@ def main() -> int:
         "parallel": everything_at_once,
         "kills": lambda: killed(options.kills, options.seed),
         "labels": shuffled_labels,
+        "coverage": coverage_table,
+        "damaged": lambda: damaged_series(options.all),
     }
     wanted = options.only or list(parts)
     if set(wanted) - DRAWN and not SHARED.is_dir():
