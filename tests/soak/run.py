@@ -1,7 +1,8 @@
 """``make soak``: the long runs. Writes a dated report under reports/ and exits 1 if anything failed.
 
-Needs the real head CTs (shared/data); ``make test`` holds a small seeded version of each part. The tables
-of coverage and of damaged series do with generated heads where those are not here; ``--all`` takes every series.
+Needs the real head CTs (shared/data); ``make test`` holds a small seeded version of each part. The tables of
+coverage and of damaged series do with generated heads where those are not here; ``--all`` takes every real
+series.
 """
 
 import argparse
