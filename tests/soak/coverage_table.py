@@ -35,7 +35,7 @@ GENERATED = "generated"
 CHECKED = 40
 """One of so many cuts is made of the files too."""
 LOST_SHARE = 0.2
-"""Blood that a head cut off may lose and still be taken for whole, as a share of all: 0.14 is the most in
+"""Blood that a head cut off may lose and still be taken for whole, as a share of all: 0.09 is the most in
 real heads, at the vertex."""
 
 
