@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from damage import Damage, cuts, damages, thinned
+from damage import Damage, cuts, damages
+from edits import thinned
 from numpy.typing import NDArray
 from places import ROOT
 from whole_heads import WholeHead, generated_heads, real_folders, real_head

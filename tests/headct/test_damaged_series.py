@@ -1,0 +1,36 @@
+"""What happens to series on their way, and what is made of it; ``make soak`` does the same to real heads."""
+
+import pytest
+from damage import Damage, cuts, damages
+from dicom_stack import files, head
+
+from headct.eligibility.gate import admit
+from headct.errors import NotAnalysedError
+from headct.images.series import CTSeries
+from headct.reasons import ReasonCode
+
+WHOLE = files(head())
+DAMAGES = damages(seed=1, count=len(WHOLE))
+
+
+def admitted(sources: list[bytes]) -> CTSeries | ReasonCode:
+    try:
+        return admit(sources)
+    except NotAnalysedError as error:
+        return error.reason.code
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: f"{d.group} {d.name}".strip())
+def test_the_order_of_arrival_changes_nothing(damage: Damage):
+    damaged = damage.files(WHOLE)
+    found, turned = admitted(damaged), admitted(damaged[::-1])
+    if isinstance(found, CTSeries) and isinstance(turned, CTSeries):
+        assert found.pixel_digest == turned.pixel_digest
+    else:
+        assert found == turned
+
+
+def test_a_part_that_has_come_is_no_whole_head():
+    parts = [cut for cut in cuts(len(WHOLE)) if len(cut.files(WHOLE)) < len(WHOLE) / 2]
+    said = {admitted(cut.files(WHOLE)) for cut in parts}
+    assert said <= {ReasonCode.HEAD_NOT_COVERED, ReasonCode.TOO_FEW_SLICES, ReasonCode.NOT_A_HEAD}
