@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 from headct.eligibility.contrast import said_by
 from headct.eligibility.limits import MIN_IMAGES, refused
 from headct.images.headers import number, text
-from headct.images.members import is_localizer
+from headct.images.members import members
+from headct.images.objects import Kind, modality_of
 from headct.images.planes import orientation
 from headct.images.quiet import quiet
 from headct.language import pgettext
@@ -18,9 +19,6 @@ from headct.reasons import ReasonCode
 
 _AXIAL = math.cos(math.radians(45.0))
 """Slices whose normal is nearer to the body axis than to any other; gantries tilt up to 30 degrees."""
-_CT_CLASSES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.[27](\.\d+)*")
-"""CT and secondary capture (how some systems store reformats), and the kinds below them."""
-
 
 _BONE_KERNELS = re.compile(
     r"""^(?:
@@ -40,18 +38,18 @@ _PHANTOM_PLACES = (
 
 @quiet()
 def check_headers(headers: Sequence[Dataset]) -> None:
-    """Refuse what the headers say plainly.
+    """Refuse what the headers of the images that would be judged say plainly.
 
     Raises:
         NotAnalysedError: not CT, localizer, not axial, bone kernel, contrast, phantom, too few images.
     """
-    modalities = {text(h, "Modality") for h in headers} - {""}
-    classes = {text(h, "SOPClassUID") for h in headers} - {""}
-    if modalities - {"CT"} or not all(map(_CT_CLASSES.fullmatch, classes)):
-        others = sorted(m for m in modalities - {"CT"} if re.fullmatch("[A-Z]{2,6}", m))
-        raise refused(ReasonCode.NOT_CT, ", ".join(others))
-    images = [h for h in headers if not is_localizer(h)]
-    if not images:
+    found = members(headers)
+    images = [headers[i] for i in found.numbers]
+    modalities = {modality_of(h) for h in images} - {"", "CT"}
+    if modalities or found.kind in {Kind.OTHER, Kind.NO_IMAGE}:
+        named = sorted(m for m in modalities if re.fullmatch("[A-Z]{2,8}", m))
+        raise refused(ReasonCode.NOT_CT, ", ".join(named))
+    if found.kind is Kind.LOCALIZER:
         raise refused(ReasonCode.LOCALIZER)
     if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
         raise refused(ReasonCode.UNREADABLE, pgettext("detail", "multi-frame CT is not supported"))

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from headct.errors import NotAnalysedError
 from headct.images.headers import number, numbers, text
 from headct.images.members import members
-from headct.images.planes import Plane, Vector, inconsistent, normal
+from headct.images.planes import SHIFT_MM, Plane, Vector, inconsistent, normal, pixel_spacing, shifts_mm
 from headct.language import pgettext
 
 SLAB_MM = 5.0
@@ -25,8 +26,6 @@ MAX_EXTENT_MM = 3000.0
 """No scanner's table moves further."""
 _HOLE = 1.5
 """A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
-_SHIFT_MM = 10.0
-"""How far a slice may lie beside the line through the others."""
 _HEAD_MM = 180.0
 """Usual height of a head scan, for slices that say nothing of their places."""
 _DEFAULT_FIELD_MM = 230.0
@@ -94,6 +93,8 @@ def stack(headers: Sequence[Dataset]) -> Stack:
         NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
     """
     found = members(headers)
+    if found.refused is not None:
+        raise inconsistent(found.refused)
     spacing, spacing_known = _spacing(headers, found.numbers)
     along, known = _positions(headers, found.numbers, found.plane)
     order = sorted(
@@ -113,7 +114,12 @@ def stack(headers: Sequence[Dataset]) -> Stack:
             *([] if known else ["slice_positions"]),
         ),
     )
-    _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > SAME_POSITION_MM)]))
+    try:
+        _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > SAME_POSITION_MM)]))
+    except NotAnalysedError:
+        if found.doubt is not None:  # what was left out is missing among the rest
+            raise inconsistent(found.doubt) from None
+        raise
     return found_stack
 
 
@@ -152,9 +158,7 @@ def slabs(positions_mm: Vector) -> tuple[tuple[int, ...], ...]:
 
 def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[float, float], bool]:
     """Distance between rows and columns, the same for all, and whether the headers say it."""
-    found = {
-        s for i in members if (s := numbers(headers[i], "PixelSpacing", 2)) and min(s) > 0.05 and max(s) < 5
-    }
+    found = {s for i in members if (s := pixel_spacing(headers[i]))}
     if len(found) > 1 and np.ptp(np.array(list(found)), axis=0).max() > 0.01:
         raise inconsistent(pgettext("detail", "pixel spacing varies"))
     if found:
@@ -175,7 +179,9 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: Plane)
         if float(np.ptp(np.array(present), axis=0).max()) > MAX_EXTENT_MM:
             raise inconsistent(pgettext("detail", "images metres apart"))
         along: Vector = np.array(present) @ normal(plane.rows_to, plane.columns_to)
-        _refuse_shifts(along, np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1))
+        across = np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1)
+        if float(shifts_mm(along, across).max()) > SHIFT_MM:
+            raise inconsistent(pgettext("detail", "slices shifted against each other"))
         return along, True
     header = headers[members[0]]
     # Without any step, no more than a head's height: taller, the crop to the head would cut it short.
@@ -186,16 +192,6 @@ def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: Plane)
         if len(set(places)) == len(members) and np.ptp(places) * mm < MAX_EXTENT_MM:
             return np.array(places) * mm, False
     raise inconsistent(pgettext("detail", "no image positions"))
-
-
-def _refuse_shifts(along: Vector, across: Vector) -> None:
-    """A tilted gantry shifts slices evenly; anything else moves the image from slice to slice."""
-    if np.ptp(along) == 0.0:
-        return
-    line = np.polynomial.polynomial.polyfit(along, across, 1)
-    rest = across - np.polynomial.polynomial.polyval(along, line).T
-    if float(np.abs(rest).max()) > _SHIFT_MM:
-        raise inconsistent(pgettext("detail", "slices shifted against each other"))
 
 
 def _refuse_holes(gaps: Vector) -> None:
