@@ -7,7 +7,8 @@ from typing import Any
 from headct import safe_log
 from orthanc_plugin import settings as options
 from orthanc_plugin.intake.answering import Answering
-from orthanc_plugin.intake.arrivals import Arrivals, Get
+from orthanc_plugin.intake.arrivals import Arrivals
+from orthanc_plugin.intake.contents import Get
 from orthanc_plugin.intake.output import Output
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.intake.wsgi import Request, answer

@@ -19,6 +19,7 @@ from headct.images.decoding import PixelFormat, decode, digest, hounsfield
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
 from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
+from headct.images.objects import Kind, kind
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries, DicomSource, Sources
 from headct.language import pgettext
@@ -76,6 +77,13 @@ def read_headers(sources: Sources) -> list[Dataset]:
         header.buffer = None  # else each header keeps its whole file in memory
         headers.append(header)
     return headers
+
+
+@quiet()
+def count_ct_images(sources: Sources) -> int:
+    """CT images among the files of a series, without what is captured or no image at all."""
+    headers = (_read(source, ["SOPClassUID", "Modality"]) for source in sources)
+    return sum(header is not None and kind(header) is Kind.SLICE for header in headers)
 
 
 @quiet()

@@ -7,13 +7,14 @@ identifiers and counts, never demographics and never pixels.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from headct.safe_log import failure
+from orthanc_plugin.intake.contents import Contents, Get, Images
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import disk, outbox, positions, queue, withdrawal
@@ -22,9 +23,6 @@ from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series
 
 log = logging.getLogger(__name__)
-
-Get = Callable[[str], Any]
-"""GET of a path of Orthanc's REST interface, parsed; ``None`` when there is no such resource."""
 
 CHANGES = "changes"
 """Name of the log in the store."""
@@ -35,19 +33,10 @@ PAGE = 20
 """Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
 PAUSE_SECONDS = 0.5
 """Between two looks at the log while images pour in, and between two pages of the sweep."""
-UPLOADED = "RestApi"
-"""Orthanc's metadata ``Origin`` of what came by ``POST /instances``; a scanner's is ``DicomProtocol``."""
 DELETED_SECONDS = 2.0
 """From a deleted image to the sweep, for others are deleted with it."""
 POLL_SECONDS = 5.0
 """Looks at the log without being woken: events live in memory only."""
-
-_WITHOUT_IMAGES = (
-    "SR KO PR SEG REG RTSTRUCT RTPLAN RTDOSE RTRECORD DOC AU ECG EEG EPS HD PLAN FID RWV SMR OAM ANN "
-    "STAIN ASMT M3D TEXTUREMAP RESP EMG EOG"
-)
-WITHOUT_IMAGES = frozenset(_WITHOUT_IMAGES.split())
-"""Modalities (PS3.3 C.7.3.1.1.1) of objects that are never judged, our own results among them."""
 
 
 class Arrivals:
@@ -59,6 +48,7 @@ class Arrivals:
         self._settings = settings
         self._woken = threading.Event()
         self._stopped = threading.Event()
+        self._contents = Contents(get)
         self._gone: list[str] = []
         self._study_uids: dict[str, str] = {}
         self._next_sweep = 0.0
@@ -137,7 +127,11 @@ class Arrivals:
         now = queue.utcnow()
         with self._database.writing() as session:
             for series_id, answer_series in touched.items():
-                seen = self._seen(series_id, answer_series, stored.get(series_id))
+                images = self._contents.images(answer_series)
+                if images is None:
+                    withdrawal.withdraw(session, series_id, now)
+                    continue
+                seen = self._seen(series_id, answer_series, images, stored.get(series_id))
                 if seen is not None:
                     queue.arrive(session, seen, now, self._settings)
             if recoloured:
@@ -156,6 +150,7 @@ class Arrivals:
                 row.id: row
                 for row in session.execute(select(Series.id, Series.state, Series.instance_count)).all()
             }
+        shown = {i for i, row in known.items() if row.state is not SeriesState.WITHDRAWN}
         offset = 0
         while not self._stopped.is_set():
             page = self._get(f"/series?since={offset}&limit={PAGE}&expand")
@@ -170,19 +165,24 @@ class Arrivals:
                     or (len(answer["Instances"]) != row.instance_count)
                 ):
                     changed[answer["ID"]] = answer
-            self._arrive_swept(changed)
+            self._arrive_swept(changed, shown)
             if len(page) < PAGE:
                 break
             self._stopped.wait(PAUSE_SECONDS)
         else:
             return
-        gone = [i for i, row in known.items() if i not in listed and row.state is not SeriesState.WITHDRAWN]
-        self._withdraw_if_gone(gone)
+        self._withdraw_if_gone(shown - listed)
 
-    def _arrive_swept(self, changed: dict[str, Any]) -> None:
+    def _arrive_swept(self, changed: dict[str, Any], shown: Collection[str]) -> None:
         now = queue.utcnow()
         for series_id, answer in changed.items():
-            seen = self._seen(series_id, answer, _time(answer.get("LastUpdate", "")))
+            images = self._contents.images(answer)
+            if images is None:
+                if series_id in shown:  # those it had were deleted
+                    with self._database.writing() as session:
+                        withdrawal.withdraw(session, series_id, now)
+                continue
+            seen = self._seen(series_id, answer, images, _time(answer.get("LastUpdate", "")))
             if seen is None:
                 continue
             with self._database.writing() as session:
@@ -238,10 +238,9 @@ class Arrivals:
                 stored[series_id] = min(when, stored.get(series_id, when))
         return touched, stored
 
-    def _seen(self, series_id: str, answer: dict[str, Any], stored: datetime | None) -> Seen | None:
-        modality = str(answer["MainDicomTags"].get("Modality", "")).strip().upper()
-        if modality in WITHOUT_IMAGES:
-            return None
+    def _seen(
+        self, series_id: str, answer: dict[str, Any], images: Images, stored: datetime | None
+    ) -> Seen | None:
         study_uid = self._study_uid(answer["ParentStudy"])
         if study_uid is None:
             return None
@@ -250,16 +249,11 @@ class Arrivals:
             study_id=answer["ParentStudy"],
             series_instance_uid=answer["MainDicomTags"].get("SeriesInstanceUID", ""),
             study_instance_uid=study_uid,
-            modality=modality,
+            modality=images.modality,
             instance_count=len(answer["Instances"]),
             first_stored=stored,
-            uploaded=self._uploaded(answer["Instances"]),
+            uploaded=images.uploaded,
         )
-
-    def _uploaded(self, instances: list[str]) -> bool:
-        """Whether the first and the last image came through the REST interface."""
-        origins = (self._get(f"/instances/{i}/metadata?expand") for i in {*instances[:1], *instances[-1:]})
-        return all(origin is not None and origin.get("Origin") == UPLOADED for origin in origins)
 
     def _study_uid(self, study_id: str) -> str | None:
         if study_id not in self._study_uids:

@@ -26,6 +26,8 @@ class Description:
     demographics: Demographics = UNKNOWN
     series_number: str = ""
     series_description: str = ""
+    modality: str = ""
+    """Of the images; Orthanc's is that of whatever was stored first."""
     earlier: bool = False
 
 
@@ -268,3 +270,4 @@ def _describe(session: Session, series: Series, words: Description) -> None:
     study.earlier = imports.is_earlier(session, study, by_date=words.earlier)
     series.number = words.series_number
     series.description = words.series_description
+    series.modality = words.modality or series.modality

@@ -14,7 +14,9 @@ from headct import pipeline
 from headct.errors import ReportError
 from headct.findings.region import Region
 from headct.images.headers import demographics, number, text
+from headct.images.objects import Kind, kind, modality_of
 from headct.images.quiet import quiet
+from headct.images.reading import count_ct_images
 from headct.images.series import CTSeries, DicomSource
 from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
@@ -65,7 +67,7 @@ class Look:
 
 def look(sources: Sequence[DicomSource], classifier: Classifier, *, given_up: bool) -> Look:
     """Judge a series; ``given_up`` when no more images are waited for."""
-    final = given_up or announced(sources) == len(sources)
+    final = given_up or all_there(sources)
     result = pipeline.assess(sources, classifier, allow_partial=not final)
     return Look(result.outcome, _completeness(result, final=final), result.series, result.region)
 
@@ -81,6 +83,17 @@ def _completeness(result: pipeline.Result, *, final: bool) -> Completeness:
         return Completeness.PRELIMINARY if alert else Completeness.INCOMPLETE
     may_pass = outcome.reason is not None and outcome.reason.code in MAY_PASS
     return Completeness.INCOMPLETE if may_pass else Completeness.COMPLETE
+
+
+def all_there(sources: Sequence[DicomSource]) -> bool:
+    """Whether all images have arrived that the scanner announced, of whatever else lies in the series."""
+    number_of_images = announced(sources)
+    # Headers are read twice only where it may be so.
+    return (
+        number_of_images is not None
+        and number_of_images <= len(sources)
+        and number_of_images == count_ct_images(sources)
+    )
 
 
 def announced(sources: Sequence[DicomSource]) -> int | None:
@@ -100,14 +113,20 @@ def announced(sources: Sequence[DicomSource]) -> int | None:
 
 @quiet()
 def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
-    """Header of the first image that can be read."""
+    """Header of the first slice that can be read; where there is none, of another image or what there is."""
+    found: dict[bool, Dataset] = {}
     for source in sources:
         try:
             file = BytesIO(source) if isinstance(source, bytes) else source
-            return dcmread(file, force=True, stop_before_pixels=True)
+            header = dcmread(file, force=True, stop_before_pixels=True)
         except Exception as error:  # damaged files raise errors without a common root
             log.debug("unreadable header: %s", failure(error))
-    return None
+            continue
+        what = kind(header)
+        if what is Kind.SLICE:
+            return header
+        found.setdefault(what is not Kind.NO_IMAGE, header)
+    return found.get(True, found.get(False))
 
 
 @quiet()
@@ -121,6 +140,7 @@ def describe(sources: Sequence[DicomSource], settings: Settings, now: datetime) 
         found,
         series_number=text(header, "SeriesNumber"),
         series_description=text(header, "SeriesDescription"),
+        modality=modality_of(header),
         earlier=is_earlier(found.study_date, settings.earlier_after_days, now),
     )
 

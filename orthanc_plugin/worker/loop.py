@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
+from headct.images.sop_classes import CT_IMAGE
 from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
@@ -122,7 +123,7 @@ class Worker:
             with self._database.writing() as session:
                 withdrawal.withdraw(session, claim.series_id, queue.utcnow())
             return None
-        if claim.modality not in {"", "CT"}:
+        if claim.modality not in {"", "CT"} and not self._has_ct(claim.series_id):
             instances = instances[:1]  # says what it is; a thousand MR images need not be moved for that
         fetched = fetch(self._client, instances, self._settings)
         if fetched is None:
@@ -132,6 +133,10 @@ class Worker:
                     session, claim, Reason(ReasonCode.UNREADABLE, str(detail)), None, queue.utcnow()
                 )
         return fetched
+
+    def _has_ct(self, series_id: str) -> bool:
+        """Whether there are CT images in a series that Orthanc calls by another object, stored first."""
+        return any(map(CT_IMAGE.fullmatch, self._client.sop_classes(series_id)))
 
     def _judge(self, claim: Claim, fetched: Fetched) -> None:
         settings = self._settings

@@ -72,6 +72,13 @@ class OrthancClient:
         answer = self._request("GET", f"/series/{series_id}", missing_ok=True)
         return tuple(answer.json()["Instances"]) if answer is not None else None
 
+    def sop_classes(self, series_id: str) -> frozenset[str]:
+        """SOP classes of what a series in Orthanc consists of, in one call."""
+        wanted = {"Resources": [series_id], "Level": "Instance", "Metadata": True}
+        answer = self._request("POST", "/tools/bulk-content", json=wanted)
+        assert answer is not None
+        return frozenset(found["Metadata"].get("SopClassUid", "") for found in answer.json())
+
     def has_instance(self, instance_id: str) -> bool:
         """Whether Orthanc has an instance."""
         return self._request("GET", f"/instances/{instance_id}", missing_ok=True) is not None

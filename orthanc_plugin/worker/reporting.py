@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import OperationalError
 
 from headct.errors import ReportError
+from headct.images.objects import Kind, kind
 from headct.safe_log import failure
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import queue, review_documents
@@ -54,6 +55,6 @@ def _headers(client: OrthancClient, series_id: str, settings: Settings) -> list[
         raise ReportError("the series is too large to be read")
     try:
         found = (judging.first_header([source]) for source in fetched.sources)
-        return [header for header in found if header is not None]
+        return [h for h in found if h is not None and kind(h) is not Kind.NO_IMAGE]
     finally:
         fetched.remove()

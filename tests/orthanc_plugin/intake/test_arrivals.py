@@ -14,6 +14,9 @@ from orthanc_plugin.store import imports, positions, queue, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series, Study
 
+CT, MR, CAPTURE = (f"1.2.840.10008.5.1.4.1.1.{n}" for n in (2, 4, 7))
+SR, STATE = "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.11.1"
+
 
 class Listing:
     """What Orthanc's REST interface says of series, images and changes."""
@@ -23,9 +26,11 @@ class Listing:
         self.changes: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.uploaded: set[str] = set()
+        self.classes: dict[str, str] = {}
         self.sequence = 0
 
-    def image(self, series: str, number: int, modality: str = "CT") -> None:
+    def image(self, series: str, number: int, modality: str = "CT", sop_class: str = CT) -> None:
+        self.classes[f"{series}-{number}"] = sop_class
         if series not in self.series:
             self.series[series] = {
                 "ID": series,
@@ -73,7 +78,8 @@ class Listing:
         if parts[0] == "series":
             return self.series.get(parts[1])
         if parts[0] == "instances" and parts[2:] == ["metadata"]:
-            return {"Origin": "RestApi" if parts[1] in self.uploaded else "DicomProtocol"}
+            origin = "RestApi" if parts[1] in self.uploaded else "DicomProtocol"
+            return {"Origin": origin, "SopClassUid": self.classes[parts[1]]}
         if parts[0] == "instances":
             parent = parts[1].rpartition("-")[0]
             return {"ParentSeries": parent} if parent in self.series else None
@@ -137,6 +143,73 @@ def test_what_has_no_images_is_not_recorded(
     listing.image("ours", 0, modality)
     arrivals.step()
     assert known(database) == {}
+
+
+@pytest.mark.parametrize(
+    ("modality", "stored", "judged_as"),
+    [
+        ("SR", [SR, CT, CT, CT], "CT"),
+        ("PR", [STATE, CT, CT, STATE], "CT"),
+        ("SR", [SR, STATE, CT, SR], "CT"),
+        ("CT", [CT, CT, STATE], "CT"),
+        ("OT", [CAPTURE, CT, CT], "CT"),
+        ("OT", [CAPTURE, CT, STATE], "OT"),
+        ("SR", [SR, CAPTURE], ""),
+        ("MR", [MR, MR], "MR"),
+        ("CT", [CAPTURE, CAPTURE], "CT"),
+        ("SR", [SR, SR, SR], None),
+        ("CT", [STATE, SR], None),
+    ],
+)
+def test_a_series_is_what_its_images_are_whatever_came_first(
+    listing: Listing,
+    database: Database,
+    arrivals: Arrivals,
+    modality: str,
+    stored: list[str],
+    judged_as: str | None,
+) -> None:
+    for number, sop_class in enumerate(stored):
+        listing.image("a", number, modality, sop_class)
+        arrivals.step()
+    arrivals.sweep()
+    with database.reading() as session:
+        row = session.get(Series, "a")
+        assert (None if row is None else row.modality) == judged_as
+
+
+def test_reports_alone_are_asked_once_and_images_behind_them_found(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for number in range(30):
+        listing.image("a", number, "SR", SR)
+    listing.image("single", 0, "SR", SR)
+    listing.changes.clear()
+    arrivals.sweep()
+    assert len([path for path in listing.calls if path.startswith("/instances")]) == 30
+    listing.calls.clear()
+    arrivals.sweep()
+    assert not [path for path in listing.calls if path.startswith("/instances")]
+    for number in range(30, 61):
+        listing.image("a", number, "SR", CT)
+    arrivals.sweep()
+    assert known(database) == {"a": (SeriesState.ARRIVING, 61)}
+
+
+def test_a_series_is_withdrawn_when_its_images_are_deleted_and_a_report_stays(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for number, sop_class in enumerate([SR, CT, CT, SR]):
+        listing.image("a", number, "SR", sop_class)
+    arrivals.step()
+    del listing.series["a"]["Instances"][1:3]
+    arrivals.sweep()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+    arrivals.sweep()
+    assert known(database)["a"][0] is SeriesState.WITHDRAWN
+    listing.image("a", 4, "SR", CT)
+    arrivals.step()
+    assert known(database)["a"] == (SeriesState.ARRIVING, 3)
 
 
 @pytest.mark.parametrize("modality", ["MR", "", "OT"])

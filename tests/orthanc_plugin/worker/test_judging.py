@@ -87,6 +87,30 @@ def test_only_a_readable_old_date_is_earlier(date: str, days: int, earlier: bool
     assert judging.is_earlier(date, days, NOW) is earlier
 
 
+REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67", "Modality": "SR", "SeriesDescription": "Dose"}
+
+
+def test_what_is_no_image_describes_nothing_where_there_are_images(tmp_path: Path) -> None:
+    slices = [image(Modality="ct", SeriesDescription="Head 5.0") for _ in range(2)]
+    for found in ([image(**REPORT), *slices], [*slices, image(**REPORT)]):
+        said = judging.describe(found, settings(tmp_path), NOW)
+        assert said is not None
+        assert (said.series_description, said.modality) == ("Head 5.0", "CT")
+    said = judging.describe([image(**REPORT)], settings(tmp_path), NOW)
+    assert said is not None
+    assert said.modality == "SR"
+
+
+@pytest.mark.parametrize(
+    ("images", "others", "complete"),
+    [(3, 0, True), (3, 1, True), (2, 1, False), (4, 0, False)],
+)
+def test_only_images_count_among_those_announced(images: int, others: int, complete: bool) -> None:
+    slices = [image(NumberOfSeriesRelatedInstances=3) for _ in range(images)]
+    assert judging.all_there([image(**REPORT)] * others + slices) is complete
+    assert judging.all_there(slices + [image(**REPORT)] * others) is complete
+
+
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     return Classifier(threshold_bundle(tmp_path_factory.mktemp("bundle") / "threshold"))
