@@ -1,8 +1,15 @@
-"""Header values as they are found: absent, empty, malformed or right. Nothing here raises."""
+"""Header values as they are found: absent, empty, malformed or right. Nothing here raises.
+
+Reading a text leaves it in the header as the bytes it was stored in: a patient is filed by those bytes, which
+may be no text in any character set.
+"""
 
 import math
+from collections.abc import MutableSequence
 from typing import Any
 
+from pydicom.charset import convert_encodings, encode_string
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
@@ -13,12 +20,31 @@ from headct.terms.demographics import Demographics
 @quiet()
 def text(header: Dataset, keyword: str) -> str:
     """A value as text, several joined by a backslash; empty when absent or unreadable."""
-    value = _value(header, keyword)
-    if value is None:
-        return ""
-    if isinstance(value, str | PersonName) or not hasattr(value, "__iter__"):
-        return str(value).strip()
-    return "\\".join(str(v).strip() for v in value)
+    return "\\".join(value.strip() for value in _texts(header, keyword))
+
+
+@quiet()
+def stored(header: Dataset, keyword: str) -> bytes:
+    """A text as the bytes it was stored in; as they would be stored, where the header never was in a file."""
+    try:
+        found = header.get_item(keyword) if keyword in header else None
+        if isinstance(found, RawDataElement):
+            return found.value or b""
+        return encode_string("\\".join(_texts(header, keyword)), convert_encodings(list(_encodings(header))))
+    except Exception:  # bytes under any character set, the right ones and others
+        return b""
+
+
+@quiet()
+def identifier(header: Dataset, keyword: str) -> str:
+    """A text where it stands for the bytes stored; else those, for two that differ must never be one."""
+    found = text(header, keyword)
+    whole = "\\".join(_texts(header, keyword)).rstrip(" \0")
+    return (
+        found
+        if found == whole and "\N{REPLACEMENT CHARACTER}" not in found
+        else stored(header, keyword).hex()
+    )
 
 
 @quiet()
@@ -56,6 +82,27 @@ def demographics(header: Dataset) -> Demographics:
         study_time=text(header, "StudyTime"),
         study_description=text(header, "StudyDescription"),
     )
+
+
+def _texts(header: Dataset, keyword: str) -> list[str]:
+    """Every value of a text, as decoded."""
+    try:
+        found = header.get_item(keyword) if keyword in header else None
+        if isinstance(found, RawDataElement):
+            found = convert_raw_data_element(found, encoding=_encodings(header), ds=header)
+        value = None if found is None else found.value
+    except Exception:  # as below
+        return []
+    if value is None:
+        return []
+    if isinstance(value, str | PersonName) or not hasattr(value, "__iter__"):
+        return [str(value)]
+    return [str(v) for v in value]
+
+
+def _encodings(header: Dataset) -> str | MutableSequence[str]:
+    """The character sets of a header, as pydicom names them."""
+    return header.original_character_set or convert_encodings(header.get("SpecificCharacterSet"))
 
 
 def _value(header: Dataset, keyword: str) -> Any:

@@ -18,7 +18,7 @@ from headct.errors import ReportError
 from headct.images import headers
 from headct.images.quiet import quiet
 from headct.reports import codes
-from headct.reports.evidence import CHARACTER_SET
+from headct.reports.characters import CHARACTER_SET, write_as_stored
 from headct.terms.assessment import BundleIdentity
 
 MANUFACTURER = "headct-triage"
@@ -82,13 +82,14 @@ def with_patient(item: Dataset, first: Dataset) -> Dataset:
 
 def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
     """The document as a DICOM file, with the patient's name and without a trace of the clock."""
-    document.PatientName = first.PatientName
+    document["PatientName"] = first.get_item("PatientName")
     _separate(document)
     document.InstanceCreationDate = document.ContentDate
     document.InstanceCreationTime = document.ContentTime
     for equipment in document.ContributingEquipmentSequence:
         if "ContributionDateTime" in equipment:
             equipment.ContributionDateTime = DT(f"{made_at:%Y%m%d%H%M%S}")
+    write_as_stored(document, first)
     buffer = BytesIO()
     document.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

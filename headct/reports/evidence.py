@@ -16,10 +16,8 @@ from headct.errors import ReportError
 from headct.images import headers
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
+from headct.reports.characters import take_over
 from headct.terms.assessment import Assessment
-
-CHARACTER_SET = "ISO_IR 192"
-"""UTF-8, in which every name in every source character set can be written."""
 
 _IMAGE_CLASSES = (CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage)
 """What a CT slice may be stored as; a header that says anything else is taken to mean a CT image."""
@@ -132,12 +130,12 @@ def _references(images: Sequence[Dataset], sop_instance_uids: Sequence[str]) -> 
 def patient_and_study(header: Dataset) -> Dataset:
     """Patient, study and equipment attributes that are valid; those a document must have are there, if empty.
 
-    The PatientID is taken over even when invalid: a changed one would file the result with another patient.
+    The PatientID is taken over byte for byte, even when invalid: a changed one would file the result with
+    another patient.
     """
     found = Dataset()
     for keyword in _TYPE_2:
         setattr(found, keyword, None)
-    found.PatientID = headers.text(header, "PatientID")
     for keyword in _NAMES:
         name = person_name(headers.text(header, keyword))
         if name:
@@ -153,6 +151,7 @@ def patient_and_study(header: Dataset) -> Dataset:
         text = headers.text(header, keyword)
         if text and _is_valid(vr, text):
             setattr(found, keyword, text)
+    take_over(found, header)
     return found
 
 

@@ -19,7 +19,7 @@ def case_identity(series: CTSeries) -> str:
     """
     header = series.headers[0]
     parts = [
-        headers.text(header, "PatientID"),
+        headers.identifier(header, "PatientID"),
         headers.text(header, "StudyInstanceUID"),
         headers.text(header, "SeriesInstanceUID"),
         *sorted(set(series.sop_instance_uids)),

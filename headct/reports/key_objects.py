@@ -11,6 +11,7 @@ from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
 from headct.reports import codes, documents
+from headct.reports.characters import writable
 from headct.reports.documents import MANUFACTURER, children, concept, refusing
 from headct.reports.evidence import evidence, key_slices
 from headct.reports.identity import case_identity, result_uid
@@ -46,12 +47,13 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
         series: the judged one.
         assessment: with its key slices.
         sent_at: date and time of the document, written as its wall clock shows.
-        language: of the description; codes stay English.
+        language: of the description, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: the images name no study or series.
     """
     slices = evidence(series)
+    language = writable(language, slices[0])
     identity = case_identity(series)
     bundle = assessment.bundle
     chosen = key_slices(slices, assessment) or [slices[len(slices) // 2]]

@@ -22,6 +22,7 @@ from headct.images import headers
 from headct.images.quiet import quiet
 from headct.language import Language
 from headct.reports import codes, documents, structured_report
+from headct.reports.characters import writable
 from headct.reports.documents import children, coded, concept, escaped, key, only, plain, refusing
 from headct.reports.evidence import (
     evidence_of_document,
@@ -96,7 +97,7 @@ class Subject:
         """What UIDs derive from."""
         images = sorted(str(item.SOPInstanceUID) for item in self.slices)
         # The same images under a corrected patient are another document's.
-        patient = headers.text(self.slices[0], "PatientID")
+        patient = headers.identifier(self.slices[0], "PatientID")
         return self.case_identity or digest([patient, self.series_instance_uid, *images])
 
 
@@ -143,7 +144,7 @@ def write(
         sent_at: date and time of the document, written as its wall clock shows; the time of the review is
             written in its zone, or in UTC where it has none.
         earlier: the same reader's review of the same series that this one follows, as a DICOM file.
-        language: of the summary; codes stay English.
+        language: of the summary, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: reader or request have no name, or ``earlier`` is something else.
@@ -163,7 +164,7 @@ def write(
             based_on=None if machine is None else str(machine.SOPInstanceUID),
             tracking_uid=result_uid(subject.identity, said_by, "review-tracking"),
             slices=subject.slices,
-            language=language,
+            language=writable(language, subject.slices[0]),
             ct=subject.ct,
         ),
         series_instance_uid=result_uid(subject.identity, said_by, "review-series"),

@@ -32,6 +32,7 @@ from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
 from headct.reports import codes, documents
+from headct.reports.characters import writable
 from headct.reports.documents import MANUFACTURER, refusing
 from headct.reports.evidence import evidence
 from headct.reports.identity import case_identity, result_uid
@@ -95,12 +96,13 @@ def write(
         assessment: of the series.
         region: what is drawn.
         sent_at: date and time of the document, written as its wall clock shows.
-        language: of label and description; codes stay English.
+        language: of label and description, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: the headers do not say where the images lie, or the region is empty or too large.
     """
     slices = _placed(series)
+    language = writable(language, slices[0])
     drawn = _drawn(series, region)
     identity, bundle, judged_by = case_identity(series), assessment.bundle, assessment.judged_by
     for item in slices:

@@ -17,6 +17,7 @@ from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
 from headct.reports import codes, documents
+from headct.reports.characters import writable
 from headct.reports.documents import children, coded, concept, key, only, refusing
 from headct.reports.evidence import evidence, reference, referenced_slices
 from headct.reports.identity import case_identity, result_uid
@@ -72,12 +73,13 @@ def write(
         assessment: what the report says.
         sent_at: date and time of the document, written as its wall clock shows.
         predecessor: the report this one replaces, as a DICOM file.
-        language: of the summary; codes stay English.
+        language: of the summary, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: the images name no study or series, or the predecessor is no report.
     """
     slices = evidence(series)
+    language = writable(language, slices[0])
     identity = case_identity(series)
     bundle = assessment.bundle
     report = Comprehensive3DSR(

@@ -7,7 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import patient_bytes
 import pytest
+import report_cases
+import review_cases
 from bundles import threshold_bundle
 from data import SHARED, needs_shared_data
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
@@ -16,6 +19,9 @@ from sqlalchemy import select, update
 from stack_process import alive
 from store_samples import settings
 
+from headct.reports import structured_report
+from headct.reports.identity import case_identity
+from headct.reports.review_report import Subject
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import utcnow
 from orthanc_plugin.store.tables import Document
@@ -60,6 +66,22 @@ def axial() -> list[bytes]:
     """The axial brain series, feet first."""
     files = [p.read_bytes() for p in sorted((TRAUMA / "axial_brain").glob("*.dcm"))]
     return sorted(files, key=lambda f: dcmread(BytesIO(f), stop_before_pixels=True).ImagePositionPatient[2])
+
+
+def test_results_lie_with_their_patient_whatever_bytes_the_number_has(orthanc: Start) -> None:
+    one = orthanc({"Workers": 0}).start()
+    for number, kind in enumerate(patient_bytes.KINDS):
+        uids = {"StudyInstanceUID": f"1.2.3.{number}.4", "SeriesInstanceUID": f"1.2.3.{number}.4.0"}
+        series = patient_bytes.series(kind, **uids)
+        green = report_cases.green(series)
+        report = structured_report.write(series, green, sent_at=report_cases.MADE_AT)
+        documents = [
+            patient_bytes.file(series.headers[0]),
+            report,
+            review_cases.write(subject=Subject.of_report(report, case_identity(series))),
+        ]
+        stored = [one.http.post("/instances", content=document).json() for document in documents]
+        assert len({answer["ParentStudy"] for answer in stored}) == 1, kind
 
 
 def under(patient_id: str, files: list[bytes]) -> list[bytes]:
