@@ -6,7 +6,22 @@ from html.parser import HTMLParser
 from typing import Any
 
 NAMES = {
-    *("CT", "DICOM", "OHIF", "Orthanc", "CD", "USB", "ZIP", "UID", "SHA", "JSON", "URL", "LiteRT", "SQLite"),
+    *(
+        "CT",
+        "DICOM",
+        "OHIF",
+        "Orthanc",
+        "CD",
+        "USB",
+        "ZIP",
+        "UID",
+        "SHA",
+        "JSON",
+        "URL",
+        "LiteRT",
+        "SQLite",
+        "UTC",
+    ),
     *("Python", "JavaScript", "Slicer", "headct", "triage", "import", "bundle", "HEADCT_BUNDLE", "English"),
     *("ml", "mm", "HU", "GB", "MB", "GiB", "PSI", "AUC", "Wilson", "Brain", "Injury", "Guidelines", "ID"),
     *("Enter", "Ctrl", "Shift", "Esc", "PgUp", "PgDn"),

@@ -19,6 +19,7 @@ from headct.images import headers
 from headct.images.quiet import quiet
 from headct.reports import codes
 from headct.reports.characters import CHARACTER_SET, write_as_stored
+from headct.reports.evidence import accession_number_to_say
 from headct.terms.assessment import BundleIdentity
 
 MANUFACTURER = "headct-triage"
@@ -53,6 +54,17 @@ def attributes(bundle: BundleIdentity | None, made_at: datetime, series_descript
     }
 
 
+def in_zone_of_images(made_at: datetime, first: Dataset) -> datetime:
+    """The same moment in the zone that the images say theirs is, for all times of a document are of one zone.
+
+    Where they are silent, the server's is taken to be theirs.
+    """
+    offset = headers.text(first, "TimezoneOffsetFromUTC")
+    if not offset or made_at.tzinfo is None:
+        return made_at
+    return made_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
+
+
 def series_number(first: int, header: Dataset) -> int:
     """A number out of the scanner's way, different for the series of one study.
 
@@ -81,7 +93,7 @@ def with_patient(item: Dataset, first: Dataset) -> Dataset:
 
 
 def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
-    """The document as a DICOM file, with the patient's name and without a trace of the clock."""
+    """The document as a DICOM file, with the patient's name and without a trace of this machine's clock."""
     document["PatientName"] = first.get_item("PatientName")
     _separate(document)
     document.InstanceCreationDate = document.ContentDate
@@ -89,7 +101,11 @@ def finished(document: SOPClass, first: Dataset, made_at: datetime) -> bytes:
     for equipment in document.ContributingEquipmentSequence:
         if "ContributionDateTime" in equipment:
             equipment.ContributionDateTime = DT(f"{made_at:%Y%m%d%H%M%S}")
+    if made_at.tzinfo is not None:
+        document.TimezoneOffsetFromUTC = f"{made_at:%z}"[:5]
     write_as_stored(document, first)
+    if accession_number_to_say(first):
+        document.AccessionNumber = None
     buffer = BytesIO()
     document.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

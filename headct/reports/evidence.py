@@ -27,7 +27,6 @@ _DATES = ("PatientBirthDate", "StudyDate")
 _TEXTS = {
     "IssuerOfPatientID": "LO",
     "StudyID": "SH",
-    "AccessionNumber": "SH",
     "StudyDescription": "LO",
     "PatientAge": "AS",
     "Manufacturer": "LO",
@@ -48,6 +47,11 @@ _TYPE_2 = (
 )
 """Attributes a document must have, if only empty (DICOM PS3.3 C.7.1.1 and C.7.2.1)."""
 
+_SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "O": "O", "OTHER": "O"}
+"""The defined terms (PS3.3 C.7.1.1), and what is written for them."""
+
+_OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
+"""From UTC, as of the zones there are."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -130,6 +134,7 @@ def _references(images: Sequence[Dataset], sop_instance_uids: Sequence[str]) -> 
 def patient_and_study(header: Dataset) -> Dataset:
     """Patient, study and equipment attributes that are valid; those a document must have are there, if empty.
 
+    The accession number may be longer than its attribute allows; see :func:`accession_number_to_say`.
     The PatientID is taken over byte for byte, even when invalid: a changed one would file the result with
     another patient.
     """
@@ -145,14 +150,28 @@ def patient_and_study(header: Dataset) -> Dataset:
             setattr(found, keyword, date)
     if time := _time(headers.text(header, "StudyTime")):
         found.StudyTime = time
-    if (sex := headers.text(header, "PatientSex")) in ("M", "F", "O"):
+    if (sex := _SEXES.get(headers.text(header, "PatientSex").upper())) is not None:
         found.PatientSex = sex
+    if number := _CONTROL.sub("", headers.text(header, "AccessionNumber")):
+        found.AccessionNumber = number
+    if _OFFSET.fullmatch(offset := headers.text(header, "TimezoneOffsetFromUTC")):
+        found.TimezoneOffsetFromUTC = offset
     for keyword, vr in _TEXTS.items():
         text = headers.text(header, keyword)
+        text = text.upper() if vr == "AS" else text
         if text and _is_valid(vr, text):
             setattr(found, keyword, text)
     take_over(found, header)
     return found
+
+
+def accession_number_to_say(first: Dataset) -> str:
+    """The accession number where its attribute has no room for it: then it is said in words, and in full.
+
+    Cut, it could be another study's.
+    """
+    number = headers.text(first, "AccessionNumber")
+    return "" if _is_valid("SH", number) else number
 
 
 def person_name(text: str) -> PersonName | None:

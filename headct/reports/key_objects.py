@@ -13,7 +13,7 @@ from headct.language import Language
 from headct.reports import codes, documents
 from headct.reports.characters import writable
 from headct.reports.documents import MANUFACTURER, children, concept, refusing
-from headct.reports.evidence import evidence, key_slices
+from headct.reports.evidence import accession_number_to_say, evidence, key_slices
 from headct.reports.identity import case_identity, result_uid
 from headct.reports.report_content import device_observer, summary_lines
 from headct.terms.assessment import Assessment
@@ -46,17 +46,21 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
     Args:
         series: the judged one.
         assessment: with its key slices.
-        sent_at: date and time of the document, written as its wall clock shows.
+        sent_at: date and time of the document, written in the images' zone where they and it have one, else
+            as its wall clock shows.
         language: of the description, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: the images name no study or series.
     """
     slices = evidence(series)
-    language = writable(language, slices[0])
+    language, sent_at = writable(language, slices[0]), documents.in_zone_of_images(sent_at, slices[0])
     identity = case_identity(series)
     bundle = assessment.bundle
     chosen = key_slices(slices, assessment) or [slices[len(slices) // 2]]
+    words = [text for _, text in summary_lines(assessment, language)]
+    if number := accession_number_to_say(slices[0]):
+        words.append(f"{codes.ACCESSION_NUMBER.meaning}: {number}")
     document = KeyObjectSelectionDocument(
         # The evidence of a key object selection is what it selects.
         evidence=documents.unnamed([documents.with_patient(chosen[0], slices[0]), *chosen[1:]]),
@@ -64,7 +68,7 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
             codes.OF_INTEREST,
             chosen,
             observer_device_context=device_observer(bundle),
-            description="\n".join(text for _, text in summary_lines(assessment, language)),
+            description="\n".join(words),
         ),
         series_instance_uid=result_uid(identity, assessment.judged_by, "ko-series"),
         series_number=documents.series_number(SERIES_NUMBER, series.headers[0]),

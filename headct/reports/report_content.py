@@ -38,7 +38,7 @@ from pydicom.sr.coding import Code
 from headct.language import Language
 from headct.reports import codes
 from headct.reports.documents import MANUFACTURER
-from headct.reports.evidence import key_slices
+from headct.reports.evidence import accession_number_to_say, key_slices
 from headct.reports.identity import result_uid
 from headct.terms.assessment import Assessment, BundleIdentity, Finding
 from headct.wording import caution_words, colour, finding_words, notice, rule_words, urgency_words
@@ -93,7 +93,8 @@ def report_tree(
         observer: device or person.
         summary: lines in words, each under its concept.
         groups: of measurements.
-        slices: the evidence, one dataset a source slice.
+        slices: the evidence, one dataset a source slice; an accession number that its attribute has no room
+            for is added to the summary.
         language: of the summary; codes stay English.
         ct: whether the images are a CT.
     """
@@ -107,6 +108,8 @@ def report_tree(
         imaging_measurements=groups,
     )
     words = [TextContentItem(name, text, _CONTAINS) for name, text in summary]
+    if number := accession_number_to_say(slices[0]):
+        words.append(TextContentItem(codes.ACCESSION_NUMBER, number, _CONTAINS))
     tree = report[0].ContentSequence
     measurements = tree.pop()
     tree.extend([_container(codes.SUMMARY, words), _image_library(slices, ct=ct), measurements])

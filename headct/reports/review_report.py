@@ -85,7 +85,7 @@ class Subject:
             found = [_header(image) for image in images]
             slices = evidence_of_images(found)
         number, modality = documents.series_number(0, found[0]), headers.text(found[0], "Modality")
-        return cls(tuple(slices), number, case_identity, ct=modality in ("CT", ""))
+        return cls(tuple(slices), number, case_identity, ct=modality.upper() in ("CT", ""))
 
     @property
     def series_instance_uid(self) -> str:
@@ -141,8 +141,8 @@ def write(
         review: what the report says.
         subject: the series under review.
         request_id: names the request by which the review was given.
-        sent_at: date and time of the document, written as its wall clock shows; the time of the review is
-            written in its zone, or in UTC where it has none.
+        sent_at: date and time of the document, written in the images' zone where they and it have one, else
+            as its wall clock shows; the time of the review is written in the same zone, else in UTC.
         earlier: the same reader's review of the same series that this one follows, as a DICOM file.
         language: of the summary, where the character set of the images has it; codes stay English.
 
@@ -153,6 +153,7 @@ def write(
     if not request_id.strip():
         raise ReportError("the request of the review has no name")
     said_by = digest([review.by.login, request_id])
+    sent_at = documents.in_zone_of_images(sent_at, subject.slices[0])
     machine = subject.machine_report
     own = _earlier(earlier, review, subject) if earlier else None
     report = Comprehensive3DSR(
@@ -227,6 +228,8 @@ def _acquired(report: Dataset) -> Dataset:
     for equipment in report.ContributingEquipmentSequence:
         if concept(equipment, "PurposeOfReferenceCodeSequence") == codes.ACQUISITION_EQUIPMENT:
             header.update(equipment)
+    for item in children(only(report, codes.SUMMARY), codes.ACCESSION_NUMBER):
+        header.AccessionNumber = item.TextValue
     return header
 
 

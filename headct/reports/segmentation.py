@@ -95,14 +95,15 @@ def write(
         series: the judged one.
         assessment: of the series.
         region: what is drawn.
-        sent_at: date and time of the document, written as its wall clock shows.
+        sent_at: date and time of the document, written in the images' zone where they and it have one, else
+            as its wall clock shows.
         language: of label and description, where the character set of the images has it; codes stay English.
 
     Raises:
         ReportError: the headers do not say where the images lie, or the region is empty or too large.
     """
     slices = _placed(series)
-    language = writable(language, slices[0])
+    language, sent_at = writable(language, slices[0]), documents.in_zone_of_images(sent_at, slices[0])
     drawn = _drawn(series, region)
     identity, bundle, judged_by = case_identity(series), assessment.bundle, assessment.judged_by
     for item in slices:

@@ -71,7 +71,8 @@ def write(
     Args:
         series: the judged one.
         assessment: what the report says.
-        sent_at: date and time of the document, written as its wall clock shows.
+        sent_at: date and time of the document, written in the images' zone where they and it have one, else
+            as its wall clock shows.
         predecessor: the report this one replaces, as a DICOM file.
         language: of the summary, where the character set of the images has it; codes stay English.
 
@@ -79,7 +80,7 @@ def write(
         ReportError: the images name no study or series, or the predecessor is no report.
     """
     slices = evidence(series)
-    language = writable(language, slices[0])
+    language, sent_at = writable(language, slices[0]), documents.in_zone_of_images(sent_at, slices[0])
     identity = case_identity(series)
     bundle = assessment.bundle
     report = Comprehensive3DSR(

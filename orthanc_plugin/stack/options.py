@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ DATA_FOLDER = Path("headct-data")
 """Where the stack keeps its data unless told otherwise."""
 LOOPBACK = "127.0.0.1"
 HTTP_PORT = 8042
+
+_ZONES = Path("/usr/share/zoneinfo")
+_OWN_RULE = re.compile(r"UTC\Z|GMT\Z|([A-Za-z]{3,}|<[+\-\w]+>)[+-]?\d")
+"""Values of TZ that need no file (POSIX.1-2017, 8.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,10 @@ class Options:
         """Refuse what cannot work or is not safe; nothing has been started yet.
 
         Raises:
-            SettingsError: A bad address, a port given twice or already in use, or an open DICOM port.
+            SettingsError: A bad address, a port given twice or already in use, an open DICOM port, or a time
+                zone that nobody knows.
         """
+        _check_time_zone()
         try:
             ipaddress.IPv4Address(self.listen)  # Orthanc's HTTP server knows no other
         except ValueError as error:
@@ -103,6 +110,16 @@ class Options:
                 raise SettingsError(
                     f"the {name} port {port} is in use by another program; nothing was started"
                 )
+
+
+def _check_time_zone() -> None:
+    """The C library takes a name that it does not know for UTC and says nothing."""
+    zone = os.environ.get("TZ", "").removeprefix(":")
+    if zone and not (_OWN_RULE.match(zone) or (_ZONES / zone).is_file()):
+        raise SettingsError(
+            f"TZ is {zone!r}, which this machine does not know as a time zone; write it like Asia/Tokyo, "
+            "and have the package tzdata installed"
+        )
 
 
 def _own_address() -> str:

@@ -180,6 +180,7 @@ def context() -> dict[str, Any]:
         "duration": lambda seconds: words.duration(seconds).say(language),
         "clock": words.clock,
         "moment": words.moment,
+        "minute": words.minute,
         "written_date": words.date_as_written,
         "written_time": words.time_as_written,
         "written_age": lambda age: words.age_as_written(age, language),

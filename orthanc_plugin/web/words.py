@@ -111,13 +111,23 @@ def duration(seconds: float) -> Phrase:
 
 
 def clock(time: datetime) -> str:
-    """Time of day on the server's own clock."""
-    return f"{time.astimezone():%H:%M:%S}"
+    """Time of day on the server's own clock, with its zone."""
+    return f"{time.astimezone():%H:%M:%S} {_zone(time)}"
 
 
 def moment(time: datetime) -> str:
-    """Date and time on the server's own clock."""
-    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+    """Date and time on the server's own clock, with its zone."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S} {_zone(time)}"
+
+
+def minute(time: datetime) -> str:
+    """The same to the minute."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M} {_zone(time)}"
+
+
+def _zone(time: datetime) -> str:
+    """``UTC+09:00``: letters such as CST mean several zones."""
+    return f"UTC{time.astimezone().isoformat()[-6:]}"
 
 
 def date_as_written(value: str) -> str:

@@ -16,7 +16,9 @@ IMPOSSIBLE = [
     ("StudyTime", "256199"),
     ("PatientSex", "W"),
     ("PatientAge", "76"),
-    ("AccessionNumber", "A" * 17),
+    ("PatientAge", "old"),
+    ("TimezoneOffsetFromUTC", "Tokyo"),
+    ("TimezoneOffsetFromUTC", "+2500"),
     ("StudyID", "S" * 17),
     ("StudyDescription", "D" * 65),
     ("StudyDescription", "line\nline"),
@@ -31,6 +33,22 @@ def test_an_impossible_value_is_left_out_and_the_rest_kept(keyword, value):
     assert not found.get(keyword)
     assert {e.keyword for e in whole} - {e.keyword for e in found} <= {keyword}
     assert all(found[e.tag] == e for e in whole if e.keyword != keyword)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "written", "kept"),
+    [
+        ("PatientSex", "m", "M"),
+        ("PatientSex", "Male", "M"),
+        ("PatientSex", "female", "F"),
+        ("PatientSex", "o", "O"),
+        ("PatientAge", "076y", "076Y"),
+    ],
+)
+def test_code_strings_are_written_as_the_standard_has_them(keyword, written, kept):
+    header = cases.header(0, **{keyword: written})
+    assert patient_and_study(header)[keyword].value == kept
+    assert header[keyword].value == written
 
 
 @pytest.mark.parametrize("keyword", [e.keyword for e in cases.header(0)])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import ROOT
 from stack_process import free_ports
 
 from headct.errors import SettingsError
@@ -27,6 +28,27 @@ def options(data: Path, **changes: object) -> Options:
 class TestOptions:
     def test_free_ports_on_loopback_pass(self, tmp_path: Path) -> None:
         options(tmp_path).check()
+
+    @pytest.mark.parametrize("zone", ["", "Asia/Tokyo", ":Europe/Berlin", "UTC", "JST-9", "<+0330>-3:30"])
+    def test_time_zones_that_the_machine_knows_pass(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+    ) -> None:
+        if "/" in zone and not Path("/usr/share/zoneinfo").is_dir():
+            pytest.skip("this machine has no time zones")
+        monkeypatch.setenv("TZ", zone)
+        options(tmp_path).check()
+
+    @pytest.mark.parametrize("zone", ["Asia/Tokio", "Tokyo", "Asia", "+9"])
+    def test_one_that_would_silently_be_utc_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+    ) -> None:
+        monkeypatch.setenv("TZ", zone)
+        with pytest.raises(SettingsError, match="time zone"):
+            options(tmp_path).check()
+
+    def test_the_container_must_be_told_its_zone_and_knows_them_all(self) -> None:
+        assert "TZ: ${TZ:?" in (ROOT / "docker-compose.yml").read_text()
+        assert " tzdata " in (ROOT / "docker" / "Dockerfile").read_text()
 
     @pytest.mark.parametrize("name", ["http_port", "dicom_port", "ohif_port"])
     @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])

@@ -1,5 +1,8 @@
 """The pages as sent: languages, names, durations and what was written in the images."""
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 from fake_cases import orthanc_id
 from flask.testing import FlaskClient
@@ -29,6 +32,25 @@ def test_language(
         client.set_cookie(words.COOKIE, cookie)
     answer = client.get(f"/triage/{query}", headers={"Accept-Language": accepted} if accepted else {})
     assert f'<html lang="{language}">' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [("UTC0", "23:05:06 UTC+00:00"), ("JST-9", "08:05:06 UTC+09:00"), ("NST3:30", "19:35:06 UTC-03:30")],
+)
+def test_times_are_the_servers_and_name_their_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str, said: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        at = datetime(2026, 4, 5, 23, 5, 6, 789, tzinfo=UTC)
+        assert words.clock(at) == said
+        assert words.moment(at).endswith(f" {said}")
+        assert words.minute(at)[11:] == f"{said[:5]} {said[9:]}"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_chosen_language_stays(client: FlaskClient) -> None:

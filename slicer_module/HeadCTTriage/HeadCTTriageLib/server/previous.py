@@ -80,7 +80,7 @@ def previous_series(archive: Archive, study_id: str) -> list[PreviousSeries]:
 
 def _ct_series(archive: Archive, study_id: str) -> list[OrthancSeries]:
     every = read_all(OrthancSeries, archive.orthanc(f"/studies/{study_id}/series"))
-    images = [one for one in every if one.MainDicomTags.get("Modality") == "CT"]
+    images = [one for one in every if one.MainDicomTags.get("Modality", "").upper() == "CT"]
     return sorted(images, key=lambda one: (one.MainDicomTags.get("SeriesNumber", "").zfill(12), one.ID))
 
 
