@@ -32,7 +32,7 @@ from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.people import IdentityView, People, Role
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState, Window
-from orthanc_plugin.store import disk, imports, model_history, queue
+from orthanc_plugin.store import deliveries, disk, imports, model_history, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
@@ -107,7 +107,7 @@ class Triage:
         reason, known = self._why_stopped(), Known()
         try:
             with self.database.reading() as session:
-                known = Known.of(session)
+                known = Known.of(session, self.settings)
         except SQLAlchemyError as error:
             reason = _unusable(error)
         return StatusView(
@@ -124,6 +124,7 @@ class Triage:
             free_disk_bytes=disk.free_bytes(self.settings),
             bundle=known.bundle,
             model_problem=known.model_problem,
+            receivers=known.receivers,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )
@@ -212,6 +213,15 @@ class Triage:
         return ImportView(studies=studies)
 
     @_answering
+    def send_again(self, receiver: str, login: str) -> None:
+        """Send all again that a DICOM modality does not have."""
+        self._people.require(login, Role.READER)
+        with self.database.writing() as session:
+            named = receiver in self.settings.forward_to
+            if not named or not deliveries.again(session, receiver, login, queue.utcnow()):
+                raise NotFoundError(_("Nothing is sent on to a modality of that name."))
+
+    @_answering
     def models(self, login: str = "") -> ModelsView:
         """The models on this machine, and those that judged here once."""
         found, refusal = folders.offers(self.settings), self._people.refusal(login, Role.ADMINISTRATOR)
@@ -277,7 +287,7 @@ class Triage:
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""
         with self.database.reading() as session:
-            known = figures.metrics(session, queue.utcnow())
+            known = figures.metrics(session, self.settings, queue.utcnow())
         return known.model_copy(
             update={
                 "workers_alive": self.supervisor.alive,

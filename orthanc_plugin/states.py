@@ -67,6 +67,28 @@ class DocumentKind(StrEnum):
     REVIEW = "review"
 
 
+REPORTS = frozenset({DocumentKind.STRUCTURED_REPORT, DocumentKind.REVIEW})
+"""What says in words all that is said; the other kinds add to it."""
+
+
+class DeliveryTrouble(StrEnum):
+    """Why a DICOM modality does not have a document yet."""
+
+    SILENT = "silent"
+    """It does not answer, or refuses the connection."""
+    UNKNOWN = "unknown"
+    """Orthanc has no modality of that name."""
+    NOT_TAKEN = "not_taken"
+    """It takes no such kind of object."""
+    REFUSED = "refused"
+    """It answered with an error, or broke off."""
+
+    @property
+    def of_receiver(self) -> bool:
+        """Whether no document at all would arrive now."""
+        return self in {DeliveryTrouble.SILENT, DeliveryTrouble.UNKNOWN}
+
+
 class ModelEvent(StrEnum):
     """What happened to the models in service."""
 

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import BundleView, Words
-from orthanc_plugin.health.views import DurationView, MetricsView
+from orthanc_plugin.health import receivers
+from orthanc_plugin.health.views import DurationView, MetricsView, ReceiverView
 from orthanc_plugin.models import comparison, listing
+from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
 from orthanc_plugin.store import tables
 from orthanc_plugin.store.tables import Series
@@ -25,19 +27,21 @@ class Known:
     last_judgement: datetime | None = None
     bundle: BundleView | None = None
     model_problem: Words | None = None
+    receivers: tuple[ReceiverView, ...] = ()
 
     @classmethod
-    def of(cls, session: Session) -> Self:
+    def of(cls, session: Session, settings: Settings) -> Self:
         """As it is now."""
         return cls(
             series=_series(session),
             last_judgement=session.scalar(select(func.max(tables.Assessment.created_at))),
             bundle=listing.active(session),
             model_problem=listing.problem(session),
+            receivers=receivers.receivers(session, settings.forward_to),
         )
 
 
-def metrics(session: Session, now: datetime) -> MetricsView:
+def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
     """Figures for monitoring, as far as the store knows them."""
     said = tables.Assessment
     urgencies = session.execute(
@@ -66,6 +70,7 @@ def metrics(session: Session, now: datetime) -> MetricsView:
         bundle=listing.active(session),
         shadow_bundle=listing.in_shadow(session),
         shadow_series=comparison.counts(session),
+        deliveries=receivers.deliveries(session, settings.forward_to),
     )
 
 

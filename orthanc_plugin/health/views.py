@@ -4,7 +4,21 @@ from pydantic import AwareDatetime, Field
 
 from headct.reasons import ReasonCode
 from orthanc_plugin.answer import BundleView, View, Words
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.states import DocumentKind, SeriesState
+
+
+class ReceiverView(View):
+    """A DICOM modality that results are sent on to."""
+
+    name: str = Field(description="as in the setting ForwardTo")
+    waiting: int = Field(default=0, description="documents not there yet, and sent again until they are")
+    failing: int = Field(default=0, description="of those, refused at least once")
+    given_up: int = Field(default=0, description="documents refused for a day, and no longer sent")
+    answers: bool = Field(default=True, description="whether the last connection was taken")
+    not_taken: dict[DocumentKind, int] = Field(
+        default_factory=dict, description="of failing and given up, those of a kind that it does not take"
+    )
+    problem: Words | None = Field(default=None, description="what is to be put right there")
 
 
 class StatusView(View):
@@ -23,6 +37,7 @@ class StatusView(View):
     free_disk_bytes: int | None = None
     bundle: BundleView | None = Field(default=None, description="the model in service")
     model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
+    receivers: tuple[ReceiverView, ...] = Field(default=(), description="where results are sent on to")
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 
@@ -43,6 +58,9 @@ class MetricsView(View):
     oldest_pending_seconds: float = 0.0
     judgement: DurationView = DurationView()
     arrival_to_result: DurationView = DurationView()
+    deliveries: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="documents by DICOM modality and state"
+    )
     workers_alive: int = 0
     worker_restarts: int = 0
     running: bool = True

@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
+from orthanc_plugin.states import DeliveryTrouble, DocumentKind, ModelEvent, SeriesState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -44,6 +44,7 @@ class Base(DeclarativeBase):
         bytes: LargeBinary,
         SeriesState: Enum(SeriesState, native_enum=False, length=16, values_callable=_values),
         DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
+        DeliveryTrouble: Enum(DeliveryTrouble, native_enum=False, length=16, values_callable=_values),
         Urgency: Enum(Urgency, native_enum=False, length=8),
         ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
     }

@@ -40,16 +40,6 @@ class Publication:
     """Whether a person spoke of the study: only then is a person's label ours to remove."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarding:
-    """A document on its way to DICOM modalities."""
-
-    sop_instance_uid: str
-    orthanc_id: str
-    jobs: dict[str, str]
-    """Orthanc's job by modality."""
-
-
 def want(series: Series, now: datetime) -> None:
     """What Orthanc shows of the series may be out of date."""
     series.publish_wanted += 1
@@ -100,8 +90,7 @@ def document_sent(
     document.orthanc_id, document.sent_at, document.removed_at = orthanc_id, now, None
     if document.withdrawn_at is not None:  # while it was being sent
         want(session.get_one(Series, document.series_id), now)
-    if forward and document.forwarded_at is None:
-        document.forward_not_before = now
+    document.to_forward = forward or document.to_forward
 
 
 def document_removed(session: Session, sop_instance_uid: str, orthanc_id: str, now: datetime) -> None:
@@ -112,33 +101,6 @@ def document_removed(session: Session, sop_instance_uid: str, orthanc_id: str, n
     document = session.get_one(Document, sop_instance_uid)
     if (document.orthanc_id or "") == orthanc_id:
         document.removed_at = now
-
-
-def next_forwarding(session: Session, now: datetime) -> Forwarding | None:
-    """The next document whose forwarding is to be looked at."""
-    document = session.scalar(
-        select(Document)
-        .where(Document.forward_not_before <= now, Document.withdrawn_at.is_(None))
-        .order_by(Document.forward_not_before)
-        .limit(1)
-    )
-    if document is None or document.orthanc_id is None:
-        return None
-    return Forwarding(document.sop_instance_uid, document.orthanc_id, dict(document.forward_jobs))
-
-
-def forwarding_goes_on(
-    session: Session, sop_instance_uid: str, jobs: dict[str, str], not_before: datetime
-) -> None:
-    """Jobs run, or are to be begun again: look later."""
-    document = session.get_one(Document, sop_instance_uid)
-    document.forward_jobs, document.forward_not_before = jobs, not_before
-
-
-def forwarded(session: Session, sop_instance_uid: str, now: datetime) -> None:
-    """Every modality has the document."""
-    document = session.get_one(Document, sop_instance_uid)
-    document.forward_not_before, document.forwarded_at = None, now
 
 
 def published(session: Session, series_id: str, wish: int, now: datetime) -> None:

@@ -53,5 +53,4 @@ def withdraw_regions(series: Series, now: datetime, keep: Collection[str] = ()) 
 
 def send_again(document: Document) -> None:
     """What was withdrawn counts again."""
-    document.withdrawn_at = document.removed_at = document.sent_at = document.forwarded_at = None
-    document.forward_jobs = {}
+    document.withdrawn_at = document.removed_at = document.sent_at = None

@@ -84,6 +84,12 @@ class SliceQuery(BaseModel):
     window: Window = Window.BRAIN
 
 
+class ReceiverPath(BaseModel):
+    """Which DICOM modality."""
+
+    name: str = Field(min_length=1, max_length=255, description="as in the setting ForwardTo")
+
+
 class ModelPath(BaseModel):
     """Which model."""
 
@@ -155,6 +161,16 @@ def _add_orders(api: APIBlueprint, triage: Triage) -> None:
     def rerun(path: SeriesPath) -> Response:
         triage.rerun(path.series_id, _login())
         return json_answer(triage.series(path.series_id), 202)
+
+    @api.post(
+        "/receivers/<name>/again",
+        summary="Send all again that a DICOM modality does not have",
+        description=_WANTS,
+        responses={202: StatusView, 413: ErrorView},
+    )
+    def send_again(path: ReceiverPath) -> Response:
+        triage.send_again(path.name, _login())
+        return json_answer(triage.status(), 202)
 
     @api.post(
         "/imports",

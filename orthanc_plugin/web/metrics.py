@@ -70,6 +70,13 @@ class _Collector:
         for outcome, count in figures.shadow_series.items():
             compared.add_metric([outcome], count)
         yield compared
+        sent_on = GaugeMetricFamily(
+            "headct_deliveries", "Documents sent on to DICOM modalities", labels=["receiver", "state"]
+        )
+        for receiver, states in figures.deliveries.items():
+            for state_name, count in states.items():
+                sent_on.add_metric([receiver, state_name], count)
+        yield sent_on
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
         yield from _of_drift(self._drift)

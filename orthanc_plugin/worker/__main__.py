@@ -21,6 +21,7 @@ from headct.safe_log import Formatter, failure, set_level
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.worker.delivering import Deliverer
 from orthanc_plugin.worker.in_hand import InHand
 from orthanc_plugin.worker.loop import Worker
 from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
@@ -75,6 +76,7 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
         for target, arguments in (
             (heartbeat, (worker.in_hand, name, database, settings)),
             (follow_pipe, (worker.in_hand, database)),
+            (Deliverer(client, database, settings).run, (threading.Event(),)),
         ):
             threading.Thread(target=target, args=arguments, daemon=True).start()
         try:

@@ -86,7 +86,6 @@ class Worker:
             or self._judge_next()
             or report_next(self._client, self._database, self._settings)
             or self._renderer.render_next()
-            or self._publisher.forward_next()
             or self._shadowing.repeat_next(self.in_hand)
             or self._check_some()
         )

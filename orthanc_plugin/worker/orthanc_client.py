@@ -2,11 +2,13 @@
 
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from headct.errors import HeadCTError
 from headct.orthanc_http import LIMITS
+from orthanc_plugin.states import DeliveryTrouble
 
 METADATA = "8310"
 """``HeadCTUrgency``: user metadata have numbers from 1024 on, and a number needs no registration."""
@@ -14,8 +16,26 @@ TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Shorter than for others: Orthanc is on this machine, and the loop of the worker asks again."""
 
 
+DELIVERY_SECONDS = 110.0
+"""For a modality to take a document, a region of some megabytes too. Orthanc itself gives up on one that is
+silent for 10 s (its option ``DicomScuTimeout``)."""
+DELIVERY_TIMEOUT = httpx.Timeout(DELIVERY_SECONDS, connect=5.0)
+_TELLING = (
+    ("presentation context", DeliveryTrouble.NOT_TAKEN),
+    ("failed with DIMSE status", DeliveryTrouble.REFUSED),
+    ("connecting to AET", DeliveryTrouble.SILENT),
+)
+"""What Orthanc says in the details of its one error *NetworkProtocol* (1.10.1 to 1.12.9)."""
+_OF_RECEIVER = frozenset({9})
+"""Orthanc's error codes that are a modality's fault: NetworkProtocol."""
+
+
 class OrthancError(HeadCTError):
     """Orthanc answered with an error; the message has its status and our route, no patient data."""
+
+
+class SlowError(OrthancError):
+    """Orthanc did not answer in time."""
 
 
 class TokenError(OrthancError):
@@ -135,29 +155,65 @@ class OrthancClient:
         method = "PUT" if present else "DELETE"
         self._request(method, f"/{level}/{identifier}/labels/{label}", missing_ok=True)
 
-    def send_on(self, modality: str, instance_id: str) -> str:
-        """Have Orthanc send an instance to one of its DICOM modalities; identifier of its job."""
-        body = {"Resources": [instance_id], "Synchronous": False}
-        answer = self._request("POST", f"/modalities/{modality}/store", json=body)
-        assert answer is not None
-        return str(answer.json()["ID"])
+    def deliver(self, receiver: str, content: bytes) -> DeliveryTrouble | None:
+        """Have a DICOM file sent to one of Orthanc's modalities, and wait; ``None`` when that has it.
 
-    def job_state(self, job: str) -> str | None:
-        """State of a job, ``None`` when Orthanc forgot it."""
-        answer = self._request("GET", f"/jobs/{job}", missing_ok=True)
-        return str(answer.json()["State"]) if answer is not None else None
+        Raises:
+            OrthancError: Orthanc itself is in trouble.
+            TokenError: it no longer knows us.
+        """
+        path = f"/modalities/{quote(receiver, safe='')}/store-straight"
+        try:
+            answer = self._answer("POST", path, content=content, timeout=DELIVERY_TIMEOUT)
+        except SlowError:
+            return DeliveryTrouble.SILENT
+        if answer.status_code == 404:
+            return DeliveryTrouble.UNKNOWN
+        if not answer.is_error:
+            return None
+        said = _said(answer)
+        for words, trouble in _TELLING:
+            if words in said.get("Details", ""):
+                return trouble
+        if said.get("OrthancStatus") not in _OF_RECEIVER:
+            raise OrthancError(f"POST modalities: status {answer.status_code}")
+        # It says no more (``HttpDescribeErrors`` is off), or the line broke.
+        return DeliveryTrouble.NOT_TAKEN if self._echoes(receiver) else DeliveryTrouble.SILENT
+
+    def _echoes(self, receiver: str) -> bool:
+        """Whether a modality answers at all."""
+        path = f"/modalities/{quote(receiver, safe='')}/echo"
+        try:
+            return not self._answer("POST", path, content=b"", timeout=DELIVERY_TIMEOUT).is_error
+        except SlowError:
+            return False
 
     def _request(
         self, method: str, path: str, *, missing_ok: bool = False, **arguments: Any
     ) -> httpx.Response | None:
-        try:
-            answer = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise OrthancError(f"{method}: {type(error).__name__}") from None
-        if answer.status_code == 401:
-            raise TokenError("Orthanc refuses our token")
+        answer = self._answer(method, path, **arguments)
         if answer.status_code == 404 and missing_ok:
             return None
         if answer.is_error:
             raise OrthancError(f"{method} {path.split('/')[1]}: status {answer.status_code}")
         return answer
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Whatever Orthanc answers."""
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            kind = SlowError if isinstance(error, httpx.ReadTimeout) else OrthancError
+            raise kind(f"{method}: {type(error).__name__}") from None
+        if answer.status_code == 401:
+            raise TokenError("Orthanc refuses our token")
+        return answer
+
+
+def _said(answer: httpx.Response) -> dict[str, Any]:
+    """What Orthanc says of an error."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

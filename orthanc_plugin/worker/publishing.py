@@ -1,8 +1,7 @@
-"""The store's wishes to Orthanc: documents, metadata, labels, forwarding. A repeat changes nothing."""
+"""The store's wishes to Orthanc: documents, metadata, labels. A repeat changes nothing."""
 
 import logging
 from collections.abc import Set
-from datetime import timedelta
 
 from headct.safe_log import failure
 from headct.terms.urgency import Urgency
@@ -19,11 +18,6 @@ OUR_LABELS = frozenset(label for u in Urgency for label in u.machine_labels()) |
 """Labels we set and remove."""
 PERSONS_LABELS = frozenset(label for u in Urgency for label in u.person_labels())
 """Ours too where a review gave them; ``triage-black`` set by hand without a review is never touched."""
-
-FORWARD_LOOK_SECONDS = 5.0
-"""Between two looks at a job that forwards."""
-FORWARD_RETRY_SECONDS = 60.0
-"""Before a forwarding that failed is begun again."""
 
 
 class Publisher:
@@ -100,30 +94,3 @@ class Publisher:
             for label in labels:
                 if label not in present:
                     self._client.set_label(level, identifier, label, present=True)
-
-    def forward_next(self) -> bool:
-        """Look after one document on its way to DICOM modalities; false when there is none.
-
-        Orthanc's own jobs send it. A job that failed is begun again for as long as it takes.
-        """
-        with self._database.reading() as session:
-            due = outbox.next_forwarding(session, queue.utcnow())
-        if due is None:
-            return False
-        states = {name: self._client.job_state(job) for name, job in due.jobs.items()}
-        to_do = [name for name in self._settings.forward_to if states.get(name) != "Success"]
-        now = queue.utcnow()
-        if not to_do:
-            with self._database.writing() as session:
-                outbox.forwarded(session, due.sop_instance_uid, now)
-            return True
-        failed = [name for name in to_do if name in due.jobs and states[name] in {None, "Failure"}]
-        jobs = {name: job for name, job in due.jobs.items() if name not in failed}
-        pause = FORWARD_RETRY_SECONDS if failed else FORWARD_LOOK_SECONDS
-        if not failed:
-            for name in to_do:
-                if name not in jobs:
-                    jobs[name] = self._client.send_on(name, due.orthanc_id)
-        with self._database.writing() as session:
-            outbox.forwarding_goes_on(session, due.sop_instance_uid, jobs, now + timedelta(seconds=pause))
-        return True
