@@ -98,6 +98,7 @@ class Triage:
             Orthanc(
                 version=json.loads(orthanc.RestApiGet("/system"))["Version"],
                 get=get,
+                put=orthanc.RestApiPut,
                 new_token=orthanc.GenerateRestApiAuthorizationToken,
             ),
         )

@@ -6,10 +6,12 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
+from orthanc_plugin.health.recycling import Limits
 from orthanc_plugin.intake.answering import Answering
 from orthanc_plugin.intake.arrivals import Arrivals
 from orthanc_plugin.intake.contents import Get
 from orthanc_plugin.intake.output import Output
+from orthanc_plugin.intake.recycling import Put, Recycling
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.intake.wsgi import Request, answer
 from orthanc_plugin.service import Triage
@@ -23,6 +25,7 @@ class Orthanc:
 
     version: str
     get: Get
+    put: Put
     new_token: Callable[[], str]
     """A secret with which a worker may use the REST interface until Orthanc ends."""
 
@@ -44,6 +47,9 @@ class Runtime:
         self.database.migrate()
         self.supervisor = Supervisor(self.settings, self.database, orthanc.new_token)
         self.arrivals = Arrivals(orthanc.get, self.database, self.settings)
+        self.recycling = Recycling(
+            orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration)
+        )
         self.triage = Triage(
             self.database,
             self.settings,
@@ -51,6 +57,7 @@ class Runtime:
             arrivals=self.arrivals,
             orthanc_version=orthanc.version,
             authentication=self.authenticated,
+            keeper=self.recycling,
         )
         self._app = create_app(self.triage)
         self._answering = Answering()
@@ -59,10 +66,12 @@ class Runtime:
         """Start all threads and processes."""
         self.supervisor.start()
         self.arrivals.start()
+        self.recycling.start()
 
     def stop(self) -> None:
         """Stop them."""
         self._answering.stop()
+        self.recycling.stop()
         self.arrivals.stop()
         self.supervisor.stop()
         self.database.close()

@@ -23,8 +23,8 @@ from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
-from orthanc_plugin.health.running import Follower, Processes, why_stopped
-from orthanc_plugin.health.views import MetricsView, StatusView
+from orthanc_plugin.health.running import Follower, Keeper, Processes, why_stopped
+from orthanc_plugin.health.views import MetricsView, RecyclingView, StatusView
 from orthanc_plugin.labelling_queue import ranking
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
@@ -32,7 +32,7 @@ from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.people import IdentityView, People, Role
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState, Window
-from orthanc_plugin.store import deliveries, disk, imports, model_history, queue
+from orthanc_plugin.store import deliveries, disk, imports, model_history, queue, unread
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
@@ -97,6 +97,7 @@ class Triage:
     arrivals: Follower
     orthanc_version: str
     authentication: bool
+    keeper: Keeper | None = None
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
         default_factory=lambda: Kept(LABELLING_SECONDS), repr=False
@@ -125,6 +126,8 @@ class Triage:
             bundle=known.bundle,
             model_problem=known.model_problem,
             receivers=known.receivers,
+            recycling=self._recycling,
+            lost_unread=known.lost_unread,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )
@@ -135,8 +138,10 @@ class Triage:
         now = queue.utcnow()
         with self.database.reading() as session:
             studies = records.studies(session)
+            lost = records.lost(session)
         return WorklistView(
             generated_at=now,
+            lost=lost,
             rows=worklist.rows((s for s in studies if not s.earlier), now),
             earlier=worklist.rows((s for s in studies if s.earlier), now),
         )
@@ -211,6 +216,14 @@ class Triage:
         with self.database.writing() as session:
             studies = imports.announce(session, study_instance_uids, new=new, actor=login, now=now)
         return ImportView(studies=studies)
+
+    @_answering
+    def note_loss(self, study_id: str, login: str) -> None:
+        """A reader knows that a study was deleted with an unread alert."""
+        self._people.require(login, Role.READER)
+        with self.database.writing() as session:
+            if not unread.note_loss(session, study_id, login, queue.utcnow()):
+                raise NotFoundError(_("No such study."))
 
     @_answering
     def send_again(self, receiver: str, login: str) -> None:
@@ -293,6 +306,7 @@ class Triage:
                 "workers_alive": self.supervisor.alive,
                 "worker_restarts": self.supervisor.restarts,
                 "running": self._why_stopped() is None,
+                "recycling": self._recycling,
                 "free_disk_bytes": disk.free_bytes(self.settings),
             }
         )
@@ -308,6 +322,10 @@ class Triage:
     @property
     def _people(self) -> People:
         return People(self.settings.people, self.authentication)
+
+    @property
+    def _recycling(self) -> RecyclingView | None:
+        return self.keeper.fill.view() if self.keeper is not None else None
 
     def _why_stopped(self) -> Phrase | None:
         return why_stopped(self.settings, self.supervisor, self.arrivals)

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session, selectinload
 from headct.terms.assessment import Assessment
 from headct.terms.label import StoredLabel
 from headct.terms.review import Review
+from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.review_views import LabelsView, LabelView, ReviewAnswer, ReviewView, VerdictView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
-from orthanc_plugin.cases.views import AssessmentView, DocumentView, SeriesView
+from orthanc_plugin.cases.views import AssessmentView, DocumentView, LostView, SeriesView
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import reviews, tables
+from orthanc_plugin.store import reviews, tables, unread
 from orthanc_plugin.store.tables import Series, Study
 
 
@@ -63,6 +64,28 @@ def studies(session: Session, study_id: str | None = None) -> list[StudyRecord]:
         )
         for study in session.scalars(wanted)
     ]
+
+
+def lost(session: Session) -> tuple[LostView, ...]:
+    """Studies deleted before anybody had read them, by the worst of their series."""
+    found: dict[str, LostView] = {}
+    for series in unread.lost(session):
+        whose, known = series.study.demographics, found.get(series.study_id)
+        said = series.assessments[0].urgency if series.assessments else None
+        if known is not None:
+            said = max((u for u in (said, known.urgency) if u is not None), default=None)
+        found[series.study_id] = LostView(
+            study_id=series.study_id,
+            study_instance_uid=series.study.study_instance_uid,
+            patient_name=PatientNameView.of(whose.patient_name),
+            patient_id=whose.patient_id,
+            accession_number=whose.accession_number,
+            study_date=whose.study_date,
+            study_time=whose.study_time,
+            urgency=said,
+            deleted_at=series.changed_at,
+        )
+    return tuple(sorted(found.values(), key=lambda view: view.deleted_at, reverse=True))
 
 
 def _rendered(series: Series) -> int:

@@ -230,12 +230,27 @@ class WorklistRow(View):
     )
 
 
+class LostView(View):
+    """A study deleted from Orthanc before anybody had read it: an alert, or one without a result."""
+
+    study_id: str = Field(description="as Orthanc called the study")
+    study_instance_uid: str
+    patient_name: PatientNameView = PatientNameView()
+    patient_id: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    urgency: UrgencyName | None = Field(default=None, description="what the machine had said of it")
+    deleted_at: AwareDatetime
+
+
 class WorklistView(View):
     """All studies: the queue, worst first, and earlier ones that are assessed and not queued."""
 
     generated_at: AwareDatetime
     rows: tuple[WorklistRow, ...]
     earlier: tuple[WorklistRow, ...] = ()
+    lost: tuple[LostView, ...] = Field(default=(), description="deleted unread; until a person notes it")
 
 
 class StudyView(View):

@@ -15,7 +15,7 @@ from orthanc_plugin.health.views import DurationView, MetricsView, ReceiverView
 from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import tables
+from orthanc_plugin.store import tables, unread
 from orthanc_plugin.store.tables import Series
 
 
@@ -28,6 +28,7 @@ class Known:
     bundle: BundleView | None = None
     model_problem: Words | None = None
     receivers: tuple[ReceiverView, ...] = ()
+    lost_unread: int = 0
 
     @classmethod
     def of(cls, session: Session, settings: Settings) -> Self:
@@ -38,6 +39,7 @@ class Known:
             bundle=listing.active(session),
             model_problem=listing.problem(session),
             receivers=receivers.receivers(session, settings.forward_to),
+            lost_unread=len(unread.lost(session)),
         )
 
 
@@ -71,6 +73,7 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
         shadow_bundle=listing.in_shadow(session),
         shadow_series=comparison.counts(session),
         deliveries=receivers.deliveries(session, settings.forward_to),
+        lost_unread=len(unread.lost(session)),
     )
 
 

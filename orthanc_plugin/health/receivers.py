@@ -103,18 +103,22 @@ def _problem(name: str, found: Receiver | None, open_: list[_Open]) -> Phrase | 
     if found is not None and found.misses >= TOLD_AFTER and waiting:
         if found.trouble is DeliveryTrouble.UNKNOWN:
             return _(
-                "Orthanc knows no DICOM modality {name}: {count} results wait.", name=name, count=waiting
+                "Orthanc knows no DICOM modality {name}. Results that wait: {count}.",
+                name=name,
+                count=waiting,
             )
         return _(
-            "{name} does not answer, or refuses the connection: {count} results wait.",
+            "{name} does not answer, or refuses the connection. Results that wait: {count}.",
             name=name,
             count=waiting,
         )
     if lost:
-        return _("{name} refused {count} results for a day; they are no longer sent.", name=name, count=lost)
+        return _("{name} refused results for a day; they are no longer sent: {count}.", name=name, count=lost)
     if refused:
         return _(
-            "{name} refuses {count} results; they are sent again, ever more rarely.", name=name, count=refused
+            "{name} refuses results; they are sent again, ever more rarely: {count}.",
+            name=name,
+            count=refused,
         )
     return None
 

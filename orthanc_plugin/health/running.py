@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from headct.language import Phrase, _, read_back
+from orthanc_plugin.health.recycling import Fill
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk
 
@@ -22,6 +23,12 @@ class Follower(Protocol):
     """Whoever follows Orthanc."""
 
     error: str | None
+
+
+class Keeper(Protocol):
+    """Whoever keeps unread alerts from being recycled."""
+
+    fill: Fill
 
 
 def why_stopped(settings: Settings, processes: Processes, follower: Follower) -> Phrase | None:

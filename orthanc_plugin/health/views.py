@@ -21,6 +21,18 @@ class ReceiverView(View):
     problem: Words | None = Field(default=None, description="what is to be put right there")
 
 
+class RecyclingView(View):
+    """Orthanc's own limits, at which it deletes the oldest patients, and who is kept from that."""
+
+    patients: int = Field(description="in Orthanc, as of half a minute ago at most")
+    maximum_patients: int | None = None
+    size_bytes: int = 0
+    maximum_size_bytes: int | None = None
+    protected: int = Field(default=0, description="patients with unread alerts that triage protects")
+    unprotected_alerts: int = Field(default=0, description="unread alerts beyond half of the limit")
+    problem: Words | None = Field(default=None, description="what may be deleted unread")
+
+
 class StatusView(View):
     """Is the machine alive, and what is it doing?"""
 
@@ -38,6 +50,10 @@ class StatusView(View):
     bundle: BundleView | None = Field(default=None, description="the model in service")
     model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
     receivers: tuple[ReceiverView, ...] = Field(default=(), description="where results are sent on to")
+    recycling: RecyclingView | None = Field(default=None, description="where Orthanc has limits of its own")
+    lost_unread: int = Field(
+        default=0, description="series deleted from Orthanc unread: alerts, or not judged"
+    )
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 
@@ -61,6 +77,8 @@ class MetricsView(View):
     deliveries: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="documents by DICOM modality and state"
     )
+    recycling: RecyclingView | None = None
+    lost_unread: int = 0
     workers_alive: int = 0
     worker_restarts: int = 0
     running: bool = True

@@ -58,6 +58,8 @@ def supersede_others(session: Session, series: Series, pixel_digest: str | None,
         else:
             # Nobody knows yet whose the images are that are still to be judged.
             same = not other.state.pending
+        if same or said is None:
+            other.lost_unread = False  # it is here again
         if not same or other.instance_count > series.instance_count:
             continue
         reviews.carry_over(session, other, series, now)

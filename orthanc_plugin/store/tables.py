@@ -84,7 +84,7 @@ class Series(Base):
     superseded_by: Mapped[str | None]
     """The same images under a corrected patient."""
     lost_unread: Mapped[bool] = mapped_column(default=False)
-    """An alert that was deleted before anybody had read it; until it is back, or a person noted it."""
+    """Deleted before anybody had read it, an alert or not judged; until it is back, or a person noted it."""
 
     publish_wanted: Mapped[int] = mapped_column(default=0)
     """Raised whenever what Orthanc should show may have changed."""

@@ -10,6 +10,7 @@ from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import outbox
 from orthanc_plugin.store.tables import Document, Series
 from orthanc_plugin.store.transitions import audit, move
+from orthanc_plugin.store.unread import may_be_missed
 
 
 def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: str | None = None) -> bool:
@@ -17,7 +18,9 @@ def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: 
     series = session.get(Series, series_id)
     if series is None or series.state is SeriesState.WITHDRAWN:
         return False
+    unread = superseded_by is None and may_be_missed(series)
     move(series, SeriesState.WITHDRAWN, now)
+    series.lost_unread = unread
     series.superseded_by = superseded_by
     series.preview_pending = False
     withdraw_assessment(series, now)

@@ -163,6 +163,16 @@ def _add_orders(api: APIBlueprint, triage: Triage) -> None:
         return json_answer(triage.series(path.series_id), 202)
 
     @api.post(
+        "/studies/<study_id>/loss-noted",
+        summary="A reader knows that the study was deleted with an unread alert",
+        description=_WANTS,
+        responses={202: WorklistView, 413: ErrorView},
+    )
+    def note_loss(path: StudyPath) -> Response:
+        triage.note_loss(path.study_id, _login())
+        return json_answer(triage.worklist(), 202)
+
+    @api.post(
         "/receivers/<name>/again",
         summary="Send all again that a DICOM modality does not have",
         description=_WANTS,

@@ -77,6 +77,20 @@ class _Collector:
             for state_name, count in states.items():
                 sent_on.add_metric([receiver, state_name], count)
         yield sent_on
+        if figures.recycling is not None:
+            kept = GaugeMetricFamily(
+                "headct_unread_alerts",
+                "Patients with unread alerts, by whether they are kept from Orthanc's recycling",
+                labels=["protected"],
+            )
+            kept.add_metric(["yes"], figures.recycling.protected)
+            kept.add_metric(["no"], figures.recycling.unprotected_alerts)
+            yield kept
+        yield GaugeMetricFamily(
+            "headct_lost_unread",
+            "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
+            value=figures.lost_unread,
+        )
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
         yield from _of_drift(self._drift)

@@ -1,0 +1,79 @@
+"""What nobody has read yet: the alerts that are here, and cases whose images were deleted meanwhile."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from headct.terms.urgency import Urgency
+from orthanc_plugin.states import SeriesState
+from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
+
+ALERTS = (Urgency.RED, Urgency.BLACK)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadAlert:
+    """A study of the queue."""
+
+    study_id: str
+    urgency: Urgency
+    first_arrival: datetime
+
+
+def is_unread_alert(series: Series) -> bool:
+    """Whether the machine gives an alert, and nobody spoke of the study since it has what it has."""
+    return series.current is not None and series.current.urgency in ALERTS and _is_unread(series)
+
+
+def may_be_missed(series: Series) -> bool:
+    """Whether nobody knows what it shows, or nobody has read that it is an alert."""
+    return is_unread_alert(series) or (series.state.unknown and _is_unread(series))
+
+
+def _is_unread(series: Series) -> bool:
+    of_study = series.study.series
+    first_judged = min((a.created_at for a in series.assessments), default=None)
+    spoken = any(s.reviews for s in of_study)
+    return not series.study.earlier and (not spoken or series.unseen(of_study, first_judged))
+
+
+def unread_alerts(session: Session) -> list[UnreadAlert]:
+    """The worst first, of these the longest waiting."""
+    read = exists().where(
+        Review.series_id == Series.id, Review.copy_of.is_(None), Review.at >= Series.last_arrival
+    )
+    found: dict[str, UnreadAlert] = {}
+    for series in session.scalars(
+        select(Series)
+        .join(Assessment)
+        .join(Study)
+        .where(
+            Assessment.withdrawn_at.is_(None),
+            Assessment.urgency.in_(ALERTS),
+            Series.state != SeriesState.WITHDRAWN,
+            Study.earlier.is_(False),
+            ~read,  # of years of alerts the few that may be unread
+        )
+    ):
+        if series.current is not None and is_unread_alert(series):
+            known = found.get(series.study_id)
+            urgency = max(series.current.urgency, known.urgency if known else Urgency.GREEN)
+            found[series.study_id] = UnreadAlert(series.study_id, urgency, series.study.first_arrival)
+    return sorted(found.values(), key=lambda alert: (-alert.urgency, alert.first_arrival))
+
+
+def lost(session: Session) -> list[Series]:
+    """What was deleted before anybody had read it, the last first."""
+    wanted = select(Series).join(Study).where(Series.lost_unread, Study.earlier.is_(False))
+    return list(session.scalars(wanted.order_by(Series.changed_at.desc())))
+
+
+def note_loss(session: Session, study_id: str, login: str, now: datetime) -> bool:
+    """A person knows of it: it is no longer shown. False where nothing was lost."""
+    gone = session.scalars(select(Series).where(Series.study_id == study_id, Series.lost_unread)).all()
+    for series in gone:
+        series.lost_unread = False
+        session.add(AuditEntry(at=now, event="loss_noted", actor=login, series_id=series.id))
+    return bool(gone)
