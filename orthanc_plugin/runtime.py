@@ -6,14 +6,14 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
-from orthanc_plugin.health.recycling import Limits
 from orthanc_plugin.intake.answering import Answering
 from orthanc_plugin.intake.arrivals import Arrivals
 from orthanc_plugin.intake.contents import Get
+from orthanc_plugin.intake.keeper import Keeper, Put
 from orthanc_plugin.intake.output import Output
-from orthanc_plugin.intake.recycling import Put, Recycling
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.intake.wsgi import Request, answer
+from orthanc_plugin.recycling.fill import Limits
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app
@@ -47,9 +47,7 @@ class Runtime:
         self.database.migrate()
         self.supervisor = Supervisor(self.settings, self.database, orthanc.new_token)
         self.arrivals = Arrivals(orthanc.get, self.database, self.settings)
-        self.recycling = Recycling(
-            orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration)
-        )
+        self.keeper = Keeper(orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration))
         self.triage = Triage(
             self.database,
             self.settings,
@@ -57,7 +55,7 @@ class Runtime:
             arrivals=self.arrivals,
             orthanc_version=orthanc.version,
             authentication=self.authenticated,
-            keeper=self.recycling,
+            keeper=self.keeper,
         )
         self._app = create_app(self.triage)
         self._answering = Answering()
@@ -66,12 +64,12 @@ class Runtime:
         """Start all threads and processes."""
         self.supervisor.start()
         self.arrivals.start()
-        self.recycling.start()
+        self.keeper.start()
 
     def stop(self) -> None:
         """Stop them."""
         self._answering.stop()
-        self.recycling.stop()
+        self.keeper.stop()
         self.arrivals.stop()
         self.supervisor.stop()
         self.database.close()

@@ -21,18 +21,21 @@ from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, Workli
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
+from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Follower, Keeper, Processes, why_stopped
-from orthanc_plugin.health.views import MetricsView, RecyclingView, StatusView
+from orthanc_plugin.health.views import MetricsView, StatusView
 from orthanc_plugin.labelling_queue import ranking
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.people import IdentityView, People, Role
+from orthanc_plugin.recycling import unread
+from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState, Window
-from orthanc_plugin.store import deliveries, disk, imports, model_history, queue, unread
+from orthanc_plugin.store import disk, imports, model_history, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
@@ -220,7 +223,7 @@ class Triage:
     @_answering
     def note_loss(self, study_id: str, login: str) -> None:
         """A reader knows that a study was deleted with an unread alert."""
-        self._people.require(login, Role.READER)
+        self.require(login, Role.READER)
         with self.database.writing() as session:
             if not unread.note_loss(session, study_id, login, queue.utcnow()):
                 raise NotFoundError(_("No such study."))
@@ -228,7 +231,7 @@ class Triage:
     @_answering
     def send_again(self, receiver: str, login: str) -> None:
         """Send all again that a DICOM modality does not have."""
-        self._people.require(login, Role.READER)
+        self.require(login, Role.READER)
         with self.database.writing() as session:
             named = receiver in self.settings.forward_to
             if not named or not deliveries.again(session, receiver, login, queue.utcnow()):

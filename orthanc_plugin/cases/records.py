@@ -12,8 +12,9 @@ from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.review_views import LabelsView, LabelView, ReviewAnswer, ReviewView, VerdictView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, LostView, SeriesView
+from orthanc_plugin.recycling import unread
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import reviews, tables, unread
+from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.tables import Series, Study
 
 

@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import BundleView, Words
-from orthanc_plugin.health import receivers
-from orthanc_plugin.health.views import DurationView, MetricsView, ReceiverView
+from orthanc_plugin.forwarding import standing
+from orthanc_plugin.forwarding.views import ReceiverView
+from orthanc_plugin.health.views import DurationView, MetricsView
 from orthanc_plugin.models import comparison, listing
+from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import tables, unread
+from orthanc_plugin.store import tables
 from orthanc_plugin.store.tables import Series
 
 
@@ -38,7 +40,7 @@ class Known:
             last_judgement=session.scalar(select(func.max(tables.Assessment.created_at))),
             bundle=listing.active(session),
             model_problem=listing.problem(session),
-            receivers=receivers.receivers(session, settings.forward_to),
+            receivers=standing.receivers(session, settings.forward_to),
             lost_unread=len(unread.lost(session)),
         )
 
@@ -72,7 +74,7 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
         bundle=listing.active(session),
         shadow_bundle=listing.in_shadow(session),
         shadow_series=comparison.counts(session),
-        deliveries=receivers.deliveries(session, settings.forward_to),
+        deliveries=standing.deliveries(session, settings.forward_to),
         lost_unread=len(unread.lost(session)),
     )
 

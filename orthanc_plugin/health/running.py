@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from headct.language import Phrase, _, read_back
-from orthanc_plugin.health.recycling import Fill
+from orthanc_plugin.recycling.fill import Fill
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk
 

@@ -4,33 +4,9 @@ from pydantic import AwareDatetime, Field
 
 from headct.reasons import ReasonCode
 from orthanc_plugin.answer import BundleView, View, Words
-from orthanc_plugin.states import DocumentKind, SeriesState
-
-
-class ReceiverView(View):
-    """A DICOM modality that results are sent on to."""
-
-    name: str = Field(description="as in the setting ForwardTo")
-    waiting: int = Field(default=0, description="documents not there yet, and sent again until they are")
-    failing: int = Field(default=0, description="of those, refused at least once")
-    given_up: int = Field(default=0, description="documents refused for a day, and no longer sent")
-    answers: bool = Field(default=True, description="whether the last connection was taken")
-    not_taken: dict[DocumentKind, int] = Field(
-        default_factory=dict, description="of failing and given up, those of a kind that it does not take"
-    )
-    problem: Words | None = Field(default=None, description="what is to be put right there")
-
-
-class RecyclingView(View):
-    """Orthanc's own limits, at which it deletes the oldest patients, and who is kept from that."""
-
-    patients: int = Field(description="in Orthanc, as of half a minute ago at most")
-    maximum_patients: int | None = None
-    size_bytes: int = 0
-    maximum_size_bytes: int | None = None
-    protected: int = Field(default=0, description="patients with unread alerts that triage protects")
-    unprotected_alerts: int = Field(default=0, description="unread alerts beyond half of the limit")
-    problem: Words | None = Field(default=None, description="what may be deleted unread")
+from orthanc_plugin.forwarding.views import ReceiverView
+from orthanc_plugin.recycling.views import RecyclingView
+from orthanc_plugin.states import SeriesState
 
 
 class StatusView(View):

@@ -18,7 +18,7 @@ from headct.terms.demographics import Demographics
 from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.states import DeliveryTrouble, DocumentKind, ModelEvent, SeriesState
+from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
 from orthanc_plugin.store.base import Base
 
 
@@ -212,63 +212,6 @@ class Document(Base):
             postgresql_where=text("to_forward"),
         ),
     )
-
-
-class Receiver(Base):
-    """A DICOM modality that results go to, and whether it answers."""
-
-    __tablename__ = "receivers"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    """As in ``ForwardTo``, of Orthanc's ``DicomModalities``."""
-    misses: Mapped[int] = mapped_column(default=0)
-    """Attempts since it last answered."""
-    trouble: Mapped[DeliveryTrouble | None]
-    """Why nothing arrives there; empty while it answers."""
-    not_before: Mapped[datetime]
-    """When it may be tried again."""
-
-
-class Delivery(Base):
-    """A document on its way to a DICOM modality. What was delivered stands here, not in Orthanc's jobs."""
-
-    __tablename__ = "deliveries"
-
-    sop_instance_uid: Mapped[str] = mapped_column(ForeignKey("documents.sop_instance_uid"), primary_key=True)
-    receiver: Mapped[str] = mapped_column(ForeignKey("receivers.name"), primary_key=True)
-    not_before: Mapped[datetime | None]
-    """When it is sent next; empty once it is delivered or given up."""
-    attempts: Mapped[int] = mapped_column(default=0)
-    """Answered with a refusal."""
-    trouble: Mapped[DeliveryTrouble | None]
-    """Why the last attempt failed."""
-    delivered_at: Mapped[datetime | None]
-    as_text: Mapped[bool] = mapped_column(default=False)
-    """Delivered as a report in plain text, the receiver not taking the better one."""
-    gave_up_at: Mapped[datetime | None]
-
-    document: Mapped[Document] = relationship()
-
-    __table_args__ = (
-        # Of years of deliveries the few that are open.
-        Index(
-            "open_deliveries",
-            "receiver",
-            "not_before",
-            sqlite_where=text("delivered_at IS NULL"),
-            postgresql_where=text("delivered_at IS NULL"),
-        ),
-    )
-
-
-class Protection(Base):
-    """A patient that we protect from Orthanc's recycling; what a person protects has no row."""
-
-    __tablename__ = "protections"
-
-    patient_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """Orthanc's identifier."""
-    since: Mapped[datetime]
 
 
 class Review(Base):

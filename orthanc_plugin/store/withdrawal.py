@@ -6,11 +6,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import outbox
 from orthanc_plugin.store.tables import Document, Series
 from orthanc_plugin.store.transitions import audit, move
-from orthanc_plugin.store.unread import may_be_missed
+
+ALERTS = (Urgency.RED, Urgency.BLACK)
 
 
 def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: str | None = None) -> bool:
@@ -57,3 +59,20 @@ def withdraw_regions(series: Series, now: datetime, keep: Collection[str] = ()) 
 def send_again(document: Document) -> None:
     """What was withdrawn counts again."""
     document.withdrawn_at = document.removed_at = document.sent_at = None
+
+
+def is_unread_alert(series: Series) -> bool:
+    """Whether the machine gives an alert, and nobody spoke of the study since it has what it has."""
+    return series.current is not None and series.current.urgency in ALERTS and _is_unread(series)
+
+
+def may_be_missed(series: Series) -> bool:
+    """Whether nobody knows what it shows, or nobody has read that it is an alert."""
+    return is_unread_alert(series) or (series.state.unknown and _is_unread(series))
+
+
+def _is_unread(series: Series) -> bool:
+    of_study = series.study.series
+    first_judged = min((a.created_at for a in series.assessments), default=None)
+    spoken = any(s.reviews for s in of_study)
+    return not series.study.earlier and (not spoken or series.unseen(of_study, first_judged))

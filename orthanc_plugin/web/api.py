@@ -42,6 +42,8 @@ _MODEL_ANSWERS: dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | 
 WHO_MAY = {
     "rerun": Role.READER,
     "announce_import": Role.READER,
+    "note_loss": Role.READER,
+    "send_again": Role.READER,
     "review": Role.READER,
     "activate_model": Role.ADMINISTRATOR,
     "begin_shadow": Role.ADMINISTRATOR,

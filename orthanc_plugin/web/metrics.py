@@ -70,30 +70,38 @@ class _Collector:
         for outcome, count in figures.shadow_series.items():
             compared.add_metric([outcome], count)
         yield compared
-        sent_on = GaugeMetricFamily(
-            "headct_deliveries", "Documents sent on to DICOM modalities", labels=["receiver", "state"]
-        )
-        for receiver, states in figures.deliveries.items():
-            for state_name, count in states.items():
-                sent_on.add_metric([receiver, state_name], count)
-        yield sent_on
-        if figures.recycling is not None:
-            kept = GaugeMetricFamily(
-                "headct_unread_alerts",
-                "Patients with unread alerts, by whether they are kept from Orthanc's recycling",
-                labels=["protected"],
-            )
-            kept.add_metric(["yes"], figures.recycling.protected)
-            kept.add_metric(["no"], figures.recycling.unprotected_alerts)
-            yield kept
-        yield GaugeMetricFamily(
-            "headct_lost_unread",
-            "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
-            value=figures.lost_unread,
-        )
+        yield from _of_forwarding(figures)
+        yield from _of_recycling(figures)
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
         yield from _of_drift(self._drift)
+
+
+def _of_forwarding(figures: MetricsView) -> Iterable[Metric]:
+    sent_on = GaugeMetricFamily(
+        "headct_deliveries", "Documents sent on to DICOM modalities", labels=["receiver", "state"]
+    )
+    for receiver, states in figures.deliveries.items():
+        for state_name, count in states.items():
+            sent_on.add_metric([receiver, state_name], count)
+    yield sent_on
+
+
+def _of_recycling(figures: MetricsView) -> Iterable[Metric]:
+    kept = GaugeMetricFamily(
+        "headct_unread_alerts",
+        "Where Orthanc has limits: patients with unread alerts, by whether they are kept from its recycling",
+        labels=["protected"],
+    )
+    if figures.recycling is not None:
+        kept.add_metric(["yes"], figures.recycling.protected)
+        kept.add_metric(["no"], figures.recycling.unprotected_alerts)
+    yield kept
+    yield GaugeMetricFamily(
+        "headct_lost_unread",
+        "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
+        value=figures.lost_unread,
+    )
 
 
 def _of_drift(drift: DriftView) -> Iterable[Metric]:

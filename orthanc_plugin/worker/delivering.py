@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from headct.errors import ReportError
 from headct.reports import plain_text
 from headct.safe_log import failure
+from orthanc_plugin.forwarding import deliveries
+from orthanc_plugin.forwarding.deliveries import Due
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import REPORTS, DeliveryTrouble, DocumentKind
-from orthanc_plugin.store import deliveries, disk, queue
+from orthanc_plugin.store import disk, queue
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.deliveries import Due
 from orthanc_plugin.store.tables import Document
 from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
 

@@ -12,6 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import DatabaseError
 from store_samples import after, open_store, seen, settings
 
+import orthanc_plugin.forwarding.tables
+import orthanc_plugin.recycling.tables
 import orthanc_plugin.store.migrations
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.store import model_history, positions, queue, tables

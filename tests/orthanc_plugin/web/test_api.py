@@ -57,6 +57,8 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "series/{series_id}/slices/{number}.png",
             "series/{series_id}/rerun",
             "imports",
+            "receivers/{name}/again",
+            "studies/{study_id}/loss-noted",
             "series/{series_id}/review",
             "labels",
             "models",

@@ -6,7 +6,7 @@ from typing import Any
 
 from headct.language import Phrase, _
 from orthanc_plugin.answer import Words
-from orthanc_plugin.health.views import RecyclingView
+from orthanc_plugin.recycling.views import RecyclingView
 
 NEARLY_FULL = 0.9
 """Of a limit."""

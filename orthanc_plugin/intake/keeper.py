@@ -16,12 +16,13 @@ from sqlalchemy import select
 from headct.safe_log import failure
 from orthanc_plugin.cases import records, worklist
 from orthanc_plugin.cases.views import WorklistRow
-from orthanc_plugin.health.recycling import Fill, Limits
-from orthanc_plugin.intake.arrivals import Get
+from orthanc_plugin.intake.contents import Get
+from orthanc_plugin.recycling import unread
+from orthanc_plugin.recycling.fill import Fill, Limits
+from orthanc_plugin.recycling.tables import Protection
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk, queue, unread
+from orthanc_plugin.store import disk, queue
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.tables import Protection
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ AMONG_THE_OLDEST = 0.1
 """Of all studies in the store: with fewer than that before it, a study is soon to be deleted."""
 
 
-class Recycling:
+class Keeper:
     """Protects patients in Orthanc; one instance, one thread."""
 
     def __init__(self, get: Get, put: Put, database: Database, settings: Settings, limits: Limits) -> None:
@@ -54,7 +55,7 @@ class Recycling:
 
     def start(self) -> None:
         """Begin to protect."""
-        self._thread = threading.Thread(target=self._run, name="triage-recycling", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="triage-keeper", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -69,7 +70,7 @@ class Recycling:
                 if not disk.is_low(self._settings):
                     self.step()
             except Exception as error:  # must go on, whatever Orthanc or the store answers
-                log.warning("recycling: %s", failure(error))
+                log.warning("keeper: %s", failure(error))
             self._stopped.wait(LOOK_SECONDS)
 
     def step(self) -> None:

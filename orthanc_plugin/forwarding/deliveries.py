@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from orthanc_plugin.forwarding.tables import Delivery, Receiver
 from orthanc_plugin.states import DeliveryTrouble, DocumentKind
-from orthanc_plugin.store.tables import AuditEntry, Delivery, Document, Receiver
+from orthanc_plugin.store.tables import AuditEntry, Document
 
 FIRST_PAUSE = timedelta(seconds=30)
 """After the first failure; each pause is twice the one before."""

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from headct.language import Phrase, _
 from orthanc_plugin.answer import Words
-from orthanc_plugin.health.views import ReceiverView
+from orthanc_plugin.forwarding.tables import Delivery, Receiver
+from orthanc_plugin.forwarding.views import ReceiverView
 from orthanc_plugin.states import REPORTS, DeliveryTrouble, DocumentKind
-from orthanc_plugin.store.tables import Delivery, Document, Receiver
+from orthanc_plugin.store.tables import Document
 
 TOLD_AFTER = 2
 """Failures before it is said on the page: one alone is put right by the next attempt, half a minute later."""

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
-
-ALERTS = (Urgency.RED, Urgency.BLACK)
+from orthanc_plugin.store.withdrawal import ALERTS, is_unread_alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +19,6 @@ class UnreadAlert:
     study_id: str
     urgency: Urgency
     first_arrival: datetime
-
-
-def is_unread_alert(series: Series) -> bool:
-    """Whether the machine gives an alert, and nobody spoke of the study since it has what it has."""
-    return series.current is not None and series.current.urgency in ALERTS and _is_unread(series)
-
-
-def may_be_missed(series: Series) -> bool:
-    """Whether nobody knows what it shows, or nobody has read that it is an alert."""
-    return is_unread_alert(series) or (series.state.unknown and _is_unread(series))
-
-
-def _is_unread(series: Series) -> bool:
-    of_study = series.study.series
-    first_judged = min((a.created_at for a in series.assessments), default=None)
-    spoken = any(s.reviews for s in of_study)
-    return not series.study.earlier and (not spoken or series.unseen(of_study, first_judged))
 
 
 def unread_alerts(session: Session) -> list[UnreadAlert]:

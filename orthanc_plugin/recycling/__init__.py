@@ -1,0 +1,1 @@
+"""What Orthanc deletes by itself at its limits, and who is kept from it."""
