@@ -1,4 +1,4 @@
-"""Tables of the store. Only the functions beside them change them."""
+"""Studies, their series, and what is said of them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +18,7 @@ from headct.terms.demographics import Demographics
 from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
+from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store.base import Base
 
 
@@ -249,111 +249,3 @@ class Review(Base):
     def first(self) -> "Review":
         """The review as it was given, of the images under the patient they had then."""
         return self if self.original is None else self.original.first
-
-
-class AuditEntry(Base):
-    """What happened, when, and who did it."""
-
-    __tablename__ = "audit"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(index=True)
-    event: Mapped[str]
-    actor: Mapped[str] = mapped_column(default="triage")
-    series_id: Mapped[str | None] = mapped_column(String(64), index=True)
-    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
-
-
-class Bundle(Base):
-    """A model that was in service or in shadow here once."""
-
-    __tablename__ = "bundles"
-
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str]
-    version: Mapped[str]
-    device_uid: Mapped[str]
-    first_used: Mapped[datetime]
-    """When it was first put there."""
-    reference: Mapped[dict[str, Any] | None]
-    """What it was trained on, :meth:`headct.network.reference.Reference.to_json`, once a worker loaded it."""
-
-    @property
-    def folder_name(self) -> str:
-        """``NAME-VERSION``, as its folder is called."""
-        return f"{self.name}-{self.version}"
-
-
-class ModelChange(Base):
-    """A change of the model in service or in shadow. Rows are only added; the present one is derived."""
-
-    __tablename__ = "model_changes"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """One more than the row before: of two changes made at once the database refuses one."""
-    at: Mapped[datetime]
-    event: Mapped[ModelEvent]
-    digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
-    """The model that judges from then on; of a shadow the one whose shadow begins or ends."""
-    actor: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="")
-
-
-class ShadowAssessment(Base):
-    """What the model in shadow says of a series beside the one in service; published nowhere."""
-
-    __tablename__ = "shadow_assessments"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessments.id"))
-    """What it is compared with."""
-    series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
-    bundle: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
-    owner: Mapped[str]
-    """The worker that took it up."""
-    begun_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    urgency: Mapped[Urgency | None]
-    content: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """:meth:`headct.terms.assessment.Assessment.to_json`; empty until it ended, and where there is none."""
-    seconds: Mapped[float] = mapped_column(default=0.0)
-    """What the judgement took."""
-    trouble: Mapped[str] = mapped_column(default="")
-    """Why there is no urgency."""
-
-    __table_args__ = (UniqueConstraint("assessment_id", "bundle"),)
-
-
-class Worker(Base):
-    """A judging process and its last sign of life."""
-
-    __tablename__ = "workers"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    started_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    bundle: Mapped[str | None] = mapped_column(String(64))
-    """Digest of the model it judges with."""
-    loading: Mapped[str | None] = mapped_column(String(64))
-    """Digest of the model it is loading: a process that dies over that was killed by it."""
-
-
-class Import(Base):
-    """A study announced as brought in from a medium, not sent by a scanner."""
-
-    __tablename__ = "imports"
-
-    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
-    earlier: Mapped[bool]
-    """Assessed, not queued; false when a person said that the study is new."""
-    announced_at: Mapped[datetime]
-    actor: Mapped[str]
-
-
-class Position(Base):
-    """How far a log of Orthanc was read."""
-
-    __tablename__ = "positions"
-
-    log: Mapped[str] = mapped_column(primary_key=True)
-    sequence: Mapped[int]

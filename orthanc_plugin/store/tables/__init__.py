@@ -1,0 +1,20 @@
+"""Tables of the store. Only the functions beside them change them."""
+
+from orthanc_plugin.store.tables.cases import Assessment, Document, Review, Series, Study
+from orthanc_plugin.store.tables.models import Bundle, ModelChange, ShadowAssessment
+from orthanc_plugin.store.tables.work import AuditEntry, Import, Position, Worker
+
+__all__ = [
+    "Assessment",
+    "AuditEntry",
+    "Bundle",
+    "Document",
+    "Import",
+    "ModelChange",
+    "Position",
+    "Review",
+    "Series",
+    "ShadowAssessment",
+    "Study",
+    "Worker",
+]

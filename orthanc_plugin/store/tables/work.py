@@ -1,0 +1,57 @@
+"""The work itself: processes, logs, announcements."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from orthanc_plugin.store.base import Base
+
+
+class AuditEntry(Base):
+    """What happened, when, and who did it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    event: Mapped[str]
+    actor: Mapped[str] = mapped_column(default="triage")
+    series_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Worker(Base):
+    """A judging process and its last sign of life."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    bundle: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it judges with."""
+    loading: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the model it is loading: a process that dies over that was killed by it."""
+
+
+class Import(Base):
+    """A study announced as brought in from a medium, not sent by a scanner."""
+
+    __tablename__ = "imports"
+
+    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    earlier: Mapped[bool]
+    """Assessed, not queued; false when a person said that the study is new."""
+    announced_at: Mapped[datetime]
+    actor: Mapped[str]
+
+
+class Position(Base):
+    """How far a log of Orthanc was read."""
+
+    __tablename__ = "positions"
+
+    log: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
