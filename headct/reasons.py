@@ -14,6 +14,8 @@ class ReasonCode(StrEnum):
     NOT_AXIAL = "not_axial"
     BONE_KERNEL = "bone_kernel"
     CONTRAST = "contrast"
+    DERIVED_VALUES = "derived_values"
+    """Not the densities of an ordinary CT: maps, images of a low or high energy, values in another unit."""
     PHANTOM = "phantom"
     NOT_A_HEAD = "not_a_head"
     HEAD_NOT_COVERED = "head_not_covered"
@@ -31,6 +33,7 @@ _SENTENCES: dict[ReasonCode, Phrase] = {
     ReasonCode.NOT_AXIAL: _("not an axial series"),
     ReasonCode.BONE_KERNEL: _("bone kernel (too sharp to judge blood)"),
     ReasonCode.CONTRAST: _("contrast medium given"),
+    ReasonCode.DERIVED_VALUES: _("spectral or derived images, without the densities of an ordinary CT"),
     ReasonCode.PHANTOM: _("test object (phantom)"),
     ReasonCode.NOT_A_HEAD: _("not a head"),
     ReasonCode.HEAD_NOT_COVERED: _("head not fully covered"),

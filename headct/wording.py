@@ -66,6 +66,8 @@ _CAUTIONS: dict[str, Phrase] = {
     "assumed_slice_positions": _("slice positions were assumed; volumes may be wrong"),
     "assumed_orientation": _("orientation was assumed; left and right may be exchanged"),
     "assumed_rescale": _("densities were assumed"),
+    "spectral": _("spectral CT: densities may differ from those of an ordinary CT"),
+    "contrast_said": _("some header speaks of contrast medium, the images do not show it"),
 }
 
 _RULES: dict[Rule, Phrase] = {

@@ -8,7 +8,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from headct.eligibility.contrast import said_by
+from headct.eligibility.contrast_words import Said
 from headct.eligibility.limits import MIN_IMAGES, refused
+from headct.eligibility.spectral import other_values
 from headct.images.headers import number, text
 from headct.images.members import members
 from headct.images.objects import Kind, modality_of
@@ -41,7 +43,8 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     """Refuse what the headers of the images that would be judged say plainly.
 
     Raises:
-        NotAnalysedError: not CT, localizer, not axial, bone kernel, contrast, phantom, too few images.
+        NotAnalysedError: not CT, localizer, not axial, bone kernel, derived values, contrast, phantom,
+            too few images.
     """
     found = members(headers)
     images = [headers[i] for i in found.numbers]
@@ -74,7 +77,9 @@ def _check_names(header: Dataset) -> None:
     kernels = text(header, "ConvolutionKernel").upper().split("\\")
     if _BONE_KERNELS.match(kernels[0].replace(" ", "")):
         raise refused(ReasonCode.BONE_KERNEL, kernels[0])
-    if said_by(header):
+    if other := other_values(header):
+        raise refused(ReasonCode.DERIVED_VALUES, other)
+    if said_by(header) is Said.WITH:
         raise refused(ReasonCode.CONTRAST)
     if any(_PHANTOM.search(text(header, place).upper()) for place in _PHANTOM_PLACES):
         raise refused(ReasonCode.PHANTOM)

@@ -5,6 +5,9 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
+from headct.eligibility.contrast import said_by
+from headct.eligibility.contrast_words import Said
+from headct.eligibility.spectral import spectral, unknown_scale
 from headct.images.headers import text
 from headct.images.series import CTSeries
 
@@ -12,10 +15,16 @@ CHILD_YEARS = 18.0
 
 
 def cautions(series: CTSeries) -> tuple[str, ...]:
-    """Codes of what a reader must know: ``child``, ``age_unknown``, ``images_dropped``, ``assumed_...``."""
-    age = age_years(series.headers[0])
+    """Codes of what a reader must know, the keys of ``_CAUTIONS`` in :mod:`headct.wording`."""
+    header = series.headers[0]
+    age = age_years(header)
     found = [] if age is not None and age >= CHILD_YEARS else ["age_unknown" if age is None else "child"]
-    found += [f"assumed_{what}" for what in series.assumed]
+    assumed = (*series.assumed, *(["rescale"] if unknown_scale(header) else []))
+    found += [f"assumed_{what}" for what in dict.fromkeys(assumed)]
+    if spectral(header):
+        found.append("spectral")
+    if said_by(header) is Said.PERHAPS:
+        found.append("contrast_said")
     return (*found, *(["images_dropped"] if series.dropped else []))
 
 

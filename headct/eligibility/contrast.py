@@ -1,25 +1,57 @@
-"""Was contrast medium given, by what the headers say of it."""
+"""Was contrast medium given? By what a series says of itself, what is said around it, what its images show.
 
-import re
+A plain word of the series itself is believed. A word that contradicts another, or one about the whole study
+or protocol, refuses a series only where its vessels are bright; bright vessels alone are a caution.
+"""
 
 from pydicom.dataset import Dataset
 
-from headct.images.headers import text
+from headct.eligibility.contrast_words import Said, into_the_bowel, said_of, said_of_agent
+from headct.images.headers import items, number, text
 
-_NO_CONTRAST = re.compile(
-    r"^(?:|NO|NONE|N|NO[ _-]?CONTRAST|NON[ _-]?CONTRAST|WITHOUT.*|W/?O.*|UNENHANCED|PLAIN|NATIVE?|NIL|NULL"
-    r"|N/?A|UNKNOWN|NOT .*|OHNE.*|SANS.*|SIN .*|0+(?:\.0+)?(?: ?ML)?|FALSE|-+|なし|無し?|単純)$"
+_AROUND = (
+    "ProtocolName",
+    "StudyDescription",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
 )
-_CONTRAST_SERIES = re.compile(
-    r"\b(?:CTA|CTV|ANGIO\w*|PERFUSION|CTP|CE|C\+|WITH CONTRAST|POST[ -]?CONTRAST)(?:\b|(?<=\+))"
-    r"|(?<!非)造影"
-)
-_NATIVE_SERIES = re.compile(r"\b(?:NON?|W/?O|WITHOUT|PRE|PLAIN|NATIVE?)\b|単純|非造影")
+"""They name what a patient came for, and a native series is a part of that."""
+_AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
 
 
-def said_by(header: Dataset) -> bool:
-    """Whether the header says that contrast medium was given."""
-    agent = " ".join(text(header, "ContrastBolusAgent").upper().split())
-    described = text(header, "SeriesDescription").upper()
-    said = _CONTRAST_SERIES.search(described) and not _NATIVE_SERIES.search(described)
-    return bool(said) or not _NO_CONTRAST.match(agent)
+def said_by(header: Dataset) -> Said:
+    """What a header says of contrast medium.
+
+    ``WITH`` only where the series itself says so and nothing says no. ``PERHAPS`` and ``BOTH`` leave it to
+    the images; ``BOTH`` is what a study of two series says of each.
+    """
+    agent, series = _agent(header), said_of(text(header, "SeriesDescription"))
+    around = {said_of(text(header, place)) for place in _AROUND}
+    itself = {agent, series}
+    if Said.WITH in itself:
+        denied = itself & {Said.WITHOUT, Said.BOTH}
+        unlikely = series is not Said.WITH and Said.WITHOUT in around
+        return Said.PERHAPS if denied or unlikely else Said.WITH
+    if Said.WITHOUT in itself:
+        return Said.WITHOUT
+    if Said.BOTH in itself or Said.BOTH in around:
+        return Said.BOTH
+    if Said.PERHAPS in itself or Said.WITH in around or _amount(header):
+        return Said.PERHAPS
+    return Said.WITHOUT if Said.WITHOUT in around else Said.NOTHING
+
+
+def _agent(header: Dataset) -> Said:
+    """By the attribute for it, plain or coded."""
+    by_mouth = into_the_bowel(text(header, "ContrastBolusRoute"))
+    coded = [text(item, "CodeMeaning") for item in items(header, "ContrastBolusAgentSequence")]
+    said = {said_of_agent(name, by_mouth=by_mouth) for name in (text(header, "ContrastBolusAgent"), *coded)}
+    if Said.BOTH in said or {Said.WITH, Said.WITHOUT} <= said:
+        return Said.BOTH
+    return next(iter(said & {Said.WITH, Said.WITHOUT}), Said.NOTHING)
+
+
+def _amount(header: Dataset) -> bool:
+    """Something was given though no agent is named."""
+    ingredient = said_of_agent(text(header, "ContrastBolusIngredient"))
+    return ingredient is Said.WITH or any((number(header, what) or 0) > 0 for what in _AMOUNTS)

@@ -11,6 +11,7 @@ from typing import Any
 from pydicom.charset import convert_encodings, encode_string
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.valuerep import PersonName
 
 from headct.images.quiet import quiet
@@ -67,6 +68,13 @@ def number(header: Dataset, keyword: str) -> float | None:
     """One finite number, else ``None``."""
     found = numbers(header, keyword, 1)
     return None if found is None else found[0]
+
+
+@quiet()
+def items(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; none when it is absent or unreadable."""
+    value = _value(header, keyword)
+    return tuple(value) if isinstance(value, Sequence) else ()
 
 
 def demographics(header: Dataset) -> Demographics:

@@ -21,6 +21,7 @@ TELLING = (
     ReasonCode.UNREADABLE,
     ReasonCode.TOO_FEW_SLICES,
     ReasonCode.CONTRAST,
+    ReasonCode.DERIVED_VALUES,
     ReasonCode.BONE_KERNEL,
     ReasonCode.NOT_AXIAL,
     ReasonCode.NOT_A_HEAD,
