@@ -110,7 +110,7 @@ def _judge(
         bundle=classifier.bundle.identity,
         rubric_version=rubric.version,
         rules=found.by_rubric.rules,
-        cautions=partial + learned + cautions(series),
+        cautions=partial + learned + cautions(series, admission.levels),
         timings=Timings(admission.read_seconds, admission.decode_seconds, prepare, infer, clock.lap()),
         inputs=inputs,
     )

@@ -67,6 +67,10 @@ _CAUTIONS: dict[str, Phrase] = {
     "assumed_orientation": _("orientation was assumed; left and right may be exchanged"),
     "assumed_rescale": _("densities were assumed"),
     "spectral": _("spectral CT: densities may differ from those of an ordinary CT"),
+    "unusual_density": _(
+        "the brain is denser or less dense than brains are; volumes and colour may be wrong"
+    ),
+    "contrast_seen": _("bright vessels: contrast medium may have been given, and vessels be taken for blood"),
     "contrast_said": _("some header speaks of contrast medium, the images do not show it"),
 }
 

@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from headct.eligibility.contrast import bright_vessels, said_by
+from headct.eligibility.contrast_words import Said
+from headct.eligibility.density import check_density
 from headct.eligibility.limits import MIN_IMAGES, refused
+from headct.eligibility.spectral import spectral
 from headct.images.anatomy import Levels, levels
 from headct.images.noise import fine_noise
 from headct.images.series import CTSeries
@@ -38,7 +42,8 @@ def check_pixels(series: CTSeries, measured: Levels | None = None) -> None:
     """Refuse what the images show; ``measured`` saves measuring the same series twice.
 
     Raises:
-        NotAnalysedError: too few slices, phantom, not a head, bone kernel.
+        NotAnalysedError: too few slices, phantom, not a head, bone kernel, blank images, derived values,
+            contrast.
     """
     at = levels(series) if measured is None else measured
     if len(series.hu) < MIN_IMAGES:
@@ -62,6 +67,10 @@ def check_pixels(series: CTSeries, measured: Levels | None = None) -> None:
     if series.slab_heights_mm[solid & (at.skull >= _SKULL_SHARE)].sum() < _SKULL_MM:
         raise refused(ReasonCode.NOT_A_HEAD, pgettext("detail", "no brain within a skull"))
     _check_brain(series, at)
+    header = series.headers[0]
+    check_density(at, spectral=spectral(header))
+    if said_by(header) in {Said.PERHAPS, Said.BOTH} and bright_vessels(at):
+        raise refused(ReasonCode.CONTRAST, pgettext("detail", "bright vessels"))
 
 
 def _check_brain(series: CTSeries, at: Levels) -> None:

@@ -5,25 +5,35 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from headct.eligibility.contrast import said_by
+from headct.eligibility.contrast import bright_vessels, said_by
 from headct.eligibility.contrast_words import Said
+from headct.eligibility.density import usual_density
 from headct.eligibility.spectral import spectral, unknown_scale
+from headct.images.anatomy import Levels, levels
 from headct.images.headers import text
 from headct.images.series import CTSeries
 
 CHILD_YEARS = 18.0
 
 
-def cautions(series: CTSeries) -> tuple[str, ...]:
-    """Codes of what a reader must know, the keys of ``_CAUTIONS`` in :mod:`headct.wording`."""
+def cautions(series: CTSeries, measured: Levels | None = None) -> tuple[str, ...]:
+    """Codes of what a reader must know, the keys of ``_CAUTIONS`` in :mod:`headct.wording`.
+
+    ``measured`` saves measuring the same series twice.
+    """
     header = series.headers[0]
+    at = levels(series) if measured is None else measured
     age = age_years(header)
     found = [] if age is not None and age >= CHILD_YEARS else ["age_unknown" if age is None else "child"]
     assumed = (*series.assumed, *(["rescale"] if unknown_scale(header) else []))
     found += [f"assumed_{what}" for what in dict.fromkeys(assumed)]
     if spectral(header):
         found.append("spectral")
-    if said_by(header) is Said.PERHAPS:
+    if not usual_density(at):
+        found.append("unusual_density")
+    if bright_vessels(at):
+        found.append("contrast_seen")
+    elif said_by(header) is Said.PERHAPS:
         found.append("contrast_said")
     return (*found, *(["images_dropped"] if series.dropped else []))
 

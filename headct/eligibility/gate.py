@@ -6,7 +6,7 @@ from time import perf_counter
 from headct.eligibility.by_headers import check_headers
 from headct.eligibility.by_pixels import check_pixels
 from headct.errors import NotAnalysedError
-from headct.images.anatomy import levels
+from headct.images.anatomy import Levels, levels
 from headct.images.coverage import Coverage, coverage
 from headct.images.headers import text
 from headct.images.quiet import quiet
@@ -25,6 +25,8 @@ class Admission:
     """The stack, when it could be read."""
     coverage: Coverage | None = None
     """How far the head is covered, when that could be judged."""
+    levels: Levels | None = None
+    """What each slab shows, when it was measured."""
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
 
@@ -50,7 +52,7 @@ def admit(sources: Sources, admission: Admission | None = None, *, allow_partial
     known.read_seconds = read - start
     series = known.series = load_series(sources, headers)
     known.decode_seconds = perf_counter() - read
-    measured = levels(series)
+    measured = known.levels = levels(series)
     known.coverage = coverage(series, measured)
     check_pixels(series, measured)
     if not known.coverage.complete and not allow_partial:

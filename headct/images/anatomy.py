@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from headct.images.series import CTSeries
+from headct.images.vessels import vessels
 
 SOFT_HU = (-15.0, 90.0)
 """Brain, cerebrospinal fluid and blood in pixels averaged to about 2 mm; fat lies below, bone above."""
@@ -18,6 +19,8 @@ BODY_HU = -250.0
 BONE_HU = 150.0
 """Above blood; the thin skull of a newborn reaches it."""
 AIR_HU = -500.0
+FULL_OF_BRAIN, CLOSED_SKULL = 0.9, 0.75
+"""Soft share and skull of slabs well above the skull's base, whose bone would pass for bright vessels."""
 
 _GRID = 128
 """Pixels a side that are enough here."""
@@ -46,6 +49,10 @@ class Levels:
     """Standard deviation of the interior's soft tissue: grey and white matter and fluid, or nothing."""
     mean_hu: Share
     """Mean of the interior's soft tissue."""
+    sinus_hu: Share
+    """Brightest place along the back of the vault; 0 in slabs that are not full of brain."""
+    specks: Share
+    """1 where bright specks lie on both sides of the brain; 0 in slabs that are not full of brain."""
 
 
 def levels(series: CTSeries) -> Levels:
@@ -69,7 +76,7 @@ def _level(hu: NDArray[np.float32]) -> tuple[float, ...]:
     head = _outline(hu)
     area = np.count_nonzero(head)
     if area < 20:
-        return (float(area), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return (float(area), *[0.0] * 8)
     radius = np.sqrt(area / np.pi)
     interior = ndimage.distance_transform_edt(head) > _RIM * radius
     inside = hu[interior]
@@ -79,14 +86,17 @@ def _level(hu: NDArray[np.float32]) -> tuple[float, ...]:
     outer = np.hypot(y - centre_y, x - centre_x) > radius / 2
     angles = np.arctan2(y - centre_y, x - centre_x)[outer]
     sectors = np.unique(((angles + np.pi) / (2 * np.pi) * _SECTORS).astype(int) % _SECTORS)
+    soft_share, skull = soft.size / max(inside.size, 1), len(sectors) / _SECTORS
+    full = soft_share > FULL_OF_BRAIN and skull > CLOSED_SKULL
     return (
         float(area),
         soft.size / hu.size,
-        soft.size / max(inside.size, 1),
+        soft_share,
         np.count_nonzero(inside < AIR_HU) / max(inside.size, 1),
-        len(sectors) / _SECTORS,
+        skull,
         float(soft.std()) if soft.size else 0.0,
         float(soft.mean()) if soft.size else 0.0,
+        *(vessels(hu, head) if full else (0.0, 0.0)),
     )
 
 

@@ -1,9 +1,9 @@
 """How bright vessels and sinuses are in a slab. Contrast medium shows there first.
 
-Two signs, for two phases. The sinus along the back of the vault is seen between 4 and 7 mm inside the bone: it
-is bright after a while. Branches of the middle cerebral arteries are bright specks far from the midline on
-both sides, apart from bone: they are bright at first. Clotted blood stays below both limits, calcifications
-lie near the midline, on one side or in one slab.
+Two signs, for two phases. The sinus along the back of the vault is seen some 5 mm inside the bone: it is
+bright after a while. Branches of the middle cerebral arteries are bright specks far from the midline on both
+sides, apart from bone: they are bright at first. Clotted blood is less bright; calcifications lie near the
+midline, on one side or in one slab.
 """
 
 import numpy as np
@@ -20,12 +20,12 @@ _ASIDE, _BEHIND, _RIM = 0.25, 0.35, 0.85
 the choroid plexus, inside the bone."""
 _RAYS = np.radians(np.arange(-40.0, 40.1, 2.5))
 """Directions from the middle to the back of the head."""
-_INSIDE = (3, 4)
+_INSIDE = 3
 """Pixels of about 1.8 mm inwards from the first one of bone: beyond what bone lends its neighbours."""
 
 
-def vessels(hu: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[float, bool]:
-    """The brightest place along the back of the vault (HU), and whether both sides show bright specks.
+def vessels(hu: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[float, float]:
+    """The brightest place along the back of the vault (HU), and 1 where both sides show bright specks.
 
     Args:
         hu: a slab in pixels of about 2 mm.
@@ -34,7 +34,7 @@ def vessels(hu: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[float, bo
     y, x = np.nonzero(head)
     middle = float(y.mean()), float(x.mean())
     radius = float(np.sqrt(y.size / np.pi))
-    return _sinus(hu, middle, radius), _specks(hu, middle, radius)
+    return _sinus(hu, middle, radius), float(_specks(hu, middle, radius))
 
 
 def _sinus(hu: NDArray[np.float32], middle: tuple[float, float], radius: float) -> float:
@@ -44,10 +44,10 @@ def _sinus(hu: NDArray[np.float32], middle: tuple[float, float], radius: float) 
     along = hu[rows, columns]
     bone = along > _BONE_HU
     table = bone.argmax(axis=1)
-    seen = np.flatnonzero(bone.any(axis=1) & (table > max(_INSIDE)))
+    seen = np.flatnonzero(bone.any(axis=1) & (table > _INSIDE))
     if len(seen) < 2:
         return 0.0
-    inside = along[seen, table[seen] - _INSIDE[0]]
+    inside = along[seen, table[seen] - _INSIDE]
     return float(((inside[1:] + inside[:-1]) / 2).max())
 
 
