@@ -24,15 +24,19 @@ _AXIAL = math.cos(math.radians(45.0))
 
 _BONE_KERNELS = re.compile(
     r"""^(?:
-        [BDHJTU][A-Z]?[6-9]\d[A-Z]*     # Siemens H60s, J70h, Hr68h: the number is the sharpness
+        [BDHIJQTU][A-Z]?[6-9]\d[A-Z]*   # Siemens H60s, J70h, Hr68h: the number is the sharpness
         | FC(?:3\d|5\d|8\d)             # Canon and Toshiba: bone, lung and high-resolution families
-        | BONE(?:PLUS)?\d? | EDGE | LUNG # GE
+        | (?:HD)?(?:BONE(?:PLUS)?\d?|EDGE|LUNG) # GE
         | [EL]                          # Philips
     )$""",
     re.VERBOSE,
 )
 _OTHER_PLANE = re.compile(r"\b(?:COR|SAG)(?:\b|ONAL|ITTAL)|冠状|矢状")
-_PHANTOM = re.compile(r"PHANTOM|ファントム|\bWATER (?:CAL|TEST|QA)|\bDAILY QA\b|\bQUALITY ASSURANCE\b")
+_PHANTOM = re.compile(
+    r"PHANTOM(?!E?N?[ -]?(?:LIMB|PAIN|SCHMERZ|GLIED|PIJN|SMERT|LEDEMAAT))|ファントム(?!ペイン)"
+    r"|\bWATER (?:CAL|TEST|QA)|\bDAILY QA\b|\bQUALITY ASSURANCE\b"
+)
+"""A test object, not pain in a lost limb."""
 _PHANTOM_PLACES = (
     "PatientName", "PatientID", "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined",
 )  # fmt: skip

@@ -46,7 +46,7 @@ def _role(letters: str) -> str:
 
 
 _MEDIUM = _role("Tt")
-_ANY_MEDIUM = f"(?:{_role('frj')}){{0,3}}{_role('TtG')}"
+_ANY_MEDIUM = f"(?:{_role('frj')}){{0,3}}(?:{_role('TtG')})+"
 _BOTH = re.compile(
     f"{_role('w')}(?:{_role('T')})?(?:{_role('jq')})?{_role('n')}"
     f"|{_role('n')}(?:{_role('T')})?{_role('jq')}{_role('w')}"
@@ -110,6 +110,7 @@ def _plain(text: str) -> str:
     spelt = unicodedata.normalize("NFKD", _DASHES.sub("-", unicodedata.normalize("NFKC", text)))
     spelt = unicodedata.normalize("NFC", _ACCENTS.sub("", spelt)).casefold().upper().translate(_LETTERS)
     spelt = re.sub(r"\b([^\W\d_])\.(?=[^\W\d_]\b)", r"\1", spelt.replace("_", " "))  # I.V. is IV
+    spelt = re.sub(r"\bNO(?:\. ?)?(?=\d)", "NUMBER ", spelt)
     spelt = re.sub(r"±|\+ ?/ ?-|- ?/ ?\+", f" {_EITHER} ", spelt)
     for sign, mark in (("-", _MINUS), (r"\+", _PLUS)):
         # In brackets, right behind a word, or at the end: "(-)", "C- 5.0", "contrast: -".
@@ -174,9 +175,13 @@ def _asian_words() -> re.Pattern[str]:
     return re.compile(f"{words}|(?:(?!{words}).)+")
 
 
+@cache
+def _beginnings_of_several() -> tuple[str, ...]:
+    return tuple(b for b in _vocabulary()[1] if " " in b)
+
+
 def _known(phrase: str) -> bool:
-    whole, beginnings = _vocabulary()
-    return phrase in whole or any(" " in b and phrase.startswith(b) for b in beginnings)
+    return phrase in _vocabulary()[0] or phrase.startswith(_beginnings_of_several())
 
 
 @lru_cache(maxsize=4096)
