@@ -111,6 +111,8 @@ class Row:
     said: Counter[str] = field(default_factory=Counter)
     green_with_blood: int = 0
     """Of them, how many are GREEN when whole, is the row of the whole."""
+    yellow_to_green: int = 0
+    """YELLOW when whole."""
     by_order: int = 0
     """Another answer in the other order of arrival."""
     hidden_with_a_word: list[str] = field(default_factory=list)
@@ -122,6 +124,7 @@ class Row:
         found = next((a for a in answers if a.judged and a.said not in ALERTS), answers[0])
         self.said[found.said] += 1
         self.green_with_blood += found.said == "GREEN" and head.bleeds
+        self.yellow_to_green += whole.said == "YELLOW" and found.said == "GREEN"
         if whole.said in ALERTS and found.judged and found.said not in ALERTS:
             told = set(found.cautions) - set(whole.cautions)
             where = f"{head.name}: {damage.group} {damage.name}: {whole.said} to {found.said}"
@@ -204,14 +207,14 @@ def _cut(judge: Judge, head: WholeHead) -> Iterable[tuple[Damage, Answer]]:
 
 def _table(rows: dict[str, Row]) -> str:
     titles = ["damage", "series", "GREEN", "YELLOW", "RED", "BLACK", "not judged", "GREEN with blood"]
-    titles += ["by order", "alert lost, told", "alert lost, untold"]
+    titles += ["YELLOW to GREEN", "by order", "alert lost, told", "alert lost, untold"]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for name, row in rows.items():
         judged = [row.said[u] for u in ("GREEN", "YELLOW", "RED", "BLACK")]
         rest = Counter({k: n for k, n in row.said.items() if not k.isupper()})
         why = ", ".join(f"{reason} {n}" for reason, n in rest.most_common())
-        cells = [name, sum(row.said.values()), *judged, why, row.green_with_blood, row.by_order]
-        cells += [len(row.hidden_with_a_word), len(row.hidden)]
+        cells = [name, sum(row.said.values()), *judged, why, row.green_with_blood]
+        cells += [row.yellow_to_green, row.by_order, len(row.hidden_with_a_word), len(row.hidden)]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     for title, kept in (("told", "hidden_with_a_word"), ("without a word", "hidden")):
         found = [line for row in rows.values() for line in getattr(row, kept)]
