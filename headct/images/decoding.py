@@ -1,30 +1,26 @@
 """Stored pixels to Hounsfield units, for every transfer syntax a CT comes in.
 
-Compressed images are recognised by their own first bytes rather than by the transfer syntax, which is
-sometimes wrong; their size is checked before anything is allocated. Errors of the image are raised as
-:class:`NotAnalysedError` with the code ``unreadable``.
+Errors of the image are raised as :class:`NotAnalysedError` with the code ``unreadable``.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import pairwise
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
-from pydicom.uid import ExplicitVRBigEndian, RLELossless
+from pydicom.uid import UID, RLELossless
 
-from headct.errors import NotAnalysedError
-from headct.images.headers import number
+from headct.images.compression import Pixels, decompressed, joined, run_length, unreadable
+from headct.images.headers import number, text
 from headct.images.quiet import quiet
-from headct.images.series import DicomSource
-from headct.language import Phrase, pgettext
-from headct.reasons import Reason, ReasonCode
+from headct.images.series import DicomSource, Sources
+from headct.language import pgettext
 
 AIR_HU = -1024
 """What padding outside the field of view becomes, and the lowest value kept."""
@@ -32,20 +28,14 @@ HIGHEST_HU = 30_000
 MIN_SIDE, MAX_SIDE = 32, 2048
 """Rows and columns taken: CT matrices are 256 to 2048; more is a damaged header."""
 
-_JPEG_LOSSLESS_AND_LOSSY = frozenset({0xC0, 0xC1, 0xC2, 0xC3})
-"""Start-of-frame markers read by the JPEG decoder (ITU-T T.81, table B.1)."""
-_JPEG_LS = 0xF7
-"""Start of frame of JPEG-LS (ITU-T T.87, C.1.1)."""
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+_DENSE_HU, _DENSE_SHARE = 2000.0, 0.1
+"""More of a slice above this is no head but air whose values wrapped round (at most 0.4 % in real ones)."""
+_AIR_HU = -500.0
+"""What lies around a head is below this."""
 _TISSUE_HU = (-200.0, 3000.0)
 """A padding value inside this range is a false one: it would blank out tissue."""
-
-
-Pixels = NDArray[Any]
-"""Stored values of some integer type, shape (rows, columns)."""
-
-
-def _unreadable(detail: Phrase) -> NotAnalysedError:
-    return NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(detail)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +64,9 @@ class PixelFormat:
         """
         rows, columns = number(header, "Rows"), number(header, "Columns")
         if rows is None or columns is None:
-            raise _unreadable(pgettext("detail", "no image size"))
+            raise unreadable(pgettext("detail", "no image size"))
         if not (MIN_SIDE <= rows <= MAX_SIDE and MIN_SIDE <= columns <= MAX_SIDE):
-            raise _unreadable(
+            raise unreadable(
                 pgettext(
                     "detail",
                     "impossible image size {rows} x {columns}",
@@ -84,15 +74,16 @@ class PixelFormat:
                     columns=format(columns, ".0f"),
                 )
             )
-        if (number(header, "SamplesPerPixel") or 1) != 1:
-            raise _unreadable(pgettext("detail", "colour image"))
+        palette = text(header, "PhotometricInterpretation").upper() == "PALETTE COLOR"
+        if palette or (number(header, "SamplesPerPixel") or 1) != 1:
+            raise unreadable(pgettext("detail", "colour image"))
         if (number(header, "NumberOfFrames") or 1) != 1:
-            raise _unreadable(pgettext("detail", "several frames in one image"))
+            raise unreadable(pgettext("detail", "several frames in one image"))
         allocated = int(number(header, "BitsAllocated") or 16)
         stored = int(number(header, "BitsStored") or allocated)
         high_bit = int(number(header, "HighBit") or stored - 1)
         if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
-            raise _unreadable(
+            raise unreadable(
                 pgettext(
                     "detail",
                     "impossible bit depth {stored} of {allocated}",
@@ -119,20 +110,56 @@ class PixelFormat:
             slope=slope,
             intercept=intercept,
             rescale_known=known,
-            padding=_padding(header, slope, intercept),
+            padding=_padding(header, stored, signed, slope, intercept),
         )
 
 
-def _padding(header: Dataset, slope: float, intercept: float) -> tuple[int, int] | None:
+def _padding(
+    header: Dataset, bits: int, signed: bool, slope: float, intercept: float
+) -> tuple[int, int] | None:
     """Lowest and highest padding value (DICOM PS3.3 C.7.5.1.1.2), unless it would blank out tissue."""
     value, limit = number(header, "PixelPaddingValue"), number(header, "PixelPaddingRangeLimit")
     if value is None:
         return None
-    low, high = sorted((value, value if limit is None else limit))
+    if limit is None:
+        value = limit = _as_stored(value, bits, signed)
+    low, high = sorted((value, limit))
     ends = sorted((low * slope + intercept, high * slope + intercept))
     if ends[1] < _TISSUE_HU[0] or ends[0] > _TISSUE_HU[1]:
         return int(low), int(high)
     return None
+
+
+def _as_stored(value: float, bits: int, signed: bool) -> float:
+    """A padding value as the pixels have it: some write it with the other sign, or with more bits."""
+    if value != int(value) or abs(value) >= 2**32:
+        return value
+    lowest = -(2 ** (bits - 1)) if signed else 0
+    return float((int(value) - lowest) % 2**bits + lowest)
+
+
+def formats(headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]) -> dict[int, PixelFormat]:
+    """How the images with these numbers are stored; by the middle one, whether their sign is as they say.
+
+    Signed values that are called unsigned wrap round: the air about the head becomes the densest there is.
+    Of wrapped values those of tissue are right, so that what was meant is certain when the air comes back.
+
+    Raises:
+        NotAnalysedError: an impossible header, an image that cannot be read, values that no head has.
+    """
+    said = {i: PixelFormat.of(headers[i]) for i in numbers}
+    middle = numbers[len(numbers) // 2]
+    if said[middle].signed:
+        return said
+    stored = decode(sources[middle], said[middle])
+    dense = hounsfield(stored, said[middle]) > _DENSE_HU
+    if dense.mean() <= _DENSE_SHARE:
+        return said
+    meant = {i: replace(form, signed=True, rescale_known=False) for i, form in said.items()}
+    again = hounsfield(decode(sources[middle], meant[middle]), meant[middle])
+    if (again[dense] < _AIR_HU).mean() < 1 - _DENSE_SHARE:
+        raise unreadable(pgettext("detail", "pixel values out of range"))
+    return meant
 
 
 @quiet()
@@ -146,22 +173,24 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
         file = dcmread(
             BytesIO(source) if isinstance(source, bytes) else source, specific_tags=["PixelData"], force=True
         )
-        data = file.get("PixelData")
+        # As it lies in the file: what kind of number it is pydicom cannot tell where the header lies.
+        element = file.get_item("PixelData")
     except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
-        raise _unreadable(pgettext("detail", "damaged file")) from error
-    if not isinstance(data, bytes) or not data:
-        raise _unreadable(pgettext("detail", "no pixel data"))
-    syntax = file.file_meta.get("TransferSyntaxUID") if hasattr(file, "file_meta") else None
-    if not file["PixelData"].is_undefined_length:
-        order = ">" if syntax == ExplicitVRBigEndian else "<"
-        return _clean(_native(data, form, order), form)
-    try:
-        stream = next(generate_frames(data, number_of_frames=1))
-    except Exception as error:
-        raise _unreadable(pgettext("detail", "damaged file")) from error
+        raise unreadable(pgettext("detail", "damaged file")) from error
+    if not isinstance(element, RawDataElement) or not element.value:
+        raise unreadable(pgettext("detail", "no pixel data"))
+    syntax = UID(str(file.file_meta.get("TransferSyntaxUID") or "").strip())
+    if element.length != _UNDEFINED_LENGTH:
+        if syntax and syntax.type != "Transfer Syntax":
+            # Headers may tell the order of bytes of a private syntax; its pixels have another one.
+            raise unreadable(pgettext("detail", "unknown transfer syntax"))
+        return _clean(_native(element.value, form, "<" if element.is_little_endian else ">"), form)
+    stream = joined(element.value)
+    if syntax == _ENCAPSULATED_UNCOMPRESSED:
+        return _clean(_native(stream, form, "<"), form)
     if syntax == RLELossless:
-        return _clean(_run_length(stream, form), form)
-    return _clean(_compressed(stream, form), form)
+        return _clean(run_length(stream, form.rows, form.columns, form.bits_allocated // 8), form)
+    return _clean(decompressed(stream, form.rows, form.columns), form)
 
 
 def digest(stored: NDArray[np.int32]) -> bytes:
@@ -186,13 +215,16 @@ def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16
 def _native(data: bytes, form: PixelFormat, order: str) -> Pixels:
     size = form.rows * form.columns
     if len(data) < size * form.bits_allocated // 8:
-        raise _unreadable(pgettext("detail", "pixel data cut short"))
+        raise unreadable(pgettext("detail", "pixel data cut short"))
     values = np.frombuffer(data, dtype=f"{order}u{form.bits_allocated // 8}", count=size)
     return values.reshape(form.rows, form.columns)
 
 
 def _clean(values: Pixels, form: PixelFormat) -> NDArray[np.int32]:
     """The stored bits alone, sign extended; the other bits may hold overlays (DICOM PS3.5 8.1.1)."""
+    if not form.signed and _sign_extended(values, form):
+        # Padding of -2000 beside unsigned pixels, as one maker writes it.
+        return values.view(values.dtype.str.replace("u", "i")).astype(np.int32)
     above = np.uint32(31 - form.high_bit)
     unused = 32 - form.bits_stored
     bits = values.astype(np.uint32, copy=False) << above
@@ -201,76 +233,11 @@ def _clean(values: Pixels, form: PixelFormat) -> NDArray[np.int32]:
     return (bits >> np.uint32(unused)).view(np.int32)
 
 
-def _run_length(stream: bytes, form: PixelFormat) -> Pixels:
-    """DICOM RLE (PS3.5 annex G): a header of 16 offsets, one segment a byte plane, high byte first."""
-    planes = form.bits_allocated // 8
-    if len(stream) < 64:
-        raise _unreadable(pgettext("detail", "pixel data cut short"))
-    header = np.frombuffer(stream, "<u4", count=16).astype(np.int64)
-    if header[0] != planes:
-        raise _unreadable(pgettext("detail", "damaged compressed image"))
-    offsets = [*header[1 : planes + 1].tolist(), len(stream)]
-    size = form.rows * form.columns
-    value = np.zeros(size, np.uint32)
-    for start, end in pairwise(offsets):
-        if not 64 <= start < end <= len(stream):
-            raise _unreadable(pgettext("detail", "damaged compressed image"))
-        try:
-            plane = np.frombuffer(imagecodecs.packbits_decode(stream[start:end]), np.uint8)
-        except RuntimeError as error:
-            raise _unreadable(pgettext("detail", "damaged compressed image")) from error
-        if len(plane) < size:
-            raise _unreadable(pgettext("detail", "pixel data cut short"))
-        value = (value << np.uint32(8)) | plane[:size]
-    return value.reshape(form.rows, form.columns)
-
-
-def _compressed(stream: bytes, form: PixelFormat) -> Pixels:
-    """JPEG lossless and lossy, JPEG-LS, JPEG 2000."""
-    kind, rows, columns, components = _recognise(stream)
-    if (rows, columns) != (form.rows, form.columns):
-        raise _unreadable(pgettext("detail", "image size differs from the header"))
-    if components != 1:
-        raise _unreadable(pgettext("detail", "colour image"))
-    # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
-    if kind != "jpeg-2000" and b"\xff\xd9" not in stream[-16:]:
-        raise _unreadable(pgettext("detail", "pixel data cut short"))
-    try:
-        if kind == "jpeg":
-            image = imagecodecs.jpeg8_decode(stream)
-        elif kind == "jpeg-ls":
-            image = imagecodecs.jpegls_decode(stream)
-        else:
-            image = imagecodecs.jpeg2k_decode(stream)
-    except (RuntimeError, ValueError, TypeError, MemoryError, NotImplementedError) as error:
-        raise _unreadable(pgettext("detail", "damaged compressed image")) from error
-    if image.shape != (form.rows, form.columns) or image.dtype.kind not in "iu":
-        raise _unreadable(pgettext("detail", "image size differs from the header"))
-    return image
-
-
-def _recognise(stream: bytes) -> tuple[str, int, int, int]:
-    """Kind, rows, columns and components of a compressed image, from its own header.
-
-    Sources: ITU-T T.81 B.2.2 and T.87 C.2.2 (frame header), T.800 A.5.1 (SIZ), I.5.1 (JP2 signature).
-    """
-    boxed = stream[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
-    start = stream.find(b"\xff\x4f\xff\x51", 0, 4096) if boxed else 0
-    if start >= 0 and stream[start : start + 4] == b"\xff\x4f\xff\x51":
-        x1, y1, x0, y0 = (int.from_bytes(stream[start + k : start + k + 4], "big") for k in (8, 12, 16, 20))
-        components = int.from_bytes(stream[start + 40 : start + 42], "big")
-        return "jpeg-2000", y1 - y0, x1 - x0, components
-    at = 2 if stream[:2] == b"\xff\xd8" else len(stream)
-    while at + 10 <= len(stream):
-        if stream[at] != 0xFF:
-            break
-        marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        if marker in _JPEG_LOSSLESS_AND_LOSSY or marker == _JPEG_LS:
-            rows = int.from_bytes(stream[at + 5 : at + 7], "big")
-            columns = int.from_bytes(stream[at + 7 : at + 9], "big")
-            return ("jpeg-ls" if marker == _JPEG_LS else "jpeg"), rows, columns, stream[at + 9]
-        at += 2 + max(length, 2)
-    raise _unreadable(pgettext("detail", "unsupported compression"))
+def _sign_extended(values: Pixels, form: PixelFormat) -> bool:
+    """Whether the bits above the stored ones are those of negative numbers, not of an overlay."""
+    spare = form.bits_allocated - form.bits_stored
+    if form.high_bit != form.bits_stored - 1 or spare < 2 or int(values.max()) < 1 << form.bits_stored:
+        return False
+    above = values >> form.high_bit
+    whole = (1 << (spare + 1)) - 1
+    return bool(((above == whole) | (above <= 1)).all())

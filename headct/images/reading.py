@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from headct.errors import NotAnalysedError
 from headct.images.coverage import coverage
-from headct.images.decoding import PixelFormat, decode, digest, hounsfield
+from headct.images.decoding import PixelFormat, decode, digest, formats, hounsfield
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
 from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
@@ -97,7 +97,7 @@ def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> C
     """
     headers = read_headers(sources) if headers is None else headers
     found = stack(headers)
-    forms = {i: PixelFormat.of(headers[i]) for i in found.order}
+    forms = formats(headers, sources, found.order)
     found, dropped = _without_duplicates(found, sources, forms)
     order = found.order
     rows, columns = forms[order[0]].rows, forms[order[0]].columns

@@ -23,6 +23,7 @@ from pydicom.uid import (
 
 from headct.errors import NotAnalysedError
 from headct.images.decoding import AIR_HU, HIGHEST_HU, PixelFormat, decode, hounsfield
+from headct.images.reading import load_series
 from headct.reasons import ReasonCode
 
 PICTURE = head(slabs=28, size=64)[6:7]
@@ -229,3 +230,151 @@ def test_pictures_of_several_components_are_refused_before_they_are_unpacked(cod
 def test_deflated_files_keep_their_pixels():
     ds = write(PICTURE, syntax="1.2.840.10008.1.2.1.99")[0]
     assert pydicom.dcmread(BytesIO(file_bytes(ds))).PixelData == ds.PixelData
+
+
+def item(content: bytes) -> bytes:
+    content += b"\0" * (len(content) % 2)
+    return b"\xfe\xff\x00\xe0" + len(content).to_bytes(4, "little") + content
+
+
+def encapsulated(fragments: list[bytes], table: bytes = b"") -> bytes:
+    return b"".join(map(item, [table, *fragments])) + b"\xfe\xff\xdd\xe0" + bytes(4)
+
+
+def starts(fragments: list[bytes]) -> bytes:
+    """A table of offsets as if each fragment were an image."""
+    found, at = b"", 0
+    for fragment in fragments:
+        found += at.to_bytes(4, "little")
+        at += len(item(fragment))
+    return found
+
+
+def in_parts(stream: bytes, count: int) -> list[bytes]:
+    step = len(stream) // count // 2 * 2
+    return [stream[k * step : (k + 1) * step if k < count - 1 else None] for k in range(count)]
+
+
+@pytest.mark.parametrize("syntax", [*(s for s in CODECS if s not in LOSSY), RLELossless])
+def test_fragments_offsets_and_what_follows_the_image(syntax):
+    ds = write(PICTURE, syntax=syntax)[0]
+    stream = next(generate_frames(ds.PixelData, number_of_frames=1))
+    parts = in_parts(stream, 5)
+    for pixels in (
+        encapsulated(parts),
+        encapsulated(parts, starts(parts)),
+        encapsulated(parts, b"\x92\x10\0\0"),
+        encapsulated([stream], b"\0\0"),
+        encapsulated([b"", stream, b""]),
+        encapsulated([stream, stream], starts([stream, stream])),
+        encapsulated([stream, b"abcd" * 30]),
+        encapsulated([stream + b"\0" * 16]),
+        encapsulated([stream + b"\xff" * 5000]),
+        encapsulated([stream + bytes(range(256)) + b"\xff\xd9"]),
+        item(stream),
+    ):
+        ds.PixelData = pixels
+        ds["PixelData"].is_undefined_length = True
+        assert np.array_equal(read(ds), PICTURE[0].clip(AIR_HU))
+
+
+def test_uncompressed_images_in_fragments():
+    ds = write(PICTURE)[0]
+    parts = in_parts(ds.PixelData, 3)
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.98"
+    ds.PixelData = encapsulated(parts)
+    ds["PixelData"].is_undefined_length = True
+    assert np.array_equal(read(ds), PICTURE[0].clip(AIR_HU))
+
+
+IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+
+
+def called(written: str, named: str | None) -> bytes:
+    """A file in one transfer syntax whose header names another, or none."""
+    data = file_bytes(write(PICTURE, syntax=written)[0])
+    at = data.index(b"\x02\x00\x10\x00UI")
+    length = int.from_bytes(data[at + 6 : at + 8], "little")
+    value = (named or "").encode() + b"\0" * (len(named or "") % 2)
+    element = data[at : at + 6] + len(value).to_bytes(2, "little") + value if named is not None else b""
+    more = len(element) - 8 - length
+    size = int.from_bytes(data[140:144], "little") + more
+    return data[:140] + size.to_bytes(4, "little") + data[144:at] + element + data[at + 8 + length :]
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (IMPLICIT, EXPLICIT),
+        (EXPLICIT, IMPLICIT),
+        (IMPLICIT, JPEGLosslessSV1),
+        (EXPLICIT, JPEG2000),
+        (IMPLICIT, ""),
+        (EXPLICIT, None),
+        (IMPLICIT, None),
+        (BIG, None),
+        (BIG, BIG),
+    ],
+)
+def test_the_order_of_bytes_is_that_of_the_file_whatever_its_header_calls_it(written, named):
+    data, form = called(written, named), PixelFormat.of(write(PICTURE)[0])
+    assert np.array_equal(hounsfield(decode(data, form), form), PICTURE[0].clip(AIR_HU))
+
+
+@pytest.mark.parametrize("named", ["1.2.840.113619.5.2", "1.3.46.670589.33.1.4.1", "1.2.3"])
+@pytest.mark.parametrize("written", [IMPLICIT, EXPLICIT])
+def test_pixels_under_an_unknown_transfer_syntax_are_not_guessed(written, named):
+    refused(called(written, named), "unknown transfer syntax", PixelFormat.of(write(PICTURE)[0]))
+
+
+def test_colours_of_a_palette_are_no_densities():
+    ds = write(PICTURE)[0]
+    ds.PhotometricInterpretation = "palette color"
+    refused(ds, "colour image")
+
+
+def unsigned(hu: np.ndarray, bits: int, intercept: int = 0) -> list[Dataset]:
+    """Signed values that the header calls unsigned."""
+    found = write(hu, signed=True)
+    for ds, picture in zip(found, hu, strict=True):
+        ds.PixelRepresentation, ds.BitsStored, ds.HighBit, ds.RescaleIntercept = 0, bits, bits - 1, intercept
+        ds.PixelData = ((picture - intercept).astype(np.int64) & (2**bits - 1)).astype("<u2").tobytes()
+    return found
+
+
+@pytest.mark.parametrize("bits", [12, 13, 16])
+def test_signed_values_that_are_called_unsigned(bits):
+    whole = head()
+    series = load_series([file_bytes(ds) for ds in unsigned(whole, bits)])
+    assert np.array_equal(series.hu, whole.clip(AIR_HU))
+    assert series.assumed == ("rescale",)
+
+
+def test_values_that_no_head_has():
+    ds = write(PICTURE)
+    ds[0].RescaleIntercept = 3000
+    with pytest.raises(NotAnalysedError) as error:
+        load_series([file_bytes(d) for d in ds])
+    assert error.value.reason.code is ReasonCode.UNREADABLE
+    assert "out of range" in error.value.reason.detail
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
+def test_bits_above_the_stored_ones_that_continue_a_sign(syntax):
+    ds = write(PICTURE.clip(AIR_HU), syntax=syntax)[0]
+    stored = np.array(PICTURE[0].clip(AIR_HU) + 1024, np.int16)
+    stored[:8] = -2000
+    ds.PixelData = stored.astype(">i2" if syntax == BIG else "<i2").tobytes()
+    hu = read(ds)
+    assert (hu[:8] == AIR_HU).all() and np.array_equal(hu[8:], PICTURE[0, 8:].clip(AIR_HU))
+
+
+@pytest.mark.parametrize(("signed", "written"), [(False, -2000), (True, 63536)])
+def test_a_padding_value_of_the_other_sign(signed, written):
+    ds = write(PICTURE, signed=signed)[0]
+    ds.BitsStored, ds.HighBit = 16, 15
+    stored = np.frombuffer(ds.PixelData, "<u2").reshape(64, 64).copy()
+    stored[:2] = 63536
+    ds.PixelData = stored.tobytes()
+    ds.add_new(0x00280120, "SS" if written < 0 else "US", written)
+    assert (read(ds)[:2] == AIR_HU).all()
