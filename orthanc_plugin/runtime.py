@@ -15,6 +15,7 @@ from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.intake.wsgi import Request, answer
 from orthanc_plugin.recycling.fill import Limits
 from orthanc_plugin.service import Triage
+from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.web import create_app
 
@@ -45,8 +46,9 @@ class Runtime:
         self.authenticated = _asks_for_password(configuration)
         self.database = Database(self.settings.database_url)
         self.database.migrate()
-        self.supervisor = Supervisor(self.settings, self.database, orthanc.new_token)
-        self.arrivals = Arrivals(orthanc.get, self.database, self.settings)
+        clock = ClockWatch(self.database, self.settings)
+        self.supervisor = Supervisor(self.settings, self.database, clock, orthanc.new_token)
+        self.arrivals = Arrivals(orthanc.get, self.database, self.settings, clock)
         self.keeper = Keeper(orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration))
         self.triage = Triage(
             self.database,

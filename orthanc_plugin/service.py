@@ -108,14 +108,14 @@ class Triage:
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
-        reason, known = self._why_stopped(), Known()
+        reason, known, now = self._why_stopped(), Known(), queue.utcnow()
         try:
             with self.database.reading() as session:
-                known = Known.of(session, self.settings)
+                known = Known.of(session, self.settings, now)
         except SQLAlchemyError as error:
             reason = _unusable(error)
         return StatusView(
-            now=queue.utcnow(),
+            now=now,
             version=headct.__version__,
             orthanc_version=self.orthanc_version,
             running=reason is None,
@@ -131,6 +131,7 @@ class Triage:
             receivers=known.receivers,
             recycling=self._recycling,
             lost_unread=known.lost_unread,
+            clock_set=known.clock_set,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )

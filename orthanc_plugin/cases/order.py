@@ -26,6 +26,8 @@ class Facts:
     """Pending, and not for longer than a minute."""
     incomplete: bool
     """Something of the study is still to come, or failed: it may be worse than what is known."""
+    wrong_clock: bool = False
+    """It came while the clock ran ahead: nobody knows for how long it has waited."""
 
     @classmethod
     def of(cls, row: WorklistRow) -> Self:
@@ -34,8 +36,11 @@ class Facts:
         return cls(
             waits=not row.reviewed,
             worst=max((u for u in said if u is not None), default=None),
-            just_came=row.state is CaseState.PENDING and row.waiting_seconds <= OVERDUE_SECONDS,
+            just_came=row.state is CaseState.PENDING
+            and row.waiting_known
+            and row.waiting_seconds <= OVERDUE_SECONDS,
             incomplete=any(s.state.unknown for s in row.series),
+            wrong_clock=not row.waiting_known,
         )
 
 
@@ -57,7 +62,11 @@ PLACES = (
         lambda case: case.waits and case.worst is None and not case.just_came,
         "failed, not analysed, or pending for too long: it may be anything, and nobody else looks at it",
     ),
-    Place("yellow", lambda case: case.waits and case.worst is Urgency.YELLOW, "not urgent"),
+    Place(
+        "yellow",
+        lambda case: case.waits and (case.worst is Urgency.YELLOW or case.wrong_clock),
+        "not urgent; and no case that came on a wrong clock stands below",
+    ),
     Place(
         "pending",
         lambda case: case.waits and (case.worst is None or case.incomplete),
@@ -82,6 +91,9 @@ def place_of(facts: Facts) -> int:
     return next(number for number, line in enumerate(PLACES) if line.holds(facts))
 
 
-def order(row: WorklistRow) -> tuple[int, datetime, str]:
-    """Sort key of the worklist: the place, then the longest waiting first."""
-    return place(row), row.first_arrival, row.id
+def order(row: WorklistRow) -> tuple[int, bool, datetime, str]:
+    """Sort key of the worklist: the place, then the longest waiting first.
+
+    Those that came on a wrong clock may be that.
+    """
+    return place(row), row.waiting_known, row.first_arrival, row.id

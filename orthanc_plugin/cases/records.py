@@ -1,5 +1,6 @@
 """Rows of the store as records of the worklist and as views of one series."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -151,7 +152,9 @@ def series_view(series: Series, session: Session) -> SeriesView:
 
 
 def _review_view(row: tables.Review) -> ReviewView:
-    return ReviewView.of(Review.from_json(row.content), row.assessment.urgency if row.assessment else None)
+    # Its content keeps the time that the clock showed; the row's is moved along when the clock is set.
+    said = replace(Review.from_json(row.content), at=row.at)
+    return ReviewView.of(said, row.assessment.urgency if row.assessment else None)
 
 
 def _assessment_view(row: tables.Assessment) -> AssessmentView:

@@ -203,6 +203,9 @@ class WorklistRow(View):
     study_description: str = ""
     first_arrival: AwareDatetime
     waiting_seconds: float = Field(ge=0, description="since first arrival, on the server's clock")
+    waiting_known: bool = Field(
+        default=True, description="false while the case seems to come from the future: the clock was set back"
+    )
     state: CaseState
     urgency: UrgencyName | None = Field(
         default=None, description="worst of the persons' words; without any, of the current assessments"

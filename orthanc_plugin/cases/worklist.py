@@ -13,6 +13,7 @@ from orthanc_plugin.cases.progress import Progress
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import CautionView, FindingView, PreviewView, ReasonView, WorklistRow
 from orthanc_plugin.states import PENDING, CaseState, SeriesState
+from orthanc_plugin.store import times
 
 TELLING = (
     ReasonCode.INTERNAL_ERROR,
@@ -52,7 +53,8 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
             "patient_name": PatientNameView.of(study.demographics.patient_name),
         },
         first_arrival=study.first_arrival,
-        waiting_seconds=_seconds(study.first_arrival, progress.waited_until or now),
+        waiting_seconds=times.seconds(study.first_arrival, progress.waited_until or now),
+        waiting_known=not times.ahead(study.first_arrival, now),
         state=state,
         urgency=counts.urgency,
         by_person=counts.by_person,
@@ -77,14 +79,9 @@ def _of_result(worst: SeriesRecord | None, now: datetime) -> dict[str, Any]:
         "findings": tuple(FindingView.of(f) for f in worst.assessment.findings),
         "cautions": tuple(CautionView.of(c) for c in worst.assessment.cautions),
         "judged_at": worst.judged_at,
-        "result_age_seconds": _seconds(worst.judged_at, now) if worst.judged_at else None,
+        "result_age_seconds": times.seconds(worst.judged_at, now) if worst.judged_at else None,
         "preview": _preview(worst),
     }
-
-
-def _seconds(since: datetime, until: datetime) -> float:
-    """Never negative, though a clock may be set back."""
-    return max(0.0, (until - since).total_seconds())
 
 
 def _best_first(series: SeriesRecord) -> tuple[int, int, int, int, str]:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.forwarding.tables import Delivery, Receiver
 from orthanc_plugin.states import DeliveryTrouble, DocumentKind
+from orthanc_plugin.store import times
 from orthanc_plugin.store.tables import AuditEntry, Document
 
 FIRST_PAUSE = timedelta(seconds=30)
@@ -22,8 +23,7 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_SILENCE = timedelta(minutes=10)
 """Between two looks whether a modality answers: results are to go soon after it does."""
 LONGEST_PAUSE = timedelta(hours=6)
-"""Between two attempts with a document that was refused. No pause of this module is longer: a time further
-ahead comes from a clock that was wrong."""
+"""Between two attempts with a document that was refused."""
 ATTEMPTS = 14
 """Refusals after which a document is given up: 26 hours after the first, a day with a night in it."""
 LEASE = timedelta(minutes=4)
@@ -43,7 +43,6 @@ class Due:
 def claim(session: Session, receivers: Sequence[str], now: datetime) -> Due | None:
     """The next delivery, what was never refused first; taken up by nobody else until the lease ends."""
     _plan(session, receivers, now)
-    wrong = now + LONGEST_PAUSE  # further ahead than any pause: the clock was set back
     found = session.scalar(
         select(Delivery)
         .join(Receiver, Receiver.name == Delivery.receiver)
@@ -51,8 +50,8 @@ def claim(session: Session, receivers: Sequence[str], now: datetime) -> Due | No
         .where(
             Delivery.receiver.in_(receivers),
             Delivery.delivered_at.is_(None),
-            or_(Delivery.not_before <= now, Delivery.not_before > wrong),
-            or_(Receiver.not_before <= now, Receiver.not_before > wrong),
+            times.due(Delivery.not_before, now, LONGEST_PAUSE.total_seconds()),
+            times.due(Receiver.not_before, now, LONGEST_SILENCE.total_seconds()),
             Document.withdrawn_at.is_(None),
         )
         .order_by(Delivery.attempts, Delivery.not_before)

@@ -1,7 +1,7 @@
 """What the store says of its own work: for the status, and for monitoring."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from sqlalchemy import func, select
@@ -12,13 +12,16 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import BundleView, Words
 from orthanc_plugin.forwarding import standing
 from orthanc_plugin.forwarding.views import ReceiverView
-from orthanc_plugin.health.views import DurationView, MetricsView
+from orthanc_plugin.health.views import ClockSetView, DurationView, MetricsView
 from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import tables
+from orthanc_plugin.store import clock, tables, times
 from orthanc_plugin.store.tables import Series
+
+CLOCK_SET_SHOWN = timedelta(days=1)
+"""How long it is told that the clock was set: until everybody on duty has been there once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,13 @@ class Known:
     model_problem: Words | None = None
     receivers: tuple[ReceiverView, ...] = ()
     lost_unread: int = 0
+    clock_set: ClockSetView | None = None
 
     @classmethod
-    def of(cls, session: Session, settings: Settings) -> Self:
+    def of(cls, session: Session, settings: Settings, now: datetime) -> Self:
         """As it is now."""
+        jump = clock.last_jump(session)
+        told = jump is not None and abs(now - jump.at) < CLOCK_SET_SHOWN
         return cls(
             series=_series(session),
             last_judgement=session.scalar(select(func.max(tables.Assessment.created_at))),
@@ -42,6 +48,7 @@ class Known:
             model_problem=listing.problem(session),
             receivers=standing.receivers(session, settings.forward_to),
             lost_unread=len(unread.lost(session)),
+            clock_set=ClockSetView(at=jump.at, seconds=jump.seconds) if jump is not None and told else None,
         )
 
 
@@ -56,7 +63,8 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
         .where(Series.reason_code.is_not(None))
         .group_by(Series.reason_code)
     ).all()
-    oldest = session.scalar(select(func.min(Series.first_arrival)).where(Series.state.in_(PENDING)))
+    pending = session.scalars(select(Series.first_arrival).where(Series.state.in_(PENDING))).all()
+    jump = clock.last_jump(session)
     count, judging, waiting = session.execute(
         select(
             func.count(),
@@ -68,7 +76,10 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
         series=_series(session),
         assessments={Urgency(u).name: n for u, n in urgencies},
         reasons={ReasonCode(str(code)): n for code, n in reasons},
-        oldest_pending_seconds=max(0.0, (now - oldest).total_seconds()) if oldest is not None else 0.0,
+        oldest_pending_seconds=times.seconds(min(pending, default=now), now),
+        from_the_future=sum(times.ahead(at, now) for at in pending),
+        clock_jumps=clock.jumps(session),
+        last_clock_jump_seconds=jump.seconds if jump is not None else 0.0,
         judgement=DurationView(count=count, seconds=judging),
         arrival_to_result=DurationView(count=count, seconds=waiting),
         bundle=listing.active(session),

@@ -9,6 +9,13 @@ from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.states import SeriesState
 
 
+class ClockSetView(View):
+    """The server's clock was set; what waits keeps its waiting time."""
+
+    at: AwareDatetime = Field(description="as the clock shows it since")
+    seconds: float = Field(description="forward; negative where it was set back")
+
+
 class StatusView(View):
     """Is the machine alive, and what is it doing?"""
 
@@ -30,6 +37,7 @@ class StatusView(View):
     lost_unread: int = Field(
         default=0, description="series deleted from Orthanc unread: alerts, or not judged"
     )
+    clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 
@@ -48,6 +56,9 @@ class MetricsView(View):
     assessments: dict[str, int] = Field(default_factory=dict, description="current ones by urgency name")
     reasons: dict[ReasonCode, int] = Field(default_factory=dict, description="not analysed or failed")
     oldest_pending_seconds: float = 0.0
+    from_the_future: int = Field(default=0, description="pending series that came while the clock ran ahead")
+    clock_jumps: int = Field(default=0, description="how often the server's clock was set")
+    last_clock_jump_seconds: float = Field(default=0.0, description="forward; negative where it was set back")
     judgement: DurationView = DurationView()
     arrival_to_result: DurationView = DurationView()
     deliveries: dict[str, dict[str, int]] = Field(

@@ -18,6 +18,7 @@ from orthanc_plugin.intake.contents import Contents, Get, Images
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import disk, outbox, positions, queue, withdrawal
+from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series
@@ -42,8 +43,9 @@ POLL_SECONDS = 5.0
 class Arrivals:
     """Follows Orthanc; one instance, one thread."""
 
-    def __init__(self, get: Get, database: Database, settings: Settings) -> None:
+    def __init__(self, get: Get, database: Database, settings: Settings, clock: ClockWatch) -> None:
         self._get = get
+        self._clock = clock
         self._database = database
         self._settings = settings
         self._woken = threading.Event()
@@ -98,6 +100,7 @@ class Arrivals:
         self._woken.clear()
         if disk.is_low(self._settings):
             return  # the log keeps; what waits in it is handled when there is room again
+        self._clock.look()  # before it is written when images came
         while not self._stopped.is_set() and self.read_changes():
             self._stopped.wait(PAUSE_SECONDS)
         self._handle_deleted()

@@ -10,6 +10,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -19,6 +20,7 @@ from headct.language import _
 from headct.safe_log import failure
 from orthanc_plugin.settings import ROOT, Settings
 from orthanc_plugin.store import queue
+from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Worker
 
@@ -46,13 +48,16 @@ class Supervisor:
         SettingsError: another supervisor works on this store, or there is no interpreter for the workers.
     """
 
-    def __init__(self, settings: Settings, database: Database, new_token: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, clock: ClockWatch, new_token: Callable[[], str]
+    ) -> None:
         self.restarts = 0
         """Workers that ended unasked, since start."""
         self.problem = ""
         """What the last worker to end said of it."""
         self._settings = settings
         self._database = database
+        self._clock = clock
         self._new_token = new_token
         self._python = settings.python or _own_interpreter()
         if not self._python.exists():
@@ -90,6 +95,10 @@ class Supervisor:
         with self._database.writing() as session:
             queue.host_lost(session, HOST, queue.utcnow())  # workers of an Orthanc that was killed
         while not self._stopped.wait(WATCH_SECONDS):
+            try:
+                self._clock.look()
+            except Exception as error:  # the workers still need watching
+                log.warning("clock: %s", failure(error))
             for slot in self._slots:
                 try:
                     self._look_after(slot)
@@ -133,7 +142,7 @@ class Supervisor:
         slot.look_at = time.monotonic() + LOOK_SECONDS
         with self._database.reading() as session:
             worker = session.get(Worker, slot.name)
-        silent = (queue.utcnow() - worker.seen_at).total_seconds() if worker is not None else slot.age
+        silent = slot.silent_for(worker.seen_at if worker is not None else None)
         if silent > 2 * self._settings.lease_seconds + START_SECONDS:
             log.warning("%s gives no sign of life", slot.name)
             slot.kill()
@@ -147,7 +156,8 @@ class _Slot:
         self.process: subprocess.Popen[bytes] | None = None
         self.start_at = 0.0
         self.look_at = 0.0
-        self._started = 0.0
+        self._started = self._seen_since = 0.0
+        self._seen_at: datetime | None = None
         self._pause = BACK_OFF[0]
 
     @property
@@ -168,7 +178,8 @@ class _Slot:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment
         )
-        self._started = time.monotonic()
+        self._started = self._seen_since = time.monotonic()
+        self._seen_at = None
         pipe = self.process.stdin
         assert pipe is not None
         # The pipe stays open: its end is how the worker learns that Orthanc ended, however it ended.
@@ -188,6 +199,12 @@ class _Slot:
         self.start_at = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, BACK_OFF[1])
         return said
+
+    def silent_for(self, seen_at: datetime | None) -> float:
+        """Since the sign of life last changed; by our own clock, which nobody sets."""
+        if seen_at != self._seen_at:
+            self._seen_at, self._seen_since = seen_at, time.monotonic()
+        return time.monotonic() - self._seen_since
 
     def kill(self) -> None:
         if self.process is not None:

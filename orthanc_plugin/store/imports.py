@@ -5,9 +5,9 @@ queued whatever was announced, and no import moves a study out of the queue.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.answer import ImportedStudyView
@@ -51,6 +51,54 @@ def place(session: Session, study: Study, *, uploaded: bool) -> None:
         study.earlier = False
     else:
         study.earlier = announced.earlier
+
+
+def is_old(study_date: str, after_days: int, today: date) -> bool:
+    """Whether a study is too old to be queued; one without a readable date never is."""
+    day = _day(study_date)
+    return bool(after_days) and day is not None and today - day > timedelta(days=after_days)
+
+
+def today(session: Session, after_days: int, now: datetime) -> date:
+    """The day to which the age of studies is counted.
+
+    Where all that was queued by its date would be too old today, either nothing came for long or the clock
+    runs ahead. Then age is counted to the newest of those.
+    """
+    day = now.date()
+    if not after_days:
+        return day
+    announced = select(Import.study_instance_uid).where(Import.study_instance_uid == Study.study_instance_uid)
+    written = Study.__table__.c.study_date
+    newest = session.scalar(
+        select(func.max(written)).where(
+            ~Study.earlier,
+            Study.described,
+            ~announced.exists(),
+            func.length(written) == len("YYYYMMDD"),
+            written <= f"{day:%Y%m%d}",
+        )
+    )
+    if newest is not None and is_old(newest, after_days, day):
+        return _day(newest) or day
+    return day
+
+
+def place_by_date(session: Session, after_days: int, now: datetime) -> None:
+    """The clock was set: what it made an earlier study while it was wrong may be of today."""
+    if not after_days:
+        return
+    of_today = today(session, after_days, now)
+    for study in session.scalars(select(Study).where(Study.earlier, Study.described)):
+        old = is_old(study.demographics.study_date, after_days, of_today)
+        study.earlier = is_earlier(session, study, by_date=old)
+
+
+def _day(study_date: str) -> date | None:
+    try:
+        return datetime.strptime(study_date, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
 
 
 def is_earlier(session: Session, study: Study, *, by_date: bool) -> bool:

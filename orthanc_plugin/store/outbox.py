@@ -14,12 +14,15 @@ from sqlalchemy.orm import Session
 from headct.terms.review import Said, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import FINAL, SeriesState
+from orthanc_plugin.store import times
 from orthanc_plugin.store.tables import Assessment, Document, Series
 
 PRELIMINARY_LABEL = "triage-preliminary"
 """Beside the colour's label while a series is incomplete."""
 PUBLISH_SECONDS = 30
 """A publication not finished by then is taken up by anyone."""
+PUBLISH_RETRY_SECONDS = 300
+"""The longest pause between two attempts to publish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ def claim_publication(session: Session, now: datetime) -> tuple[str, int] | None
     """The next series whose face in Orthanc may be out of date, and the number of that wish."""
     series = session.scalar(
         select(Series)
-        .where(Series.publish_wanted != Series.publish_done, Series.publish_not_before <= now)
+        .where(
+            Series.publish_wanted != Series.publish_done,
+            times.due(Series.publish_not_before, now, PUBLISH_RETRY_SECONDS),
+        )
         .order_by(Series.publish_not_before)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -116,7 +122,9 @@ def publication_failed(session: Session, series_id: str, now: datetime) -> None:
     """Try again, ever more slowly, for ever: a result is never dropped."""
     series = session.get_one(Series, series_id)
     series.publish_failures += 1
-    series.publish_not_before = now + timedelta(seconds=min(300, 2**series.publish_failures))
+    series.publish_not_before = now + timedelta(
+        seconds=min(PUBLISH_RETRY_SECONDS, 2**series.publish_failures)
+    )
 
 
 def want_publication(session: Session, series_ids: Sequence[str], now: datetime) -> None:
@@ -132,7 +140,7 @@ def want_checks(session: Session, older_than: datetime, now: datetime, limit: in
         .where(
             Series.state.in_(FINAL),
             Series.publish_wanted == Series.publish_done,
-            Series.checked_at < older_than,
+            (Series.checked_at < older_than) | times.too_far(Series.checked_at, now, 0),
         )
         .order_by(Series.checked_at)
         .limit(limit)

@@ -4,6 +4,7 @@ Every change of a series' state is a plain function inside one transaction. What
 is recorded by :mod:`orthanc_plugin.store.results`; what Orthanc shows is derived from here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,7 @@ from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import UNCLAIMED, DocumentKind, SeriesState
-from orthanc_plugin.store import imports, model_history, outbox, shadow
+from orthanc_plugin.store import imports, model_history, outbox, reviews, shadow, times
 from orthanc_plugin.store.corrected_patients import same_images
 from orthanc_plugin.store.tables import Series, Study, Worker
 from orthanc_plugin.store.transitions import PRIORITY_RERUN, audit, give_back, give_reason, move, requeue
@@ -50,7 +51,7 @@ class Claim:
     modality: str
     instance_count: int
     quiet_seconds: float
-    """Since the last image arrived."""
+    """Since the last image arrived, as far as a clock that was set back does not hide it."""
 
 
 def utcnow() -> datetime:
@@ -60,7 +61,7 @@ def utcnow() -> datetime:
 
 def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> Series:
     """Images of a series arrived: whatever was said of it no longer counts until it is judged again."""
-    stored = min(now, seen.first_stored or now)
+    stored = _first_stored(seen, now)
     study = session.get(Study, seen.study_id)
     if study is None:
         study = Study(
@@ -82,7 +83,10 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
         withdraw_assessment(series, now)
     series.modality = seen.modality
     series.instance_count = seen.instance_count
-    series.last_arrival = now
+    # Later than what readers saw, and than the same images under another patient, whatever the clock says.
+    others = same_images(session, series, seen.study_instance_uid, withdrawn=True)
+    before = (reviews.last_word(session, study.id), *(other.last_arrival for other in others))
+    series.last_arrival = times.later_than(now, *before)
     series.superseded_by = None
     series.preview_pending = False
     requeue(series, now, now + timedelta(seconds=settings.quiet_seconds))
@@ -92,17 +96,25 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
 def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Claim | None:
     """The next series to look at, or nothing."""
     expire_leases(session, now, settings)
+    longest = max(settings.quiet_seconds, settings.long_quiet_seconds, *RETRY_SECONDS)
     series = session.scalar(
         select(Series)
         .join(Study)
-        .where(Series.state.in_(UNCLAIMED), Series.not_before <= now)
-        # A whole CD of earlier studies never keeps the queue waiting.
-        .order_by(Study.earlier, Series.priority, Series.modality != "CT", Series.first_arrival, Series.id)
+        .where(Series.state.in_(UNCLAIMED), times.due(Series.not_before, now, longest))
+        .order_by(
+            Study.earlier,  # a whole CD of earlier studies never keeps the queue waiting
+            Series.priority,
+            Series.modality != "CT",
+            Series.first_arrival <= now + times.SLACK,  # what came on a wrong clock may have waited longest
+            Series.first_arrival,
+            Series.id,
+        )
         .limit(1)
         .with_for_update(of=Series, skip_locked=True)
     )
     if series is None:
         return None
+    quiet = _quiet_seconds(series, now, settings)
     move(series, SeriesState.JUDGING, now)
     series.lease_owner = owner
     series.lease_until = now + timedelta(seconds=settings.lease_seconds)
@@ -113,7 +125,7 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
         owner=owner,
         modality=series.modality,
         instance_count=series.instance_count,
-        quiet_seconds=(now - series.last_arrival).total_seconds(),
+        quiet_seconds=quiet,
     )
 
 
@@ -134,7 +146,13 @@ def release(session: Session, claim: Claim, now: datetime) -> None:
 
 
 def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
-    """Take up the series of workers that fell silent."""
+    """Take up the series of workers that fell silent.
+
+    A lease further ahead than any is given tells nothing of its worker: the clock was set back. The series is
+    given back, and that is no failed attempt.
+    """
+    for series in _judging(session, times.too_far(Series.lease_until, now, settings.lease_seconds)):
+        give_back(series, now)
     return _lose(session, Series.lease_until < now, now, settings)
 
 
@@ -233,10 +251,27 @@ def _new_series(session: Session, study: Study, seen: Seen, stored: datetime, no
     return series
 
 
-def _lose(session: Session, which: ColumnElement[bool], now: datetime, settings: Settings) -> int:
-    rows = session.scalars(
+def _first_stored(seen: Seen, now: datetime) -> datetime:
+    """When Orthanc stored the first image, as far as its clock can be believed."""
+    stored = seen.first_stored
+    return min(now, stored) if stored is not None and stored >= times.ORTHANC_BEGAN else now
+
+
+def _quiet_seconds(series: Series, now: datetime, settings: Settings) -> float:
+    if not times.ahead(series.last_arrival, now):
+        return times.seconds(series.last_arrival, now)
+    # What waited for the long quiet time has had it; else nobody knows, and one more look costs little.
+    return settings.long_quiet_seconds if series.state is SeriesState.WAITING else 0.0
+
+
+def _judging(session: Session, which: ColumnElement[bool]) -> Sequence[Series]:
+    return session.scalars(
         select(Series).where(Series.state == SeriesState.JUDGING, which).with_for_update(skip_locked=True)
     ).all()
+
+
+def _lose(session: Session, which: ColumnElement[bool], now: datetime, settings: Settings) -> int:
+    rows = _judging(session, which)
     for series in rows:
         lost = Reason(ReasonCode.INTERNAL_ERROR, str(pgettext("detail", "the judging process was lost")))
         _attempt_failed(session, series, lost, now, settings)

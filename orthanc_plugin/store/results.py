@@ -11,7 +11,7 @@ from headct.terms.assessment import Assessment
 from headct.terms.demographics import UNKNOWN, Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import imports, outbox, tables
+from orthanc_plugin.store import imports, outbox, reviews, tables, times
 from orthanc_plugin.store.corrected_patients import give_way, supersede_others
 from orthanc_plugin.store.queue import Claim, claimed
 from orthanc_plugin.store.tables import Document, Series
@@ -228,9 +228,9 @@ def _added(session: Session, series: Series, judgement: Judgement, now: datetime
         urgency=said.urgency,
         content=said.to_json(),
         preliminary=judgement.preliminary,
-        created_at=now,
+        created_at=times.later_than(now, reviews.last_word(session, series.study_id)),
         seconds=said.timings.total,
-        arrival_to_result_seconds=(now - series.last_arrival).total_seconds(),
+        arrival_to_result_seconds=times.seconds(series.last_arrival, now),
     )
     session.add(row)
     session.flush()

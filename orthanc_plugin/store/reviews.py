@@ -1,17 +1,17 @@
 """Reviews in the store: added, never changed. What counts after them is :attr:`tables.Series.verdict`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.language import _
 from headct.terms.review import Action, Review, Verdict, verdict
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import outbox, tables
+from orthanc_plugin.store import outbox, tables, times
 from orthanc_plugin.store.tables import AuditEntry, Series
 
 
@@ -62,7 +62,7 @@ def record(
         seen: :func:`based_on` as the reader had it.
         request_id: chosen by the client.
         asked: the whole request as text, by which a repeat is told from another one.
-        now: the server's time.
+        now: the server's time. A clock set back never puts the review before what the reader saw.
 
     Raises:
         NotFoundError: no such series.
@@ -88,12 +88,18 @@ def record(
         login=review.by.login,
         request_id=request_id,
         request_digest=_digest(asked),
-        at=now,
+        at=times.later_than(now, *_shown(series), last_word(session, series.study_id)),
         urgency=review.urgency,
         content=review.to_json(),
     )
     _add(session, series, row, now)
     return row
+
+
+def last_word(session: Session, study_id: str) -> datetime | None:
+    """When a person last spoke of a study: what comes now was not before them."""
+    of_study = select(func.max(tables.Review.at)).join(Series, tables.Review.series_id == Series.id)
+    return session.scalar(of_study.where(Series.study_id == study_id))
 
 
 def carry_over(session: Session, old: Series, new: Series, now: datetime) -> None:
@@ -113,6 +119,15 @@ def carry_over(session: Session, old: Series, new: Series, now: datetime) -> Non
                 copy_of=row.id,
             )
             _add(session, new, copy, now)
+
+
+def _shown(series: Series) -> Iterator[datetime]:
+    """When what a reader has before them came and was judged."""
+    for other in series.study.series:
+        if other.state is not SeriesState.WITHDRAWN:
+            yield other.last_arrival
+            if other.current is not None:
+                yield other.current.created_at
 
 
 def _add(session: Session, series: Series, row: tables.Review, now: datetime) -> None:

@@ -61,7 +61,7 @@ def requeue(series: Series, now: datetime, not_before: datetime) -> None:
 def wait(series: Series, now: datetime, settings: Settings) -> None:
     """Looked at again when the long quiet time has passed, or when an image comes."""
     move(series, SeriesState.WAITING, now)
-    series.not_before = series.last_arrival + timedelta(seconds=settings.long_quiet_seconds)
+    series.not_before = min(series.last_arrival, now) + timedelta(seconds=settings.long_quiet_seconds)
 
 
 def give_back(series: Series, now: datetime) -> None:

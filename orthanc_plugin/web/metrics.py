@@ -50,6 +50,7 @@ class _Collector:
             "Age of the oldest series without a final state",
             value=figures.oldest_pending_seconds,
         )
+        yield from _of_clock(figures)
         yield GaugeMetricFamily("headct_workers_alive", "Judging processes", value=figures.workers_alive)
         yield CounterMetricFamily(
             "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
@@ -101,6 +102,22 @@ def _of_recycling(figures: MetricsView) -> Iterable[Metric]:
         "headct_lost_unread",
         "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
         value=figures.lost_unread,
+    )
+
+
+def _of_clock(figures: MetricsView) -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "headct_from_the_future",
+        "Series without a final state that came while the clock ran ahead",
+        value=figures.from_the_future,
+    )
+    yield CounterMetricFamily(
+        "headct_clock_jumps", "Times that the server's clock was set", value=figures.clock_jumps
+    )
+    yield GaugeMetricFamily(
+        "headct_last_clock_jump_seconds",
+        "How far it was set last; negative: back",
+        value=figures.last_clock_jump_seconds,
     )
 
 

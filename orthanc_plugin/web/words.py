@@ -100,7 +100,7 @@ def requested_language() -> Language:
 
 def duration(seconds: float) -> Phrase:
     """A time span as one reads it at a glance: ``45 s``, ``12 min``, ``2 h 05 min``, ``3 d``."""
-    whole = int(seconds)
+    whole = max(0, int(seconds))
     if whole < 60:
         return _("{count} s", count=whole)
     if whole < 3600:

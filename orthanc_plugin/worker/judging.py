@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from enum import Enum, auto
 from io import BytesIO
 
@@ -26,6 +26,7 @@ from headct.safe_log import failure
 from headct.terms.assessment import Assessment, Outcome, State
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
+from orthanc_plugin.store import imports
 from orthanc_plugin.store.results import Description, Judgement, NewDocument
 
 log = logging.getLogger(__name__)
@@ -130,8 +131,8 @@ def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
 
 
 @quiet()
-def describe(sources: Sequence[DicomSource], settings: Settings, now: datetime) -> Description | None:
-    """Study and series as written in the first readable image."""
+def describe(sources: Sequence[DicomSource], settings: Settings, today: date) -> Description | None:
+    """Study and series as written in the first readable image; ``today`` is what its age is counted to."""
     header = first_header(sources)
     if header is None:
         return None
@@ -141,20 +142,8 @@ def describe(sources: Sequence[DicomSource], settings: Settings, now: datetime) 
         series_number=text(header, "SeriesNumber"),
         series_description=text(header, "SeriesDescription"),
         modality=modality_of(header),
-        earlier=is_earlier(found.study_date, settings.earlier_after_days, now),
+        earlier=imports.is_old(found.study_date, settings.earlier_after_days, today),
     )
-
-
-def is_earlier(study_date: str, after_days: int, now: datetime) -> bool:
-    """Whether a study is too old to be queued; one without a readable date never is."""
-    if not after_days:
-        return False
-    try:
-        day = datetime.strptime(study_date, "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return False
-    today: date = now.date()
-    return today - day > timedelta(days=after_days)
 
 
 Predecessor = Callable[[str], bytes | None]

@@ -13,7 +13,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk, model_history, outbox, queue, results, withdrawal
+from orthanc_plugin.store import disk, imports, model_history, outbox, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.tables import Document
@@ -144,7 +144,9 @@ class Worker:
         outcome, now = found.outcome, queue.utcnow()
         # Without Orthanc's identifier, which is made from the patient's.
         log.info("%d images: %s, %s", claim.instance_count, outcome.state, found.completeness.name.lower())
-        description = judging.describe(fetched.sources, settings, now)
+        with self._database.reading() as session:
+            today = imports.today(session, settings.earlier_after_days, now)
+        description = judging.describe(fetched.sources, settings, today)
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
         self._renderer.keep(claim.series_id, claim.generation, found.series)
         if found.completeness is Completeness.INCOMPLETE:

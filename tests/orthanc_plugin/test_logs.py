@@ -23,6 +23,7 @@ from orthanc_plugin.intake.arrivals import Arrivals
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.settings import ROOT, Settings
 from orthanc_plugin.store import queue, reviews
+from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.worker import judging, previews
@@ -216,7 +217,7 @@ def test_a_store_that_is_away_while_a_claim_is_given_back(
 def test_arrivals_that_fail(
     database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    follower = Arrivals(fails, database, options)
+    follower = Arrivals(fails, database, options, ClockWatch(database, options))
     monkeypatch.setattr(follower._stopped, "wait", lambda _: follower._stopped.set())
     follower._woken.set()
     follower._run()
@@ -228,7 +229,7 @@ def test_a_worker_that_cannot_be_started(
     database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "WATCH_SECONDS", 0.0)
-    watched = Supervisor(options, database, fails)
+    watched = Supervisor(options, database, ClockWatch(database, options), fails)
     turns = iter((False, True))
     monkeypatch.setattr(watched._stopped, "wait", lambda _: next(turns))
     watched._watch()

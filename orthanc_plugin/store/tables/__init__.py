@@ -2,12 +2,14 @@
 
 from orthanc_plugin.store.tables.cases import Assessment, Document, Review, Series, Study
 from orthanc_plugin.store.tables.models import Bundle, ModelChange, ShadowAssessment
-from orthanc_plugin.store.tables.work import AuditEntry, Import, Position, Worker
+from orthanc_plugin.store.tables.work import AuditEntry, ClockJump, ClockMark, Import, Position, Worker
 
 __all__ = [
     "Assessment",
     "AuditEntry",
     "Bundle",
+    "ClockJump",
+    "ClockMark",
     "Document",
     "Import",
     "ModelChange",

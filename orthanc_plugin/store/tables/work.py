@@ -55,3 +55,31 @@ class Position(Base):
 
     log: Mapped[str] = mapped_column(primary_key=True)
     sequence: Mapped[int]
+
+
+class ClockMark(Base):
+    """What the clocks of a machine showed when they were last noted."""
+
+    __tablename__ = "clock_marks"
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    """Empty where the store is of one machine."""
+    wall: Mapped[datetime]
+    steady: Mapped[float]
+    """Seconds since the machine started."""
+    boot: Mapped[str] = mapped_column(String(64))
+    """Which start of the machine."""
+    before: Mapped[datetime | None]
+    """What the clock last showed before that start, until the clock is first set after it."""
+
+
+class ClockJump(Base):
+    """The server's clock was set, and the store's times with it. Rows are only added."""
+
+    __tablename__ = "clock_jumps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    """As the clock shows it since."""
+    seconds: Mapped[float]
+    """Forward; negative where it was set back."""

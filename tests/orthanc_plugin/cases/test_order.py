@@ -15,15 +15,19 @@ from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.states import CaseState, SeriesState
 
 EVERY = [
-    Facts(waits, worst, just_came, incomplete)
-    for waits, worst, just_came, incomplete in product(
-        (True, False), (None, *Urgency), (True, False), (True, False)
+    Facts(waits, worst, just_came, incomplete, wrong_clock)
+    for waits, worst, just_came, incomplete, wrong_clock in product(
+        (True, False), (None, *Urgency), (True, False), (True, False), (True, False)
     )
+    if not (just_came and wrong_clock)
 ]
 
 
 def by_the_rule(case: Facts) -> str:
-    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; pending; GREEN; what was read."""
+    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; pending; GREEN; what was read.
+
+    What came on a wrong clock never stands below YELLOW until it is read.
+    """
     if not case.waits:
         tone = "" if case.worst in {None, Urgency.GREEN} else f", {case.worst.name.lower()}"  # type: ignore[union-attr]
         return f"read{tone}"
@@ -33,7 +37,7 @@ def by_the_rule(case: Facts) -> str:
         case Urgency.YELLOW:
             return "yellow"
         case Urgency.GREEN:
-            return "pending" if case.incomplete else "green"
+            return "yellow" if case.wrong_clock else "pending" if case.incomplete else "green"
     return "pending" if case.just_came else "unknown"
 
 

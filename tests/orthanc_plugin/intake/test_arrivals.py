@@ -11,6 +11,7 @@ from store_samples import settings
 from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import imports, positions, queue, withdrawal
+from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series, Study
 
@@ -93,7 +94,8 @@ def listing() -> Listing:
 
 @pytest.fixture
 def arrivals(listing: Listing, database: Database, tmp_path: Path) -> Arrivals:
-    return Arrivals(listing.get, database, settings(tmp_path, minimum_free_gigabytes=0.1))
+    options = settings(tmp_path, minimum_free_gigabytes=0.1)
+    return Arrivals(listing.get, database, options, ClockWatch(database, options))
 
 
 def known(database: Database) -> dict[str, tuple[SeriesState, int]]:

@@ -289,7 +289,7 @@ def test_images_still_to_be_judged_are_not_taken_for_another_patients(
 ) -> None:
     queue.arrive(session, seen("s1"), after(0), options)
     waiting = session.get_one(Series, "s1")
-    waiting.not_before = after(9000)
+    waiting.not_before = after(150)
     session.flush()
     corrected(session, options, 100, Urgency.GREEN)
     assert waiting.state is not SeriesState.WITHDRAWN

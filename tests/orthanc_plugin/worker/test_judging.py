@@ -20,6 +20,7 @@ from headct.reports import key_objects, segmentation, structured_report
 from headct.terms.assessment import State
 from headct.terms.demographics import Demographics
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.store import imports
 from orthanc_plugin.store.results import Judgement
 from orthanc_plugin.worker import judging
 from orthanc_plugin.worker.judging import Completeness
@@ -55,7 +56,7 @@ def test_announced_number(attributes: dict[str, object], count: int | None) -> N
 
 def test_what_is_no_dicom_announces_and_says_nothing(tmp_path: Path) -> None:
     assert judging.announced([b""]) is None
-    assert judging.describe([], settings(tmp_path), NOW) is None
+    assert judging.describe([], settings(tmp_path), NOW.date()) is None
 
 
 def test_names_are_read_from_the_bytes_in_their_character_set(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_names_are_read_from_the_bytes_in_their_character_set(tmp_path: Path) ->
         PatientID="0012",
         StudyDate="20260228",
     )
-    said = judging.describe([data], settings(tmp_path), NOW)
+    said = judging.describe([data], settings(tmp_path), NOW.date())
     assert said is not None
     assert said.demographics == Demographics(
         "0012", "Yamada^Tarou=山田^太郎=やまだ^たろう", study_date="20260228"
@@ -84,7 +85,7 @@ def test_names_are_read_from_the_bytes_in_their_character_set(tmp_path: Path) ->
     ],
 )
 def test_only_a_readable_old_date_is_earlier(date: str, days: int, earlier: bool) -> None:
-    assert judging.is_earlier(date, days, NOW) is earlier
+    assert imports.is_old(date, days, NOW.date()) is earlier
 
 
 REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67", "Modality": "SR", "SeriesDescription": "Dose"}
@@ -93,10 +94,10 @@ REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67", "Modality": "SR", "Ser
 def test_what_is_no_image_describes_nothing_where_there_are_images(tmp_path: Path) -> None:
     slices = [image(Modality="ct", SeriesDescription="Head 5.0") for _ in range(2)]
     for found in ([image(**REPORT), *slices], [*slices, image(**REPORT)]):
-        said = judging.describe(found, settings(tmp_path), NOW)
+        said = judging.describe(found, settings(tmp_path), NOW.date())
         assert said is not None
         assert (said.series_description, said.modality) == ("Head 5.0", "CT")
-    said = judging.describe([image(**REPORT)], settings(tmp_path), NOW)
+    said = judging.describe([image(**REPORT)], settings(tmp_path), NOW.date())
     assert said is not None
     assert said.modality == "SR"
 
@@ -137,7 +138,7 @@ class TestTheAnnotationProfile:
     def judged(self, classifier: Classifier, folder: Path, options: Settings) -> Judgement:
         files = sorted(folder.iterdir())
         found = judging.look(files, classifier, given_up=True)
-        description = judging.describe(files, options, NOW)
+        description = judging.describe(files, options, NOW.date())
         assert found.outcome.assessment is not None and description is not None
         return judging.judgement(
             found,
@@ -207,7 +208,7 @@ class TestARealSeries:
         found = judging.look(files, classifier, given_up=False)
         assert (found.outcome.state, found.completeness) == (State.ASSESSED, Completeness.COMPLETE)
         assert found.outcome.assessment is not None
-        description = judging.describe(files, settings(tmp_path), NOW)
+        description = judging.describe(files, settings(tmp_path), NOW.date())
         assert description is not None
         made = [
             judging.judgement(
