@@ -50,8 +50,8 @@ def _(message: str, **figures: object) -> Callable[[Any], str]:
 def language_of(request: dict[str, Any]) -> str:
     """The language of who asks: of the address, of the cookie of our pages, of the browser, else English."""
     headers = request.get("headers", {})
-    cookie = re.search(r"\bheadct_language=(\w+)", headers.get("cookie", ""))
-    wishes = [request.get("get", {}).get("lang"), cookie and cookie[1]]
+    cookies = re.findall(r"\bheadct_language=(\w+)", headers.get("cookie", ""))
+    wishes = [request.get("get", {}).get("lang"), *cookies[-1:]]
     wishes += re.findall(r"\b(?:en|ja)\b", headers.get("accept-language", ""))
     return next((wish for wish in wishes if wish in {"en", "ja"}), "en")
 

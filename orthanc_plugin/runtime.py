@@ -59,7 +59,7 @@ class Runtime:
             authentication=self.authenticated,
             keeper=self.keeper,
         )
-        self._app = create_app(self.triage)
+        self._app = create_app(self.triage, self.settings.proxies)
         self._answering = Answering()
 
     def start(self) -> None:

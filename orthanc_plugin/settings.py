@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from headct.errors import SettingsError
 from headct.language import _
 from orthanc_plugin.people import PersonSettings
-from orthanc_plugin.validation import problems
+from orthanc_plugin.validation import problems, web_address
 
 SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,8 +85,18 @@ class Settings(BaseModel):
     ohif_url: str = ""
     """OHIF viewer opened from the worklist page; the study's UID is appended."""
 
+    proxies: tuple[str, ...] = ()
+    """Addresses under which reverse proxies show Orthanc to browsers, such as ``https://pacs.example/orthanc``.
+    What a proxy says of itself (``X-Forwarded-Proto``, ``-Host``, ``-Prefix``) counts where it is
+    one of them."""
+
     people: dict[str, PersonSettings] = Field(default_factory=dict)
     """Who the logins of Orthanc are. A login not named here only looks."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(web_address, proxies))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

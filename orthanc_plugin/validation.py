@@ -1,11 +1,13 @@
 """What is wrong with options and requests, in words; never with the value that was given."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from headct.language import Phrase, _, pgettext
 
+_PORTS = {"http": 80, "https": 443}
 _NUMBER = _("must be a number")
 _KIND = _("is of the wrong kind")
 _PROBLEMS = {
@@ -54,3 +56,22 @@ def _expected(figure: Any) -> object:
     if isinstance(figure, ValueError):
         return figure.args[0] if figure.args else ""
     return figure.replace(" or ", ", ") if isinstance(figure, str) else figure
+
+
+def web_address(text: str) -> str:
+    """An address as requests come to it: in lower case, without the standard port, with a slash at its end.
+
+    Raises:
+        ValueError: it is no address of a server.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        host, port, standard = parts.hostname, parts.port, _PORTS.get(parts.scheme)
+    except ValueError:
+        host = None
+    if not host or standard is None or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(_("has something that is not the address of a server"))
+    netloc = f"[{host}]" if ":" in host else host
+    if port not in {None, standard}:
+        netloc = f"{netloc}:{port}"
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}/"

@@ -78,7 +78,7 @@ def answer(app: WSGIApplication, request: Request, output: Output, *, authentica
 
 def environ(request: Request, *, authenticated: bool) -> WSGIEnvironment:
     """The WSGI environment of a call (PEP 3333)."""
-    given = {"wsgi.url_scheme": request.headers.get("x-forwarded-proto", "http")}
+    given = {}
     user = login(request.headers.get("authorization", "")) if authenticated else None
     if user is not None:
         given["REMOTE_USER"] = user

@@ -4,6 +4,8 @@ It runs inside Orthanc's interpreter, which has one lock for everything, so ever
 pixel is touched here.
 """
 
+from collections.abc import Iterable
+
 from flask import Flask, Response, jsonify
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
@@ -11,11 +13,15 @@ from flask_openapi3.openapi import OpenAPI
 import headct
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.service import Triage
-from orthanc_plugin.web import api, guards, moved, page
+from orthanc_plugin.web import api, guards, links, moved, page
+from orthanc_plugin.web.proxies import NamedProxies
 
 
-def create_app(triage: Triage) -> Flask:
-    """The application, a WSGI callable; its routes begin with ``/triage``."""
+def create_app(triage: Triage, proxies: Iterable[str] = ()) -> Flask:
+    """The application, a WSGI callable; its routes begin with ``/triage``.
+
+    ``proxies`` are the addresses under which browsers may see it, of :mod:`orthanc_plugin.web.proxies`.
+    """
     app = OpenAPI(
         "orthanc_plugin.web",
         info=Info(
@@ -31,6 +37,9 @@ def create_app(triage: Triage) -> Flask:
         static_url_path="/triage/static",
     )
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 365 * 86400  # addresses change with the content
+    app.url_map.merge_slashes = False  # by a redirection to the host that the request names
+    app.wsgi_app = NamedProxies(app.wsgi_app, proxies)  # type: ignore[method-assign]
+    app.jinja_env.globals["url_for"] = links.to
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     guards.install(app)
     app.register_api(api.blueprint(triage))
@@ -39,6 +48,6 @@ def create_app(triage: Triage) -> Flask:
 
     @app.route(f"{guards.API}/openapi.json")
     def openapi() -> Response:
-        return jsonify(app.api_doc)
+        return jsonify({**app.api_doc, "servers": [{"url": links.root().rstrip("/")}]})
 
     return app

@@ -23,7 +23,7 @@ from orthanc_plugin.people import Role
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
-from orthanc_plugin.web import metrics
+from orthanc_plugin.web import links, metrics
 from orthanc_plugin.web.guards import API, READING, error_answer, json_answer, refuse_deep_bodies
 from orthanc_plugin.web.words import requested_language
 
@@ -272,7 +272,7 @@ def _add_models(api: APIBlueprint, triage: Triage) -> None:
 def _add_monitoring(api: APIBlueprint, triage: Triage) -> None:
     @api.get("/status", summary="Is the machine alive?", responses={200: StatusView})
     def status() -> Response:
-        return json_answer(triage.status())
+        return json_answer(links.with_viewer(triage.status(), in_full=True))
 
     @api.get("/drift", summary="Is what comes in still as it was?", responses={200: DriftView})
     def drift() -> Response:

@@ -17,7 +17,7 @@ def install(app: Flask) -> None:
 
 
 def _to_new_address() -> Redirection:
-    base, _, old = request.path.rpartition("/")
+    old = request.path.rpartition("/")[2]
     query = f"?{request.query_string.decode()}" if request.query_string else ""
     # Not 308, which Orthanc would send as 301: all that moved is only read.
-    return redirect(f"{base}/{MOVED[old]}{query}", code=301)
+    return redirect(f"{MOVED[old]}{query}", code=301)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
@@ -23,7 +23,7 @@ from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
-from orthanc_plugin.web import drift_page, models_page, reading, words
+from orthanc_plugin.web import drift_page, links, models_page, reading, words
 
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""
@@ -215,14 +215,14 @@ def _digest(filename: str) -> str:
 
 def _asset(filename: str) -> str:
     """Address of a file of our own, which changes with its content and may be cached for ever."""
-    return url_for("static", filename=filename, v=_digest(filename))
+    return links.to("static", filename=filename, v=_digest(filename))
 
 
 def _poll_url() -> str:
     """This page without the choice of language, which is remembered once, and as blind as it was opened."""
     rest = [(k, v) for k, v in request.args.items(multi=True) if k not in {"lang", "blind"}]
     query = urlencode([*rest, ("blind", int(blind_reading()))])
-    return f"{request.script_root}{request.path}?{query}"
+    return f"?{query}"
 
 
 def _version_of(series: SeriesView) -> str:
@@ -233,7 +233,7 @@ def _version_of(series: SeriesView) -> str:
 
 def blind_reading() -> bool:
     """Whether the machine's answer is hidden from this browser until the reader has given theirs."""
-    return request.args.get("blind", request.cookies.get(BLIND_COOKIE)) == "1"
+    return request.args.get("blind", words.cookie(BLIND_COOKIE)) == "1"
 
 
 def login() -> str:
@@ -264,7 +264,10 @@ def _render(template: str, status: StatusView, code: int = 200, **values: Any) -
     """A whole page, or only its living part when htmx asks for it."""
     living = request.headers.get("HX-Request") == "true"
     html = render_template(
-        template, layout="_living.html" if living else "_page.html", status=status, **values
+        template,
+        layout="_living.html" if living else "_page.html",
+        status=links.with_viewer(status),
+        **values,
     )
     response = Response(html, code)
     response.vary.add("HX-Request")
@@ -273,16 +276,16 @@ def _render(template: str, status: StatusView, code: int = 200, **values: Any) -
 
 
 def _remember(response: Response | Redirection) -> None:
-    """Choices made in the address: the language for a year, blind reading until the browser is closed."""
-    path = url_for("page.worklist")
+    """Choices made in the address: the language for a year, blind reading until the browser is closed.
+
+    They hold for the whole host: under which path a proxy shows us is not known.
+    """
     wish = request.args.get("lang")
     if wish in LANGUAGES:
-        response.set_cookie(
-            words.COOKIE, wish, max_age=365 * 86400, path=path, httponly=True, samesite="Strict"
-        )
+        response.set_cookie(words.COOKIE, wish, max_age=365 * 86400, httponly=True, samesite="Strict")
     blind = request.args.get("blind")
     if blind in {"0", "1"} and "HX-Request" not in request.headers:
-        response.set_cookie(BLIND_COOKIE, blind, path=path, httponly=True, samesite="Strict")
+        response.set_cookie(BLIND_COOKIE, blind, httponly=True, samesite="Strict")
 
 
 def error_page(code: int, message: str) -> Response:
@@ -331,8 +334,7 @@ def blueprint(triage: Triage) -> Blueprint:
         found = reading.following(
             _worklist(triage), request.args.get("after", ""), login(), blind=blind_reading()
         )
-        where = url_for("page.study", study_id=found.id) if found else url_for("page.worklist")
-        response = redirect(where)
+        response = redirect(links.to("page.study", study_id=found.id) if found else links.to("page.worklist"))
         _remember(response)
         return response
 

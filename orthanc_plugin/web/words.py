@@ -89,9 +89,14 @@ FIGURES = {
 _AGES = {"Y": _("{count} y"), "M": _("{count} mo"), "W": _("{count} wk"), "D": _("{count} d")}
 
 
+def cookie(name: str) -> str | None:
+    """A choice that the browser remembers; the last one, for those of the last release come before it."""
+    return next(reversed(request.cookies.getlist(name)), None)
+
+
 def requested_language() -> Language:
     """From the address, else the cookie, else what the browser asks for, else English."""
-    for wish in (request.args.get("lang"), request.cookies.get(COOKIE)):
+    for wish in (request.args.get("lang"), cookie(COOKIE)):
         if wish in LANGUAGES:
             return wish
     asked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)

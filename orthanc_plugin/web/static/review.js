@@ -219,7 +219,7 @@ class Panel {
     };
     const what = { what: this.what(), who: data.who };
     const said = words(this.root, "sent", what);
-    const record = { series: data.series, body, said, what: `${what.what}, ${what.who}`, address: data.address, login: data.login, page: location.pathname };
+    const record = { series: data.series, body, said, what: `${what.what}, ${what.who}`, address: new URL(data.address, location.href).pathname, login: data.login, page: location.pathname };
     const waiting = unsent()[data.series];
     if (!waiting || intent(waiting.body) !== intent(body)) setUnsent(data.series, record);
     await this.deliver(unsent()[data.series]);

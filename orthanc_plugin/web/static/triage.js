@@ -8,6 +8,9 @@ let lastAnswer = Date.now();
 
 function watchFreshness() {
   const banner = document.getElementById("stale");
+  banner.classList.remove("unwatched");
+  banner.hidden = true;
+  banner.textContent = "";
   document.addEventListener("htmx:after:swap", (event) => {
     // Error answers are never swapped in, yet htmx reports them here too.
     const answer = event.detail?.ctx?.response;

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import pytest
 from drift_samples import WEEKS, drifted, queued, rate_view
@@ -37,7 +38,7 @@ def client(served: FlaskClient, triage: FakeTriage) -> Iterator[FlaskClient]:
     triage.reset()
     yield served
     for cookie in ("headct_language", "headct_blind"):
-        served.delete_cookie(cookie, path="/triage/")
+        served.delete_cookie(cookie, path="/")
 
 
 # --- drift monitoring ---------------------------------------------------------------------------------------
@@ -150,8 +151,9 @@ def test_the_address_of_the_last_release_leads_there(
 ) -> None:
     for query in ("", "?lang=ja&blind=1"):
         answer = client.get(f"{base}/{old}{query}")
-        assert (answer.status_code, answer.headers["Location"]) == (301, f"{base}/{new}{query}")
-        assert client.get(f"{base}/{old}{query}", follow_redirects=True).status_code == 200
+        # Relative: under which path a proxy shows us is not known.
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"{new}{query}")
+        assert client.get(urljoin(f"{base}/{old}", answer.headers["Location"])).status_code == 200
 
 
 # --- shapes -------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def test_every_row_says_why(client: FlaskClient) -> None:
     for row in queued().rows:
         for lesson in row.lessons:
             assert lesson.sentence.en in shown[row.study_id].replace("&#39;", "'")
-    assert "/triage/studies/discordant?series=t1" in shown["discordant"]
+    assert '"studies/discordant?series=t1"' in shown["discordant"]
     assert "未読の緊急症例" in client.get("/triage/labelling?lang=ja").text
 
 

@@ -216,8 +216,8 @@ class TestThePage:
         change(client, f"{FIRST}/shadow")
         html = page(client)
         for address in (f"{FIRST}/activate", "end-shadow", "rollback"):
-            assert f'data-order="{API}/{address}"' in html
-        assert f'data-order="{API}/{SECOND}/activate"' not in html
+            assert f'data-order="api/v1/models/{address}"' in html
+        assert f'data-order="api/v1/models/{SECOND}/activate"' not in html
         for login in ("sato", "mori", ""):
             assert "data-order" not in page(client, login)
             assert "Only an administrator changes models." in page(client, login)
@@ -260,7 +260,7 @@ class TestThePage:
         html = page(client, language=language)
         for word in words:
             assert word in html
-        differing = f'href="/triage/studies/{"-".join(["b0000002"] * 5)}"'
+        differing = f'href="studies/{"-".join(["b0000002"] * 5)}"'
         assert differing in html
         client.set_cookie("headct_blind", "1")
         assert differing not in page(client, language=language)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from fake_cases import orthanc_id, summary
@@ -44,7 +45,8 @@ def check_evil(client: FlaskClient, triage: FakeTriage, update: dict[str, object
         assert "<script>" not in html
         assert "49" not in Page(html).rows.get(orthanc_id("red"), "").replace(EVIL, "").split()
         assert not [a for _, a in tags if any(name.startswith("on") for name in a)]
-        assert all(str(a["src"]).startswith("/triage/") for tag, a in tags if tag in {"script", "img"})
+        sources = [urljoin(address, str(a["src"])) for tag, a in tags if tag in {"script", "img"}]
+        assert all(source.startswith("/triage/") for source in sources)
 
 
 def test_templates_hold_no_inline_script_style_or_foreign_address() -> None:
@@ -66,7 +68,7 @@ def test_templates_hold_no_inline_script_style_or_foreign_address() -> None:
 def test_assets_change_address_with_their_content(client: FlaskClient) -> None:
     for tag, attributes in page(client).tags:
         if tag in {"script", "link"}:
-            address = str(attributes.get("src") or attributes.get("href"))
+            address = urljoin("/triage/", str(attributes.get("src") or attributes.get("href")))
             assert re.search(r"\?v=[0-9a-f]{16}$", address)
             answer = client.get(address)
             assert answer.status_code == 200, (

@@ -90,7 +90,7 @@ def test_readers_and_administrators_get_the_form(client: FlaskClient, room: Read
     (form,) = (a for tag, a in page.tags if tag == "form" and "review" in (a.get("class") or ""))
     series = client.get(f"/triage/api/v1/series/{room.series('anna')}").get_json()
     assert form["data-based-on"] == series["based_on"]
-    assert form["data-address"] == f"/triage/api/v1/series/{room.series('anna')}/review"
+    assert form["data-address"] == f"../api/v1/series/{room.series('anna')}/review"
     assert form["data-machine"] == "GREEN" and form["data-login"] == login
     assert "You cannot review" not in page.text
 
@@ -190,7 +190,7 @@ def test_the_next_case_opens(unread: FlaskClient) -> None:
     client = unread
     first = get(client, "next")
     assert first.status_code == 302
-    assert first.headers["Location"] == f"/triage/studies/{orthanc_id('bert')}", "the worst first"
+    assert first.headers["Location"] == f"studies/{orthanc_id('bert')}", "the worst first"
     assert "no-store" in first.headers["Cache-Control"]
     after = get(client, f"next?after={orthanc_id('bert')}")
     assert after.headers["Location"] != first.headers["Location"]
@@ -201,7 +201,7 @@ def test_no_case_left_leads_to_the_list(tmp_path_factory: pytest.TempPathFactory
     empty = ReadingRoom(tmp_path_factory.mktemp("empty"), {})
     try:
         answer = get(empty.app.test_client(), "next")
-        assert answer.headers["Location"] == "/triage/"
+        assert answer.headers["Location"] == "./"
     finally:
         empty.close()
 
@@ -291,7 +291,7 @@ def test_blind_reading_stays_until_it_is_ended(client: FlaskClient) -> None:
     assert 'id="blind"' not in polled and 'id="blind"' in study(client, "anna", ""), "a poll changes no mode"
     poll = next(str(a["hx-get"]) for _, a in Text(study(client, "anna", "")).tags if "hx-get" in a)
     assert poll.endswith("?blind=1"), "a page stays as blind as it was opened"
-    assert get(client, "next").headers["Location"] == f"/triage/studies/{orthanc_id('anna')}", "by arrival"
+    assert get(client, "next").headers["Location"] == f"studies/{orthanc_id('anna')}", "by arrival"
     get(client, "?blind=0")
     assert 'id="blind"' not in get(client, "").text
     assert not re.search(f"{BLIND_COOKIE}=[^01]", str(get(client, "?blind=x").headers))

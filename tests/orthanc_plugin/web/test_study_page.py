@@ -1,6 +1,7 @@
 """The page of one study as sent: what is said of it, its slices."""
 
 from datetime import timedelta
+from urllib.parse import urljoin
 
 import pytest
 from fake_cases import NOW, case, orthanc_id
@@ -50,7 +51,7 @@ def test_slices_without_script(client: FlaskClient, query: str, shown: str) -> N
     tags = page(client, f"/triage/studies/{orthanc_id('red')}{query}").tags
     first = next(str(a["src"]) for tag, a in tags if tag == "img")
     assert shown in first
-    assert client.get(first).status_code == 200
+    assert client.get(urljoin("/triage/studies/", first)).status_code == 200
 
 
 def test_viewer_changes_identity_with_the_assessment(client: FlaskClient, triage: FakeTriage) -> None:
