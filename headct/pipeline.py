@@ -14,6 +14,7 @@ from headct.findings.conclusion import conclude
 from headct.findings.measurement import measured
 from headct.findings.region import Region
 from headct.images.coverage import Coverage
+from headct.images.frames import frame_number
 from headct.images.series import CTSeries, Sources
 from headct.network.acquisition import input_quantities
 from headct.network.classifier import Classifier
@@ -159,7 +160,7 @@ def _key_slices(
     ]
     wanted += [slab for slab in worst_first if weight[slab] > 0 or not wanted]
     numbers = [volume.slabs[slab][len(volume.slabs[slab]) // 2] for slab in dict.fromkeys(wanted)][:limit]
-    return tuple(KeySlice(n, series.sop_instance_uids[n]) for n in numbers)
+    return tuple(KeySlice(n, series.sop_instance_uids[n], frame_number(series.headers[n])) for n in numbers)
 
 
 class _Clock:

@@ -59,7 +59,7 @@ def check_headers(headers: Sequence[Dataset]) -> None:
     if found.kind is Kind.LOCALIZER:
         raise refused(ReasonCode.LOCALIZER)
     if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
-        raise refused(ReasonCode.UNREADABLE, pgettext("detail", "multi-frame CT is not supported"))
+        raise refused(ReasonCode.UNREADABLE, pgettext("detail", "several frames in one image"))
     if sum(map(_is_axial, images)) <= len(images) / 2:
         raise refused(ReasonCode.NOT_AXIAL)
     for header in images:

@@ -8,6 +8,7 @@ from headct.eligibility.by_pixels import check_pixels
 from headct.errors import NotAnalysedError
 from headct.images.anatomy import Levels, levels
 from headct.images.coverage import Coverage, coverage
+from headct.images.frames import one_by_one
 from headct.images.headers import text
 from headct.images.quiet import quiet
 from headct.images.reading import load_series, read_headers
@@ -45,8 +46,9 @@ def admit(sources: Sources, admission: Admission | None = None, *, allow_partial
     """
     known = Admission() if admission is None else admission
     start = perf_counter()
-    headers = read_headers(sources)
-    known.series_instance_uid = text(headers[0], "SeriesInstanceUID")
+    files = read_headers(sources)
+    known.series_instance_uid = text(files[0], "SeriesInstanceUID")
+    sources, headers = one_by_one(sources, files)
     check_headers(headers)
     read = perf_counter()
     known.read_seconds = read - start

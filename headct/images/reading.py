@@ -17,6 +17,7 @@ from headct.errors import NotAnalysedError
 from headct.images.coverage import coverage
 from headct.images.decoding import PixelFormat, decode, digest, formats, hounsfield
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
+from headct.images.frames import one_by_one
 from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
 from headct.images.headers import text
 from headct.images.objects import Kind, kind
@@ -90,12 +91,14 @@ def count_ct_images(sources: Sources) -> int:
 def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> CTSeries:
     """Decode a series into memory.
 
-    ``headers`` are those of :func:`read_headers` for the same sources; read again when not given.
+    ``headers`` are those of the same sources, one an image (:func:`headct.images.frames.one_by_one`); read
+    again when not given.
 
     Raises:
         NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
     """
-    headers = read_headers(sources) if headers is None else headers
+    if headers is None:
+        sources, headers = one_by_one(sources, read_headers(sources))
     found = stack(headers)
     forms = formats(headers, sources, found.order)
     found, dropped = _without_duplicates(found, sources, forms)

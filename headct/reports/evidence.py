@@ -9,17 +9,28 @@ from collections.abc import Sequence
 
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    SecondaryCaptureImageStorage,
+)
 from pydicom.valuerep import DA, TM, PersonName, validate_value
 
 from headct.errors import ReportError
 from headct.images import headers
+from headct.images.frames import frame_number
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.reports.characters import take_over
 from headct.terms.assessment import Assessment
 
-_IMAGE_CLASSES = (CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage)
+_IMAGE_CLASSES = (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    SecondaryCaptureImageStorage,
+)
 """What a CT slice may be stored as; a header that says anything else is taken to mean a CT image."""
 
 _NAMES = ("PatientName", "ReferringPhysicianName")
@@ -123,6 +134,8 @@ def _references(images: Sequence[Dataset], sop_instance_uids: Sequence[str]) -> 
         item.SOPInstanceUID = sop_instance_uid
         item.StudyInstanceUID = study
         item.SeriesInstanceUID = own_series
+        if (number := frame_number(header)) is not None:
+            item.ReferencedFrameNumber = number
         items.append(item)
     items[0].update(patient_and_study(first))
     frame = headers.text(first, "FrameOfReferenceUID")
@@ -216,9 +229,9 @@ def key_slices(slices: Sequence[Dataset], assessment: Assessment) -> list[Datase
     Raises:
         ReportError: a key slice is not of the series.
     """
-    by_uid = {str(item.SOPInstanceUID): item for item in slices}
+    known = {(str(item.SOPInstanceUID), frame_number(item)): item for item in slices}
     try:
-        return [by_uid[key.sop_instance_uid] for key in assessment.key_slices]
+        return [known[key.sop_instance_uid, key.frame] for key in assessment.key_slices]
     except KeyError as error:
         raise ReportError("a key slice is not of the series") from error
 

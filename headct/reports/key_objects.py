@@ -7,6 +7,7 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from headct.errors import ReportError
+from headct.images.frames import frame_number
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
@@ -33,6 +34,8 @@ class KeyObjects:
     """The judged series, not the document's own."""
     key_slices: tuple[str, ...]
     """SOP instance UIDs, the most telling first."""
+    frames: tuple[int | None, ...]
+    """Of these images, where they have several."""
     description: str
     device_uid: str
 
@@ -77,6 +80,10 @@ def write(series: CTSeries, assessment: Assessment, *, sent_at: datetime, langua
         coding_schemes=[codes.own_scheme_identification()],
         **documents.attributes(bundle, sent_at, SERIES_DESCRIPTION),
     )
+    # The library refers to whole images.
+    for item, image in zip(children(document, codes.SOURCE), chosen, strict=True):
+        if "ReferencedFrameNumber" in image:
+            item.ReferencedSOPSequence[0].ReferencedFrameNumber = image.ReferencedFrameNumber
     return documents.finished(document, slices[0], sent_at)
 
 
@@ -90,15 +97,14 @@ def read(document: bytes) -> KeyObjects:
     with refusing("damaged key objects"):
         if concept(found) != codes.OF_INTEREST or found.get("Manufacturer") != MANUFACTURER:
             raise ReportError("not key objects of this program")
+        chosen = [item.ReferencedSOPSequence[0] for item in children(found, codes.SOURCE)]
         judged = found.CurrentRequestedProcedureEvidenceSequence[0]
         return KeyObjects(
             sop_instance_uid=str(found.SOPInstanceUID),
             study_instance_uid=str(judged.StudyInstanceUID),
             series_instance_uid=str(judged.ReferencedSeriesSequence[0].SeriesInstanceUID),
-            key_slices=tuple(
-                str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-                for item in children(found, codes.SOURCE)
-            ),
+            key_slices=tuple(str(image.ReferencedSOPInstanceUID) for image in chosen),
+            frames=tuple(map(frame_number, chosen)),
             description=children(found, codes.KEY_OBJECT_DESCRIPTION)[0].TextValue,
             device_uid=str(children(found, codes.DEVICE_OBSERVER_UID)[0].UID),
         )

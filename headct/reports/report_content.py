@@ -35,6 +35,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
+from headct.images.frames import frame_number
 from headct.language import Language
 from headct.reports import codes
 from headct.reports.documents import MANUFACTURER
@@ -191,14 +192,16 @@ def _finding_group(
     if finding.offset_mm:
         side = codes.LEFT if finding.offset_mm > 0 else codes.RIGHT
         evaluations.append(QualitativeEvaluation(codes.DISPLACED_TOWARDS, side))
-    involved = (slices[i] for i in finding.slices)
+    involved = [slices[i] for i in finding.slices]
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(f"Finding {number}", f"finding-{number}", bundle, case_identity),
         finding_type=codes.FINDING_KINDS[finding.kind],
         algorithm_id=_algorithm(bundle),
         measurements=_figures(finding, bundle),
         qualitative_evaluations=evaluations,
-        source_images=[SourceImageForMeasurementGroup(s.SOPClassUID, s.SOPInstanceUID) for s in involved],
+        source_images=[
+            SourceImageForMeasurementGroup(s.SOPClassUID, s.SOPInstanceUID, _frames(s)) for s in involved
+        ],
     )
 
 
@@ -231,7 +234,15 @@ def _tracking(words: str, part: str, bundle: BundleIdentity, case_identity: str)
 
 
 def _image(name: Code, item: Dataset) -> ImageContentItem:
-    return ImageContentItem(name, item.SOPClassUID, item.SOPInstanceUID, relationship_type=_CONTAINS)
+    return ImageContentItem(
+        name, item.SOPClassUID, item.SOPInstanceUID, _frames(item), relationship_type=_CONTAINS
+    )
+
+
+def _frames(item: Dataset) -> list[int] | None:
+    """The frame that an item of the evidence is, where its image has several."""
+    frame = frame_number(item)
+    return None if frame is None else [frame]
 
 
 def _container(name: Code, items: Sequence[ContentItem]) -> ContainerContentItem:

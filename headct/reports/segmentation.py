@@ -20,11 +20,12 @@ from highdicom.seg import (
 )
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import CTImageStorage, SegmentationStorage
 from pydicom.valuerep import DSfloat
 
 from headct.errors import ReportError
 from headct.findings.region import Region
+from headct.images.frames import frame_number
 from headct.images.geometry import as_stored
 from headct.images.headers import number, numbers, text
 from headct.images.planes import Vector, orientation
@@ -74,7 +75,8 @@ class Segment:
     """The judged series, not the segmentation's own."""
     frame_of_reference_uid: str
     masks: Mapping[str, NDArray[np.bool_]]
-    """By SOP instance UID of the image: shape (rows, columns), on the pixels as that image stores them."""
+    """By SOP instance UID of the image, ``UID#FRAME`` for a frame of several: shape (rows, columns), on the
+    pixels as that image stores them."""
     label: str
     description: str
     bundle: BundleIdentity
@@ -108,6 +110,7 @@ def write(
     identity, bundle, judged_by = case_identity(series), assessment.bundle, assessment.judged_by
     for item in slices:
         item.Rows, item.Columns = next(iter(drawn.values())).shape
+    frames = _as_plain_images(slices)
     first, *others = (slices[k] for k in drawn)
     tracking_uid = result_uid(identity, judged_by, "seg-tracking")
     with refusing("the headers of the images allow no segmentation"):
@@ -132,6 +135,7 @@ def write(
         if k not in drawn:
             document.SourceImageSequence.append(_reference(item))
             judged.ReferencedInstanceSequence.append(_reference(item))
+    _refer_to_frames(document, frames)
     # The library draws this one at random.
     dimensions = result_uid(identity, judged_by, "seg-dimensions")
     for item in (*document.DimensionOrganizationSequence, *document.DimensionIndexSequence):
@@ -257,6 +261,42 @@ def _segment(assessment: Assessment, tracking_uid: str, language: Language) -> S
     return segment
 
 
+def _as_plain_images(slices: list[Dataset]) -> dict[str, Dataset]:
+    """Give every frame of a multi-frame image a name of its own, for the library knows plain images alone.
+
+    Returns:
+        The references to the frames, by those names; empty where all are plain images.
+    """
+    frames: dict[str, Dataset] = {}
+    for item in slices:
+        if (frame := frame_number(item)) is None:
+            continue
+        name = result_uid(str(item.SOPInstanceUID), str(frame), "seg-frame")
+        frames[name] = _reference(item)
+        frames[name].ReferencedFrameNumber = frame
+        item.SOPClassUID, item.SOPInstanceUID = CTImageStorage, name
+    return frames
+
+
+def _refer_to_frames(document: Dataset, frames: Mapping[str, Dataset]) -> None:
+    """Put the frames where the library put their names, and whole images where it lists what it was given."""
+    if not frames:
+        return
+    images = list({str(item.ReferencedSOPInstanceUID): item for item in frames.values()}.values())
+    document.SourceImageSequence = [_whole(item) for item in images]
+    document.ReferencedSeriesSequence[0].ReferencedInstanceSequence = [_whole(item) for item in images]
+    for group in document.PerFrameFunctionalGroupsSequence:
+        (source,) = group.DerivationImageSequence[0].SourceImageSequence
+        source.update(frames[str(source.ReferencedSOPInstanceUID)])
+
+
+def _whole(reference: Dataset) -> Dataset:
+    found = Dataset()
+    found.ReferencedSOPClassUID = reference.ReferencedSOPClassUID
+    found.ReferencedSOPInstanceUID = reference.ReferencedSOPInstanceUID
+    return found
+
+
 def _reference(item: Dataset) -> Dataset:
     found = Dataset()
     found.ReferencedSOPClassUID, found.ReferencedSOPInstanceUID = item.SOPClassUID, item.SOPInstanceUID
@@ -266,7 +306,9 @@ def _reference(item: Dataset) -> Dataset:
 def _source(frame: Dataset) -> str:
     (derivation,) = frame.DerivationImageSequence
     (image,) = derivation.SourceImageSequence
-    return str(image.ReferencedSOPInstanceUID)
+    number = frame_number(image)
+    uid = str(image.ReferencedSOPInstanceUID)
+    return uid if number is None else f"{uid}#{number}"
 
 
 def _decimal(value: float) -> DSfloat:

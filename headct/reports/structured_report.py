@@ -13,17 +13,21 @@ from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage
 
 from headct.errors import ReportError
+from headct.images.frames import frame_number
 from headct.images.quiet import quiet
 from headct.images.series import CTSeries
 from headct.language import Language
 from headct.reports import codes, documents
 from headct.reports.characters import writable
 from headct.reports.documents import children, coded, concept, key, only, refusing
-from headct.reports.evidence import evidence, reference, referenced_slices
+from headct.reports.evidence import evidence, reference
 from headct.reports.identity import case_identity, result_uid
 from headct.reports.report_content import DIGEST_PARAMETER, RUBRIC_PARAMETER, measurement_report
 from headct.terms.assessment import Assessment, BundleIdentity, Finding, KeySlice
 from headct.terms.urgency import Urgency
+
+_Image = tuple[str, int | None]
+"""SOP instance UID, and the frame where the image has several."""
 
 SERIES_DESCRIPTION = "Head CT triage"
 SERIES_NUMBER = 9100
@@ -39,7 +43,7 @@ class ReportContent:
     series_instance_uid: str
     """The judged series, not the report's own."""
     sop_instance_uids: tuple[str, ...]
-    """The judged images in slice order."""
+    """The judged images in slice order; of frames that of their image."""
     urgency: Urgency
     findings: tuple[Finding, ...]
     """Figures rounded to a tenth."""
@@ -123,7 +127,8 @@ def parsed(document: bytes) -> Dataset:
 
 
 def _content(report: Dataset) -> ReportContent:
-    slices = referenced_slices(report)
+    (group,) = children(only(report, codes.IMAGE_LIBRARY), codes.IMAGE_LIBRARY_GROUP)
+    slices = _images(group, codes.SOURCE)
     case, *findings = children(only(report, codes.IMAGING_MEASUREMENTS), codes.MEASUREMENT_GROUP)
     parameters = [item.TextValue for item in children(case, codes.ALGORITHM_PARAMETERS)]
     judged = report.CurrentRequestedProcedureEvidenceSequence[0]
@@ -131,10 +136,10 @@ def _content(report: Dataset) -> ReportContent:
         sop_instance_uid=str(report.SOPInstanceUID),
         study_instance_uid=str(judged.StudyInstanceUID),
         series_instance_uid=str(judged.ReferencedSeriesSequence[0].SeriesInstanceUID),
-        sop_instance_uids=slices,
+        sop_instance_uids=tuple(uid for uid, _ in slices),
         urgency=key(codes.URGENCIES, coded(case, codes.URGENCY)[0]),
         findings=tuple(_finding(group, slices) for group in findings),
-        key_slices=tuple(KeySlice(slices.index(uid), uid) for uid in _images(case, codes.KEY_SLICE)),
+        key_slices=tuple(KeySlice(slices.index(image), *image) for image in _images(case, codes.KEY_SLICE)),
         rules=tuple(code.value for code in coded(case, codes.RULE)),
         cautions=tuple(code.value for code in coded(case, codes.CAUTION)),
         rubric_version=_after(parameters, RUBRIC_PARAMETER),
@@ -154,14 +159,14 @@ def _content(report: Dataset) -> ReportContent:
     )
 
 
-def _finding(group: Dataset, slices: tuple[str, ...]) -> Finding:
+def _finding(group: Dataset, slices: list[_Image]) -> Finding:
     offset = _figure(group, codes.OFFSET)
     if offset is not None and codes.RIGHT in coded(group, codes.DISPLACED_TOWARDS):
         offset = -offset
     location = coded(group, codes.LOCATION)
     return Finding(
         kind=key(codes.FINDING_KINDS, coded(group, codes.FINDING)[0]),
-        slices=tuple(slices.index(uid) for uid in _images(group, codes.SLICE_INVOLVED)),
+        slices=tuple(slices.index(image) for image in _images(group, codes.SLICE_INVOLVED)),
         volume_ml=_figure(group, codes.VOLUME),
         thickness_mm=_figure(group, codes.THICKNESS),
         location=key(codes.LOCATIONS, location[0]) if location else None,
@@ -182,8 +187,9 @@ def _figure(item: Dataset, name: Code) -> float | None:
     return float(found[0].MeasuredValueSequence[0].NumericValue) if found else None
 
 
-def _images(item: Dataset, name: Code) -> list[str]:
-    return [str(child.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for child in children(item, name)]
+def _images(item: Dataset, name: Code) -> list[_Image]:
+    found = (child.ReferencedSOPSequence[0] for child in children(item, name))
+    return [(str(image.ReferencedSOPInstanceUID), frame_number(image)) for image in found]
 
 
 def _after(texts: Sequence[str], prefix: str) -> str:

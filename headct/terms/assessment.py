@@ -50,6 +50,8 @@ class KeySlice:
     number: int
     """0 at the feet, after geometric sorting."""
     sop_instance_uid: str
+    frame: int | None = None
+    """From 1 on, where the image has several."""
 
 
 @dataclass(frozen=True, slots=True)

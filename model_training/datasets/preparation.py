@@ -24,6 +24,7 @@ from headct.eligibility.by_headers import check_headers
 from headct.eligibility.cautions import age_years
 from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError, UnusableInputError
+from headct.images.frames import one_by_one
 from headct.images.headers import text
 from headct.images.reading import read_headers
 from headct.images.series import CTSeries
@@ -313,7 +314,8 @@ def _make(folder: Path, name: str, person: Person, series: FoundSeries, truth: T
 def _refused_by_headers(series: FoundSeries) -> str:
     """Why the headers alone rule a series out; empty when they do not."""
     try:
-        check_headers(read_headers(series.files))
+        _, headers = one_by_one(series.files, read_headers(series.files))
+        check_headers(headers)
     except NotAnalysedError as error:
         return error.reason.sentence()
     return ""

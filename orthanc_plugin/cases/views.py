@@ -77,6 +77,7 @@ class KeySliceView(View):
 
     number: int = Field(ge=0, description="0 at the feet")
     sop_instance_uid: str
+    frame: int | None = Field(default=None, description="from 1 on, where the image has several")
 
 
 class AssessmentView(View):
@@ -117,7 +118,7 @@ class AssessmentView(View):
             haemorrhage_probability=assessment.haemorrhage_probability,
             findings=tuple(FindingView.of(f) for f in assessment.findings),
             key_slices=tuple(
-                KeySliceView(number=k.number, sop_instance_uid=k.sop_instance_uid)
+                KeySliceView(number=k.number, sop_instance_uid=k.sop_instance_uid, frame=k.frame)
                 for k in assessment.key_slices
             ),
             cautions=tuple(CautionView.of(c) for c in assessment.cautions),

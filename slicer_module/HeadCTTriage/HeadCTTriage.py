@@ -209,12 +209,13 @@ class HeadCTTriageLogic(ScriptedLoadableModuleLogic):
         if view is not None and stack is not None:
             volume.show_slice(view, stack, min(max(number, 0), len(stack.hu) - 1))
 
-    def jumpToSlice(self, sopInstanceUID: str) -> bool:
-        """Show the slice of an image; false where it is not among those shown."""
+    def jumpToSlice(self, sopInstanceUID: str, frame: Optional[int] = None) -> bool:
+        """Show the slice of an image, or of one of its frames; false where it is not among those shown."""
         stack = self.stack
-        if stack is None or sopInstanceUID not in stack.numbers:
+        number = None if stack is None else stack.slice_of(sopInstanceUID, frame)
+        if number is None:
             return False
-        self.showSlice(stack.numbers[sopInstanceUID])
+        self.showSlice(number)
         return True
 
     # An earlier series beside it

@@ -98,24 +98,27 @@ def _slice(said: tuple[Dataset, Dataset], stack: Stack) -> int:
     named = (
         item for group in said for item in items(group, "DerivationImageSequence", "SourceImageSequence")
     )
-    known = (stack.numbers.get(text(item, "ReferencedSOPInstanceUID")) for item in named)
-    number = next((k for k in known if k is not None), None)
+    known = (
+        stack.slice_of(text(item, "ReferencedSOPInstanceUID"), number(item, "ReferencedFrameNumber"))
+        for item in named
+    )
+    own_slice = next((k for k in known if k is not None), None)
     position = _first(said, "PlanePositionSequence", "ImagePositionPatient", 3)
     axes = _first(said, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
     if position is None or axes is None:
-        if number is None:
+        if own_slice is None:
             raise _elsewhere()
-        return number
+        return own_slice
     corner = np.array(position) * LPS_TO_RAS
-    if number is None:
-        number = int(np.argmin(np.linalg.norm(stack.corners_ras[:, 0, 0] - corner, axis=1)))
-    first, last_column, last_row = (stack.corners_ras[number, j, i] for j, i in ((0, 0), (0, 1), (1, 0)))
+    if own_slice is None:
+        own_slice = int(np.argmin(np.linalg.norm(stack.corners_ras[:, 0, 0] - corner, axis=1)))
+    first, last_column, last_row = (stack.corners_ras[own_slice, j, i] for j, i in ((0, 0), (0, 1), (1, 0)))
     own = np.stack([last_column - first, last_row - first])
     own = own / np.linalg.norm(own, axis=1, keepdims=True)
     parallel = (own * np.array(axes).reshape(2, 3) * LPS_TO_RAS).sum(axis=1).min() > _PARALLEL
     if not parallel or np.linalg.norm(first - corner) > SAME_PLACE_MM:
         raise _elsewhere()
-    return number
+    return own_slice
 
 
 def _first(said: Iterable[Dataset], macro: str, keyword: str, count: int) -> tuple[float, ...] | None:

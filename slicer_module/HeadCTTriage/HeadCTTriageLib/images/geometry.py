@@ -53,6 +53,8 @@ class Stack:
     """Of each slice; the same for all frames of one image."""
     numbers: dict[str, int]
     """Slice by SOP instance UID, of images left out as repeated too; of several frames the first."""
+    frames: dict[tuple[str, int], int]
+    """Slice by SOP instance UID and frame; frames count from 1."""
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     """What the doctor should know of these images; sentences."""
@@ -64,6 +66,12 @@ class Stack:
     def displacements(self) -> Vector:
         """From the regular grid to where the corner voxels are; shape as ``corners_ras``."""
         return self.corners_ras - _corners(self.ijk_to_ras, self.hu.shape)
+
+    def slice_of(self, sop_instance_uid: str, frame: float | None) -> int | None:
+        """The slice of an image, or of one of its frames; ``None`` where it is not among those here."""
+        if frame is None:
+            return self.numbers.get(sop_instance_uid)
+        return self.frames.get((sop_instance_uid, int(frame)))
 
     def centre_ras(self, number: int) -> Vector:
         """Middle of a slice."""
@@ -135,6 +143,7 @@ def stack(datasets: Sequence[Dataset], cancelled: threading.Event | None = None)
         corners_ras=corners,
         sop_instance_uids=tuple(one.sop_instance_uid for one in kept),
         numbers={**repeated, **own},
+        frames={(one.sop_instance_uid, one.frame + 1): k for k, one in enumerate(kept)},
         left_out=tuple(left_out),
         warnings=tuple(warnings),
         series_instance_uid=text(kept[0].header, "SeriesInstanceUID"),

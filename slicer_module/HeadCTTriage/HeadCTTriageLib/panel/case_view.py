@@ -300,7 +300,8 @@ class CaseSection:
 
     def _jump(self, number: int) -> None:
         self._key_slice = number
-        self._logic.jumpToSlice(self._keys()[number].sop_instance_uid)
+        key = self._keys()[number]
+        self._logic.jumpToSlice(key.sop_instance_uid, key.frame)
         for other, button in enumerate(self._key_buttons):
             button.checked = other == number
 

@@ -96,6 +96,8 @@ class KeySlice:
     number: int
     """0 at the feet."""
     sop_instance_uid: str
+    frame: Optional[int] = None
+    """From 1 on, where the image has several."""
 
 
 @dataclass(frozen=True)
