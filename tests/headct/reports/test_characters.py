@@ -15,7 +15,7 @@ from pydicom.tag import Tag
 
 from headct.images import headers
 from headct.images.quiet import quiet
-from headct.reports import key_objects, review_report, structured_report
+from headct.reports import key_objects, plain_text, review_report, structured_report
 from headct.reports.evidence import evidence
 from headct.reports.identity import case_identity
 from headct.reports.review_report import Subject
@@ -93,6 +93,19 @@ def test_documents_in_other_character_sets_are_valid(kind, tmp_path):
         path = tmp_path / f"{number}.dcm"
         path.write_bytes(document)
         dciodvfy(path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Latin 1, declared UTF-8", "a control after", "a yen sign", "kanji", "GBK", "spaces before"]
+)
+def test_the_bytes_stay_in_what_plainer_receivers_get(kind):
+    series = patient_bytes.series(kind)
+    report = structured_report.write(series, cases.green(series), sent_at=cases.MADE_AT)
+    text = plain_text.write(report)
+    for document in (text, plain_text.in_default_encoding(text), plain_text.in_default_encoding(report)):
+        assert stored(document) == stored(report)
+    assert plain_text.read(plain_text.in_default_encoding(text)) == plain_text.read(text)
+    assert structured_report.read(plain_text.in_default_encoding(report)) == structured_report.read(report)
 
 
 def test_the_same_arguments_give_the_same_bytes():
