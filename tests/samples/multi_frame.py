@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from copy import copy
 from io import BytesIO
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.tag import Tag
-from pydicom.uid import UID, EnhancedCTImageStorage, ExplicitVRLittleEndian
-
-from headct.generator.encoding import TransferSyntax, set_pixels
+from pydicom.uid import UID, EnhancedCTImageStorage
 
 _OF_A_FRAME = (
     *("ImageType", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
@@ -21,28 +17,20 @@ _OF_A_FRAME = (
 )
 
 
-def stored(image: Dataset) -> NDArray[np.uint16]:
-    """The stored values of a plain, uncompressed image."""
-    kind = "<i2" if image.PixelRepresentation else "<u2"
-    return np.frombuffer(image.PixelData, kind).reshape(image.Rows, image.Columns)
-
-
 def multi_frame(
     images: Sequence[Dataset],
     *,
     sop_class: UID = EnhancedCTImageStorage,
-    syntax: TransferSyntax = TransferSyntax.EXPLICIT_LITTLE,
     frame_type: Sequence[str] = ("ORIGINAL", "PRIMARY", "VOLUME", "NONE"),
     fragments: int = 1,
     offsets: str = "basic",
     number: int = 1,
 ) -> Dataset:
-    """One file of plain uncompressed images, in the order given.
+    """One file of plain images, in the order given and in their transfer syntax.
 
     Args:
         images: of one series.
         sop_class: what it is stored as.
-        syntax: of the pixels.
         frame_type: of every frame.
         fragments: that each compressed frame is cut into.
         offsets: the table that says where they begin: ``basic``, ``extended`` or ``none``.
@@ -57,12 +45,12 @@ def multi_frame(
         sop_class,
         found.SOPInstanceUID,
     )
-    found.file_meta.TransferSyntaxUID = syntax.value
+    found.file_meta.TransferSyntaxUID = first.file_meta.TransferSyntaxUID
     found.NumberOfFrames, found.InstanceNumber = len(images), number
     found.ImageType = list(frame_type)
     found.SharedFunctionalGroupsSequence = [_shared(first, frame_type)]
     found.PerFrameFunctionalGroupsSequence = [_of_frame(image, k) for k, image in enumerate(images, 1)]
-    _put_pixels(found, images, syntax, fragments, offsets)
+    _put_pixels(found, images, fragments, offsets)
     return found
 
 
@@ -113,15 +101,11 @@ def _of_frame(image: Dataset, number: int) -> Dataset:
     return groups
 
 
-def _put_pixels(
-    found: Dataset, images: Sequence[Dataset], syntax: TransferSyntax, fragments: int, offsets: str
-) -> None:
-    if not syntax.value.is_compressed:
-        order = "<" if syntax.value.is_little_endian else ">"
-        frames = [stored(image).astype(f"{order}u2").tobytes() for image in images]
-        found.add_new("PixelData", "OW", b"".join(frames))
+def _put_pixels(found: Dataset, images: Sequence[Dataset], fragments: int, offsets: str) -> None:
+    if not images[0].file_meta.TransferSyntaxUID.is_compressed:
+        found.add_new("PixelData", "OW", b"".join(image.PixelData for image in images))
         return
-    frames = [_compressed(image, syntax) for image in images]
+    frames = [next(generate_frames(image.PixelData, number_of_frames=1)) for image in images]
     if offsets == "extended":
         found.PixelData, found.ExtendedOffsetTable, found.ExtendedOffsetTableLengths = encapsulate_extended(
             frames
@@ -130,12 +114,3 @@ def _put_pixels(
         found.PixelData = encapsulate(frames, fragments_per_frame=fragments, has_bot=offsets == "basic")
     found["PixelData"].VR = "OB"
     found["PixelData"].is_undefined_length = True
-
-
-def _compressed(image: Dataset, syntax: TransferSyntax) -> bytes:
-    one = Dataset()
-    one.update({tag: copy(image[tag]) for tag in list(image.keys())})
-    one.file_meta = FileMetaDataset()
-    one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    set_pixels(one, stored(image), syntax)
-    return next(generate_frames(one.PixelData, number_of_frames=1))
