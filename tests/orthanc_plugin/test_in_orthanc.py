@@ -7,6 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import drawn_heads
+import multi_frame
+import numpy as np
 import patient_bytes
 import pytest
 import report_cases
@@ -82,6 +85,22 @@ def test_results_lie_with_their_patient_whatever_bytes_the_number_has(orthanc: S
         ]
         stored = [one.http.post("/instances", content=document).json() for document in documents]
         assert len({answer["ParentStudy"] for answer in stored}) == 1, kind
+
+
+def test_a_head_in_one_file_of_many_frames(orthanc: Start, tmp_path: Path) -> None:
+    bleed = drawn_heads.ball(28, 16, row=20, column=25)
+    head = np.where(bleed, drawn_heads.BLOOD, drawn_heads.whole_head(28))
+    drawn_heads.write_series(tmp_path / "plain", head, PatientAge="050Y")
+    plain = [dcmread(path) for path in sorted((tmp_path / "plain").iterdir())]
+    one = orthanc().start_triage()
+    one.send([multi_frame.file(multi_frame.multi_frame(plain))])
+    one.wait(lambda: one.settled() and one.results() == {"SR": 1, "KO": 1})
+    (row,) = one.rows()
+    (series,) = row["series"]
+    assert (row["state"], series["images"]) == ("assessed", 1)
+    keys = one.get(f"series/{series['id']}")["assessment"]["key_slices"]
+    assert keys
+    assert all(key["frame"] == key["number"] + 1 for key in keys)
 
 
 def under(patient_id: str, files: list[bytes]) -> list[bytes]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+import multi_frame
 import numpy as np
 import pytest
 from bundles import threshold_bundle
@@ -171,6 +172,24 @@ class TestTheAnnotationProfile:
         for uid, mask in found.masks.items():
             truth = files[uid].pixel_array == BLOOD
             assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.9
+
+    def test_one_file_of_many_frames_is_said_and_drawn_the_same(
+        self, classifier: Classifier, bleeding: Path, tmp_path: Path
+    ) -> None:
+        options = settings(tmp_path, annotations=True)
+        (tmp_path / "whole").mkdir()
+        whole = multi_frame.multi_frame([dcmread(path) for path in sorted(bleeding.iterdir())])
+        (tmp_path / "whole" / "1.dcm").write_bytes(multi_frame.file(whole))
+        plain = self.judged(classifier, bleeding, options)
+        said = self.judged(classifier, tmp_path / "whole", options)
+        assert said.assessment.findings == plain.assessment.findings
+        assert said.slices == plain.slices
+        keys = said.assessment.key_slices
+        assert [k.frame for k in keys] == [k.number + 1 for k in plain.assessment.key_slices]
+        assert [d.kind.value for d in said.documents] == ["structured_report", "key_objects", "segmentation"]
+        masks = segmentation.read(said.documents[2].content).masks.values()
+        drawn = segmentation.read(plain.documents[2].content).masks.values()
+        assert all(np.array_equal(a, b) for a, b in zip(masks, drawn, strict=True))
 
     def test_off_nothing_is_drawn(self, classifier: Classifier, bleeding: Path, tmp_path: Path) -> None:
         said = self.judged(classifier, bleeding, settings(tmp_path))

@@ -266,3 +266,5 @@ def test_frames_of_an_enhanced_image_are_slices(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.corners_ras, plain.corners_ras)
     assert found.sop_instance_uids == (enhanced.SOPInstanceUID,) * 4 and not found.left_out
     assert found.numbers == {enhanced.SOPInstanceUID: 0}
+    uid = enhanced.SOPInstanceUID
+    assert [found.slice_of(uid, frame) for frame in (1, 2, 3, 4, 5, None)] == [2, 0, 3, 1, None, 0]
