@@ -17,10 +17,11 @@ from pydicom.encaps import encapsulate, generate_fragmented_frames
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from headct.errors import NotAnalysedError
+from headct.images.compression import unreadable
 from headct.images.headers import number, text
 from headct.images.quiet import quiet
 from headct.images.series import DicomSource, Sources
-from headct.language import Phrase, pgettext
+from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -88,7 +89,7 @@ def _is_multi_frame(header: Dataset) -> bool:
 def _frame_headers(header: Dataset) -> Iterator[Dataset]:
     groups = header[_EACH].value
     if len(groups) != int(number(header, "NumberOfFrames") or 1):
-        raise _refused(pgettext("detail", "damaged file"))
+        raise unreadable(pgettext("detail", "damaged file"))
     base = Dataset()
     base.update(header)
     for keyword in _OF_THE_FILE:
@@ -146,10 +147,6 @@ def _refuse_computed(frame: Dataset) -> None:
         raise NotAnalysedError(Reason(ReasonCode.DERIVED_VALUES))
 
 
-def _refused(detail: Phrase) -> NotAnalysedError:
-    return NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(detail)))
-
-
 class _Images(Sequence[DicomSource]):
     """Files as they are, and frames as files made when they are asked for."""
 
@@ -194,13 +191,19 @@ class _Pixels:
         Raises:
             NotAnalysedError: damaged pixel data.
         """
-        with self._lock:
-            if self._file is None:
-                try:
+        try:
+            with self._lock:
+                if self._file is None:
                     self._file = self._read()
-                except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
-                    raise _refused(pgettext("detail", "damaged file")) from error
-        file, pixels = self._file, self._file["PixelData"]
+            return self._written(self._file, frame)
+        except NotAnalysedError:
+            raise
+        except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
+            raise unreadable(pgettext("detail", "damaged file")) from error
+
+    @quiet()
+    def _written(self, file: Dataset, frame: int) -> bytes:
+        pixels = file["PixelData"]
         image = Dataset()
         image.file_meta = FileMetaDataset()
         image.file_meta.MediaStorageSOPClassUID = UID(ENHANCED_CT)
@@ -210,15 +213,14 @@ class _Pixels:
         image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if inflated else syntax
         if pixels.is_undefined_length:
             if frame >= len(self._compressed):
-                raise _refused(pgettext("detail", "pixel data cut short"))
+                raise unreadable(pgettext("detail", "pixel data cut short"))
             image.add_new("PixelData", "OB", encapsulate([b"".join(self._compressed[frame])]))
             image["PixelData"].is_undefined_length = True
         else:
             start = frame * self._frame_bytes
             image.add_new("PixelData", "OW", pixels.value[start : start + self._frame_bytes])
         buffer = BytesIO()
-        with quiet():
-            image.save_as(buffer, enforce_file_format=True)
+        image.save_as(buffer, enforce_file_format=True)
         return buffer.getvalue()
 
     @quiet()

@@ -122,14 +122,14 @@ def test_each_frame_may_have_its_own_scale():
 )
 @pytest.mark.parametrize("call", [load_series, admit])
 def test_computed_images_are_refused_as_such(frame_type, call):
-    refused([file(multi_frame(write(HEAD), frame_type=frame_type))], ReasonCode.COMPUTED, call)
+    refused([file(multi_frame(write(HEAD), frame_type=frame_type))], ReasonCode.DERIVED_VALUES, call)
 
 
 def test_projections_are_refused_as_such():
     whole = multi_frame(write(HEAD), sop_class=LegacyConvertedEnhancedCTImageStorage)
     (kind,) = whole.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence
     kind.VolumeBasedCalculationTechnique = "MAX_IP"
-    refused([file(whole)], ReasonCode.COMPUTED)
+    refused([file(whole)], ReasonCode.DERIVED_VALUES)
 
 
 def test_makers_own_words_refuse_no_legacy_image():
@@ -158,6 +158,11 @@ def test_a_file_cut_short_is_unreadable():
     assert refused([whole[:-3000]], ReasonCode.UNREADABLE) == "pixel data cut short"
     packed = file(multi_frame(write(HEAD, syntax=JPEGLSLossless), offsets="none"))
     refused([packed[: len(packed) // 2]], ReasonCode.UNREADABLE)
+
+
+def test_an_unknown_transfer_syntax_is_unreadable():
+    whole = file(multi_frame(write(HEAD))).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0", 1)
+    refused([whole], ReasonCode.UNREADABLE)
 
 
 def test_groups_that_are_not_one_a_frame_are_unreadable():
