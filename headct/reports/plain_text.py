@@ -97,9 +97,22 @@ def in_default_encoding(document: bytes) -> bytes:
     """
     with refusing("not a DICOM file"):
         found = dcmread(BytesIO(document))
+        _keep_values(found)
         found.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         keep_as_stored(found)
         return _saved(found)
+
+
+def _keep_values(dataset: Dataset) -> None:
+    """Have every value written byte for byte as it was read: in Implicit VR it is the same.
+
+    Decoded and encoded again, a patient's number that does not fit its character set would be another one.
+    """
+    for tag in dataset.keys():  # noqa: SIM118 (the values of a dataset are decoded when it is walked)
+        if dataset.get_item(tag).VR == "SQ":
+            for item in dataset[tag].value:
+                _keep_values(item)
+    dataset.set_original_encoding(True, True, dataset.original_character_set)
 
 
 def _rename(text: Dataset) -> None:
