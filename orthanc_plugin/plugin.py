@@ -245,7 +245,7 @@ def on_change(change: int, level: int, resource: str) -> None:
             if level == orthanc.ResourceType.SERIES:
                 arrivals.deleted(resource)
             elif level == orthanc.ResourceType.INSTANCE:
-                arrivals.images_deleted()
+                arrivals.image_deleted(resource)
         elif change in WAKING:
             arrivals.wake()
 

@@ -57,6 +57,7 @@ class Runtime:
             arrivals=self.arrivals,
             orthanc_version=orthanc.version,
             authentication=self.authenticated,
+            replaces_images=_replaces_images(configuration),
             keeper=self.keeper,
         )
         self._app = create_app(self.triage, self.settings.proxies)
@@ -80,6 +81,11 @@ class Runtime:
         """Answer a REST call."""
         asked = Request.from_orthanc(uri, request)
         self._answering.run(lambda: answer(self._app, asked, output, authenticated=self.authenticated))
+
+
+def _replaces_images(configuration: Mapping[str, Any]) -> bool:
+    # Words from Orthanc 1.13 on, before that true or false; false where nothing is said.
+    return configuration.get("OverwriteInstances", False) in (True, "Always", "IfChanged")
 
 
 def _asks_for_password(configuration: Mapping[str, Any]) -> bool:

@@ -100,6 +100,7 @@ class Triage:
     arrivals: Follower
     orthanc_version: str
     authentication: bool
+    replaces_images: bool = True
     keeper: Keeper | None = None
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
@@ -132,6 +133,7 @@ class Triage:
             recycling=self._recycling,
             lost_unread=known.lost_unread,
             clock_set=known.clock_set,
+            replaces_images=self.replaces_images,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )

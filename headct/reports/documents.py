@@ -1,5 +1,6 @@
 """What report, review and key objects share: their frame around the content, and how content is found."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from headct.reports.evidence import accession_number_to_say
 from headct.terms.assessment import BundleIdentity
 
 MANUFACTURER = "headct-triage"
+
+_SAID = ("SOPClassUID", "ManufacturerModelName", "ContentDate", "ContentTime", "ContentSequence", "PixelData")
+"""What a document is known by when its patient, its study and its UIDs are replaced."""
 
 _Key = TypeVar("_Key")
 
@@ -134,6 +138,36 @@ def parsed(document: bytes, sop_class_uid: str) -> Dataset:
         if found.get("SOPClassUID") != sop_class_uid:
             raise ReportError("not a document of the expected kind")
     return found
+
+
+def made_from(document: bytes) -> tuple[str, frozenset[str]]:
+    """By what a document is known again under another patient, study and UIDs; and the series it refers to.
+
+    Returns:
+        A digest of what is said in it and when it was said, empty where we did not write it; and the UIDs of
+        the series that its references name.
+
+    Raises:
+        ReportError: not a DICOM file.
+    """
+    with refusing("not a DICOM file"):
+        found = dcmread(BytesIO(document))
+        if found.get("Manufacturer") != MANUFACTURER:
+            return "", frozenset()
+        said = Dataset()
+        for keyword in _SAID:
+            if keyword in found:
+                said[keyword] = found[keyword]
+        return hashlib.sha256(said.to_json().encode()).hexdigest(), frozenset(_referred_series(found))
+
+
+def _referred_series(item: Dataset, *, root: bool = True) -> Iterator[str]:
+    if not root and "SeriesInstanceUID" in item:
+        yield str(item.SeriesInstanceUID)
+    for element in item:
+        if element.VR == "SQ":
+            for below in element.value:
+                yield from _referred_series(below, root=False)
 
 
 def concept(item: Dataset, keyword: str = "ConceptNameCodeSequence") -> Code:

@@ -1,5 +1,6 @@
 """Rows of the store as records of the worklist and as views of one series."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -61,7 +62,8 @@ def studies(session: Session, study_id: str | None = None) -> list[StudyRecord]:
                 )
                 for series in by_study.get(study.id, ())
             ),
-            earlier=study.earlier,
+            earlier=study.earlier or _all_aside(by_study.get(study.id, ())),
+            aside=_all_aside(by_study.get(study.id, ())),
             demographics=study.demographics,
         )
         for study in session.scalars(wanted)
@@ -88,6 +90,11 @@ def lost(session: Session) -> tuple[LostView, ...]:
             deleted_at=series.changed_at,
         )
     return tuple(sorted(found.values(), key=lambda view: view.deleted_at, reverse=True))
+
+
+def _all_aside(series: Sequence[Series]) -> bool:
+    """Whether a study has nothing but copies of what stands in the queue."""
+    return bool(series) and all(s.aside for s in series)
 
 
 def _rendered(series: Series) -> int:

@@ -73,6 +73,8 @@ class StudyRecord:
     first_arrival: datetime
     series: tuple[SeriesRecord, ...]
     earlier: bool = False
+    aside: bool = False
+    """It has nothing but copies of images that stand in the queue; it is earlier for as long."""
     demographics: Demographics = UNKNOWN
 
     @property

@@ -232,6 +232,9 @@ class WorklistRow(View):
     reopened: bool = Field(
         default=False, description="images came after the review; what they show may be worse"
     )
+    aside: bool = Field(
+        default=False, description="copies that Orthanc made of images on the worklist; earlier for as long"
+    )
 
 
 class LostView(View):

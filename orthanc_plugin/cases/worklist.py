@@ -63,6 +63,7 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         reviewed=progress.reviewed,
         disputed=progress.disputed,
         reopened=progress.reopened,
+        aside=study.aside,
         reviews=tuple(sorted((r for s in series for r in s.reviews), key=lambda review: review.at)),
         reason=_reason(series) if worst is None and state is not CaseState.PENDING else None,
         **_of_result(worst, now),

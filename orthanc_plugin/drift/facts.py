@@ -113,7 +113,9 @@ def _add_reviewed(session: Session, since: datetime, facts: Facts) -> None:
 
 
 def _queued(query: Select[*_Columns]) -> Select[*_Columns]:
-    return query.join(Study, Series.study_id == Study.id).where(Study.earlier.is_(False))
+    return query.join(Study, Series.study_id == Study.id).where(
+        Study.earlier.is_(False), Series.aside.is_(False)
+    )
 
 
 def _digest(judged_by: str) -> str:

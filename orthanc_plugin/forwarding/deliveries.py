@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from orthanc_plugin.forwarding.tables import Delivery, Receiver
 from orthanc_plugin.states import DeliveryTrouble, DocumentKind
 from orthanc_plugin.store import times
-from orthanc_plugin.store.tables import AuditEntry, Document
+from orthanc_plugin.store.tables import AuditEntry, Document, Series
 
 FIRST_PAUSE = timedelta(seconds=30)
 """After the first failure; each pause is twice the one before."""
@@ -103,8 +103,16 @@ def again(session: Session, receiver: str, login: str, now: datetime) -> bool:
 
 
 def _plan(session: Session, receivers: Sequence[str], now: datetime) -> None:
-    """New documents go to each of the modalities, unless they arrived there already."""
-    new = session.scalars(select(Document).where(Document.to_forward).with_for_update(skip_locked=True)).all()
+    """New documents go to each of the modalities, unless they arrived there already.
+
+    Those of copies wait until these stand for their source: an archive wants no second report of it.
+    """
+    new = session.scalars(
+        select(Document)
+        .join(Series, Series.id == Document.series_id)
+        .where(Document.to_forward, Series.aside.is_(False))
+        .with_for_update(skip_locked=True, of=Document)
+    ).all()
     for name in dict.fromkeys(receivers if new else ()):
         if session.get(Receiver, name) is None:
             session.add(Receiver(name=name, misses=0, not_before=now))

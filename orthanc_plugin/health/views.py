@@ -38,6 +38,10 @@ class StatusView(View):
         default=0, description="series deleted from Orthanc unread: alerts, or not judged"
     )
     clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
+    replaces_images: bool = Field(
+        default=True,
+        description="whether images sent again replace those that are here; else they are dropped",
+    )
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 

@@ -15,9 +15,10 @@ from sqlalchemy import select
 
 from headct.safe_log import failure
 from orthanc_plugin.intake.contents import Contents, Get, Images
+from orthanc_plugin.intake.lineage import Jobs, copied_documents, original
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import disk, outbox, positions, queue, withdrawal
+from orthanc_plugin.store import copies, disk, outbox, positions, queue, withdrawal
 from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen
@@ -52,6 +53,7 @@ class Arrivals:
         self._stopped = threading.Event()
         self._contents = Contents(get)
         self._gone: list[str] = []
+        self._deleted_images: dict[str, float] = {}
         self._study_uids: dict[str, str] = {}
         self._next_sweep = 0.0
         self._thread: threading.Thread | None = None
@@ -67,9 +69,9 @@ class Arrivals:
         self._gone.append(series_id)
         self._woken.set()
 
-    def images_deleted(self) -> None:
-        """Images were deleted, their series are unknown: compare everything soon."""
-        self._next_sweep = min(self._next_sweep, time.monotonic() + DELETED_SECONDS)
+    def image_deleted(self, instance_id: str) -> None:
+        """An image was deleted, its series is unknown: compare everything soon, unless it comes again."""
+        self._deleted_images[instance_id] = time.monotonic()
 
     def start(self) -> None:
         """Begin to follow."""
@@ -104,6 +106,7 @@ class Arrivals:
         while not self._stopped.is_set() and self.read_changes():
             self._stopped.wait(PAUSE_SECONDS)
         self._handle_deleted()
+        self._miss_images()
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
             try:
@@ -127,14 +130,15 @@ class Arrivals:
             return False
         touched, stored = self._touched_series(changes)
         recoloured = [c["ID"] for c in changes if c["ChangeType"] == "UpdatedMetadata"]
-        now = queue.utcnow()
+        now, jobs = queue.utcnow(), Jobs(self._get)
         with self._database.writing() as session:
             for series_id, answer_series in touched.items():
+                copies.found(session, copied_documents(self._get, answer_series, jobs), now)
                 images = self._contents.images(answer_series)
                 if images is None:
                     withdrawal.withdraw(session, series_id, now)
                     continue
-                seen = self._seen(series_id, answer_series, images, stored.get(series_id))
+                seen = self._seen(answer_series, images, stored.get(series_id), jobs)
                 if seen is not None:
                     queue.arrive(session, seen, now, self._settings)
             if recoloured:
@@ -177,7 +181,7 @@ class Arrivals:
         self._withdraw_if_gone(shown - listed)
 
     def _arrive_swept(self, changed: dict[str, Any], shown: Collection[str]) -> None:
-        now = queue.utcnow()
+        now, jobs = queue.utcnow(), Jobs(self._get)
         for series_id, answer in changed.items():
             images = self._contents.images(answer)
             if images is None:
@@ -185,7 +189,7 @@ class Arrivals:
                     with self._database.writing() as session:
                         withdrawal.withdraw(session, series_id, now)
                 continue
-            seen = self._seen(series_id, answer, images, _time(answer.get("LastUpdate", "")))
+            seen = self._seen(answer, images, _time(answer.get("LastUpdate", "")), jobs)
             if seen is None:
                 continue
             with self._database.writing() as session:
@@ -199,6 +203,13 @@ class Arrivals:
                     or (row.instance_count != seen.instance_count)
                 ):
                     queue.arrive(session, seen, now, self._settings)
+
+    def _miss_images(self) -> None:
+        """Sweep when an image stays away; one that was replaced is deleted first and is in the log as new."""
+        since = min(self._deleted_images.copy().values(), default=None)
+        if since is not None and time.monotonic() >= since + DELETED_SECONDS:
+            self._deleted_images.clear()
+            self._next_sweep = 0.0
 
     def _handle_deleted(self) -> None:
         while self._gone:  # to which Orthanc's event thread adds at any moment
@@ -230,6 +241,7 @@ class Arrivals:
         for change in changes:
             if change["ChangeType"] != "NewInstance":
                 continue
+            self._deleted_images.pop(change["ID"], None)
             if change["ID"] not in in_series:
                 instance = self._get(f"/instances/{change['ID']}")
                 if instance is None:
@@ -242,13 +254,13 @@ class Arrivals:
         return touched, stored
 
     def _seen(
-        self, series_id: str, answer: dict[str, Any], images: Images, stored: datetime | None
+        self, answer: dict[str, Any], images: Images, stored: datetime | None, jobs: Jobs
     ) -> Seen | None:
         study_uid = self._study_uid(answer["ParentStudy"])
         if study_uid is None:
             return None
         return Seen(
-            series_id=series_id,
+            series_id=answer["ID"],
             study_id=answer["ParentStudy"],
             series_instance_uid=answer["MainDicomTags"].get("SeriesInstanceUID", ""),
             study_instance_uid=study_uid,
@@ -256,6 +268,9 @@ class Arrivals:
             instance_count=len(answer["Instances"]),
             first_stored=stored,
             uploaded=images.uploaded,
+            copied_from=original(answer),
+            anonymised="AnonymizedFrom" in answer,
+            joined=images.uploaded and original(answer) is None and jobs.joined(answer["ParentStudy"]),
         )
 
     def _study_uid(self, study_id: str) -> str | None:

@@ -36,6 +36,7 @@ def unread_alerts(session: Session) -> list[UnreadAlert]:
             Assessment.urgency.in_(ALERTS),
             Series.state != SeriesState.WITHDRAWN,
             Study.earlier.is_(False),
+            Series.aside.is_(False),
             ~read,  # of years of alerts the few that may be unread
         )
     ):

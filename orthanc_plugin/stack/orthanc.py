@@ -97,8 +97,8 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "DicomAet": "HEADCT",
         "DicomPort": options.dicom_port,
         **_who_may_send(options),
-        # Results must never start a second judgement by their arrival, nor replace what is stored.
-        "OverwriteInstances": False,
+        # A scanner that sends a damaged study again means the new images: docs/adr/0006-images-sent-again.md.
+        "OverwriteInstances": True,
         "StableAge": 5,
         "UserMetadata": {"HeadCTUrgency": 8310},
         "Plugins": [_plugin("libOrthancDicomWeb.so"), _plugin("libOrthancPython.so")],

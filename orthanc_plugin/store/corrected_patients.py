@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import reviews
+from orthanc_plugin.store import copies, reviews
 from orthanc_plugin.store.tables import Series, Study
 from orthanc_plugin.store.transitions import audit
 from orthanc_plugin.store.withdrawal import withdraw
@@ -45,8 +45,10 @@ def supersede_others(session: Session, series: Series, pixel_digest: str | None,
 
     Orthanc may have deleted those before these were judged: then what persons said follows all the same.
     """
+    relatives = copies.family(session, series)
     for other in same_images(session, series, series.study.study_instance_uid, withdrawn=True):
-        if other.last_arrival > series.last_arrival:
+        # A copy that Orthanc made with the UIDs kept never takes what is still here off the worklist.
+        if other.last_arrival > series.last_arrival or other in relatives:
             continue
         gone = other.state is SeriesState.WITHDRAWN
         said = other.current or (next(iter(other.assessments), None) if gone else None)
@@ -70,7 +72,10 @@ def supersede_others(session: Session, series: Series, pixel_digest: str | None,
 
 def give_way(session: Session, series: Series, pixel_digest: str, now: datetime) -> None:
     """Judged only after the same images under a corrected patient, which count instead."""
+    relatives = copies.family(session, series)
     for newer in same_images(session, series, series.study.study_instance_uid):
+        if newer in relatives:
+            continue
         said = newer.current
         if (
             newer.last_arrival > series.last_arrival

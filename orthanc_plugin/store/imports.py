@@ -41,6 +41,15 @@ def _announce(session: Session, uid: str, new: bool, actor: str, now: datetime) 
     return ImportedStudyView(study_instance_uid=uid, known=bool(here), earlier=not new)
 
 
+def follow(session: Session, original: Study, study: Study, now: datetime) -> None:
+    """A study that Orthanc made of another one, with nothing else in it, is as early as that one."""
+    own = select(Series.id).where(Series.study_id == study.id, Series.copied_from.is_(None)).limit(1)
+    if original.earlier and study is not original and session.scalar(own) is None:
+        uid = study.study_instance_uid
+        session.merge(Import(study_instance_uid=uid, earlier=True, announced_at=now, actor="triage"))
+        study.earlier = True
+
+
 def place(session: Session, study: Study, *, uploaded: bool) -> None:
     """Images of a study arrived, uploaded or sent by a scanner."""
     announced = session.get(Import, study.study_instance_uid)

@@ -15,11 +15,11 @@ from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import UNCLAIMED, DocumentKind, SeriesState
-from orthanc_plugin.store import imports, model_history, outbox, reviews, shadow, times
+from orthanc_plugin.store import copies, imports, model_history, outbox, reviews, sent_again, shadow, times
 from orthanc_plugin.store.corrected_patients import same_images
 from orthanc_plugin.store.tables import Series, Study, Worker
 from orthanc_plugin.store.transitions import PRIORITY_RERUN, audit, give_back, give_reason, move, requeue
-from orthanc_plugin.store.withdrawal import send_again, withdraw_assessment
+from orthanc_plugin.store.withdrawal import send_again
 
 RETRY_SECONDS = (5, 30)
 """Pauses after the first and the later failed attempts."""
@@ -39,6 +39,12 @@ class Seen:
     """When Orthanc stored its first image, where known."""
     uploaded: bool = False
     """Stored through the REST interface, as imports are, not sent by a scanner."""
+    copied_from: str | None = None
+    """The series that Orthanc made it of, if it did and says so."""
+    anonymised: bool = False
+    """Made by an anonymisation."""
+    joined: bool = False
+    """Made by a merge or a split of studies, of what Orthanc does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +76,21 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
         session.add(study)
     imports.place(session, study, uploaded=seen.uploaded)
     series = session.get(Series, seen.series_id) or _new_series(session, study, seen, stored, now)
+    if sent_again.note(series, seen.instance_count, now, settings):
+        return series
     if series.state is SeriesState.WITHDRAWN:
-        # What persons said of it counts again; the machine's results are made anew.
-        for document in series.documents:
-            if document.kind is DocumentKind.REVIEW:
-                send_again(document)
-    if series.current is not None or series.reviews:
-        # What counts may change: readers did not see these images; or what they said counts again.
-        outbox.want(series, now)
-    # An alert seen in a part of the series is not unseen by more images: it stays until they are judged.
-    if series.current is not None and not series.current.preliminary:
-        withdraw_assessment(series, now)
+        _come_back(session, series, seen)
+    # Sent again and again, an incomplete series would never be given up.
+    if series.state not in UNCLAIMED or series.instance_count != seen.instance_count:
+        # Later than what readers saw, and than the same images under another patient, whatever the clock
+        # says.
+        others = same_images(session, series, seen.study_instance_uid, withdrawn=True)
+        before = (reviews.last_word(session, study.id), *(other.last_arrival for other in others))
+        series.last_arrival = times.later_than(now, *before)
     series.modality = seen.modality
     series.instance_count = seen.instance_count
-    # Later than what readers saw, and than the same images under another patient, whatever the clock says.
-    others = same_images(session, series, seen.study_instance_uid, withdrawn=True)
-    before = (reviews.last_word(session, study.id), *(other.last_arrival for other in others))
-    series.last_arrival = times.later_than(now, *before)
-    series.superseded_by = None
-    series.preview_pending = False
-    requeue(series, now, now + timedelta(seconds=settings.quiet_seconds))
+    sent_again.as_new(series, now, now + timedelta(seconds=settings.quiet_seconds))
+    copies.settle(session, series, now)
     return series
 
 
@@ -102,7 +103,7 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
         .join(Study)
         .where(Series.state.in_(UNCLAIMED), times.due(Series.not_before, now, longest))
         .order_by(
-            Study.earlier,  # a whole CD of earlier studies never keeps the queue waiting
+            Study.earlier | Series.aside,  # a whole CD of earlier studies never keeps the queue waiting
             Series.priority,
             Series.modality != "CT",
             Series.first_arrival <= now + times.SLACK,  # what came on a wrong clock may have waited longest
@@ -243,12 +244,23 @@ def _new_series(session: Session, study: Study, seen: Seen, stored: datetime, no
     )
     session.add(series)
     session.flush()
+    series.joined = seen.joined
+    copies.made_of(session, series, seen.copied_from, anonymised=seen.anonymised)
     audit(session, "arrived", series.id, now, images=seen.instance_count)
     for other in same_images(session, series, seen.study_instance_uid):
         # One case under a corrected patient: it has been waiting since it first came.
         series.first_arrival = min(series.first_arrival, other.first_arrival)
         study.first_arrival = min(study.first_arrival, other.study.first_arrival)
     return series
+
+
+def _come_back(session: Session, series: Series, seen: Seen) -> None:
+    """Deleted, and here again: what persons said counts again, the machine's results are made anew."""
+    for document in series.documents:
+        if document.kind is DocumentKind.REVIEW:
+            send_again(document)
+    series.took_place, series.joined = False, seen.joined
+    copies.made_of(session, series, seen.copied_from, anonymised=seen.anonymised)
 
 
 def _first_stored(seen: Seen, now: datetime) -> datetime:
@@ -285,6 +297,8 @@ def _attempt_failed(
     if series.attempts >= settings.max_attempts:
         move(series, SeriesState.FAILED, now)
         give_reason(series, reason)
+        series.files_digest = None
+        copies.settle(session, series, now)
         outbox.want(series, now)
         audit(session, "failed", series.id, now, reason=reason.code.value)
     else:

@@ -11,12 +11,16 @@ from headct.terms.assessment import Assessment
 from headct.terms.demographics import UNKNOWN, Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import imports, outbox, reviews, tables, times
+from orthanc_plugin.store import copies, imports, outbox, reviews, tables, times
 from orthanc_plugin.store.corrected_patients import give_way, supersede_others
 from orthanc_plugin.store.queue import Claim, claimed
 from orthanc_plugin.store.tables import Document, Series
 from orthanc_plugin.store.transitions import audit, give_reason, move, wait
-from orthanc_plugin.store.withdrawal import send_again, withdraw_assessment, withdraw_regions
+from orthanc_plugin.store.withdrawal import (
+    send_again,
+    withdraw_assessment,
+    withdraw_regions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,13 @@ def record_assessed(
     judgement: Judgement,
     now: datetime,
     settings: Settings,
+    *,
+    files_digest: str | None = None,
 ) -> bool:
-    """Record a judgement of the whole series or a part of it; false when the claim was lost meanwhile."""
+    """Record a judgement of the whole series or a part of it; false when the claim was lost meanwhile.
+
+    ``files_digest``: of the files that were judged, by which the same ones are known when they come again.
+    """
     series = claimed(session, claim)
     if series is None:
         return False
@@ -71,7 +80,11 @@ def record_assessed(
         wait(series, now, settings)
     else:
         move(series, SeriesState.ASSESSED, now)
+        copies.recognise(session, series)
         supersede_others(session, series, assessment.pixel_digest, now)
+    copies.settle(session, series, now)
+    copies.know_again(session, series)
+    series.files_digest = None if judgement.preliminary else files_digest
     series.attempts = 0
     series.preview_pending = True
     series.preview_slices = judgement.slices
@@ -97,6 +110,7 @@ def record_not_analysed(
     now: datetime,
     *,
     slices: int = 0,
+    files_digest: str | None = None,
 ) -> bool:
     """Record why a series may not be judged.
 
@@ -107,6 +121,7 @@ def record_not_analysed(
         description: what the images say of the study, where one could be read.
         now: when.
         slices: their number, where they can at least be shown.
+        files_digest: of the files that were looked at, where that was all of them.
 
     Returns:
         False when the claim was lost meanwhile.
@@ -125,6 +140,8 @@ def record_not_analysed(
     if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
         withdraw_assessment(series, now)
     supersede_others(session, series, None, now)
+    copies.settle(session, series, now)
+    series.files_digest = files_digest
     outbox.want(series, now)
     audit(session, "not_analysed", series.id, now, reason=reason.code.value)
     return True
@@ -163,6 +180,7 @@ def record_waiting(
         outbox.want(series, now)
     series.attempts = 0
     wait(series, now, settings)
+    copies.settle(session, series, now)
     return True
 
 

@@ -14,10 +14,8 @@ from headct.reports.review_report import Subject
 from headct.terms.review import Review
 from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import outbox, tables
+from orthanc_plugin.store.reviews import NONE_WRITTEN
 from orthanc_plugin.store.tables import AuditEntry, Document, Series
-
-NONE_WRITTEN = ""
-"""Stands for the report's UID where none can be written, so that nobody tries for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, tables, times
 from orthanc_plugin.store.tables import AuditEntry, Series
 
+NONE_WRITTEN = ""
+"""Stands for the report's UID where none is or can be written, so that nobody tries for ever."""
+
 
 def based_on(series: Series) -> str:
     """Changes with everything a reader goes by.
@@ -102,8 +105,16 @@ def last_word(session: Session, study_id: str) -> datetime | None:
     return session.scalar(of_study.where(Series.study_id == study_id))
 
 
-def carry_over(session: Session, old: Series, new: Series, now: datetime) -> None:
-    """The same images under a corrected patient: what was said of them is said of the new series too."""
+def carry_over(session: Session, old: Series, new: Series, now: datetime, *, reported: bool = True) -> None:
+    """The same images under another patient or name: what was said of them is said of the new series too.
+
+    Args:
+        session: of one transaction.
+        old: what was spoken of.
+        new: what counts instead.
+        now: when.
+        reported: whether a report is written of each review.
+    """
     # By name, so that a correction that is corrected back copies nothing twice.
     here = {(row.login, row.request_id) for row in new.reviews}
     for row in old.reviews:
@@ -117,6 +128,7 @@ def carry_over(session: Session, old: Series, new: Series, now: datetime) -> Non
                 urgency=row.urgency,
                 content=row.content,
                 copy_of=row.id,
+                report_uid=None if reported else NONE_WRITTEN,
             )
             _add(session, new, copy, now)
 

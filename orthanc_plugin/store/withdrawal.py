@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import outbox
+from orthanc_plugin.store import copies, outbox
 from orthanc_plugin.store.tables import Document, Series
 from orthanc_plugin.store.transitions import audit, move
 
@@ -25,6 +25,7 @@ def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: 
     series.lost_unread = unread
     series.superseded_by = superseded_by
     series.preview_pending = False
+    series.sent_again_at = None
     withdraw_assessment(series, now)
     for document in series.documents:
         document.withdrawn_at = document.withdrawn_at or now
@@ -32,6 +33,7 @@ def withdraw(session: Session, series_id: str, now: datetime, *, superseded_by: 
     # Images under their first patient count again when those under the corrected one are deleted.
     for other in session.scalars(select(Series).where(Series.superseded_by == series.id)):
         other.superseded_by = None
+    copies.settle(session, series, now)
     audit(session, "withdrawn", series.id, now, superseded_by=superseded_by)
     return True
 
@@ -75,4 +77,5 @@ def _is_unread(series: Series) -> bool:
     of_study = series.study.series
     first_judged = min((a.created_at for a in series.assessments), default=None)
     spoken = any(s.reviews for s in of_study)
-    return not series.study.earlier and (not spoken or series.unseen(of_study, first_judged))
+    waits = not (series.study.earlier or series.aside)
+    return waits and (not spoken or series.unseen(of_study, first_judged))

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
 from headct.language import LANGUAGES, Language, Phrase, _, pgettext
+from headct.reasons import ReasonCode
 from headct.terms.assessment import FindingKind
 from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
@@ -203,6 +204,7 @@ def context() -> dict[str, Any]:
         "poll_url": _poll_url(),
         "SeriesState": SeriesState,
         "CaseState": CaseState,
+        "ReasonCode": ReasonCode,
     }
 
 

@@ -1,5 +1,6 @@
 """A series' files out of Orthanc: in memory, or on disk where there are many."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -62,6 +63,25 @@ def fetch(client: OrthancClient, instances: Sequence[str], settings: Settings) -
         Fetched((), folder).remove()
         raise
     return Fetched(sources, folder)
+
+
+def digest(sources: Sequence[DicomSource]) -> str:
+    """SHA-256, hex, of the data sets of some files, in whatever order they come.
+
+    Without the file meta information, which names who sent them and how.
+    """
+    each = sorted(
+        hashlib.sha256(_data_set(source if isinstance(source, bytes) else Path(source).read_bytes())).digest()
+        for source in sources
+    )
+    return hashlib.sha256(b"".join(each)).hexdigest()
+
+
+def _data_set(file: bytes) -> memoryview:
+    """What follows the file meta information (PS3.10 section 7.1), all of it where that has no length."""
+    if file[128:132] != b"DICM" or file[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
+        return memoryview(file)
+    return memoryview(file)[144 + int.from_bytes(file[140:144], "little") :]
 
 
 def fetch_series(client: OrthancClient, series_id: str, settings: Settings) -> Fetched | None:

@@ -17,8 +17,8 @@ from orthanc_plugin.store import disk, imports, model_history, outbox, queue, re
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.tables import Document
-from orthanc_plugin.worker import judging
-from orthanc_plugin.worker.fetching import Fetched, fetch
+from orthanc_plugin.worker import copies, judging
+from orthanc_plugin.worker.fetching import Fetched, digest, fetch
 from orthanc_plugin.worker.in_hand import InHand
 from orthanc_plugin.worker.judging import Completeness
 from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError, TokenError
@@ -84,6 +84,8 @@ class Worker:
         return (
             self._publisher.publish_next()
             or self._judge_next()
+            or copies.compare_next(self._client, self._database, self._settings)
+            or copies.withdraw_next(self._client, self._database)
             or report_next(self._client, self._database, self._settings)
             or self._renderer.render_next()
             or self._shadowing.repeat_next(self.in_hand)
@@ -147,6 +149,8 @@ class Worker:
         with self._database.reading() as session:
             today = imports.today(session, settings.earlier_after_days, now)
         description = judging.describe(fetched.sources, settings, today)
+        # Of less than the whole series nobody could say later that the same came again.
+        files = digest(fetched.sources) if len(fetched.sources) == claim.instance_count else None
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
         self._renderer.keep(claim.series_id, claim.generation, found.series)
         if found.completeness is Completeness.INCOMPLETE:
@@ -164,12 +168,22 @@ class Worker:
                 sent_at=datetime.now().astimezone(),
             )
             with self._database.writing() as session:
-                results.record_assessed(session, claim, judgement, queue.utcnow(), settings)
+                results.record_assessed(
+                    session, claim, judgement, queue.utcnow(), settings, files_digest=files
+                )
         elif outcome.reason is not None and outcome.state is State.FAILED:
             self._failed(claim, outcome.reason)
         elif outcome.reason is not None:
             with self._database.writing() as session:
-                results.record_not_analysed(session, claim, outcome.reason, description, now, slices=slices)
+                results.record_not_analysed(
+                    session,
+                    claim,
+                    outcome.reason,
+                    description,
+                    now,
+                    slices=slices,
+                    files_digest=files,
+                )
 
     def _predecessor(self, series_id: str, uid: str) -> bytes | None:
         with self._database.reading() as session:

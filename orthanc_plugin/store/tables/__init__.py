@@ -2,7 +2,15 @@
 
 from orthanc_plugin.store.tables.cases import Assessment, Document, Review, Series, Study
 from orthanc_plugin.store.tables.models import Bundle, ModelChange, ShadowAssessment
-from orthanc_plugin.store.tables.work import AuditEntry, ClockJump, ClockMark, Import, Position, Worker
+from orthanc_plugin.store.tables.work import (
+    AuditEntry,
+    ClockJump,
+    ClockMark,
+    CopiedDocument,
+    Import,
+    Position,
+    Worker,
+)
 
 __all__ = [
     "Assessment",
@@ -10,6 +18,7 @@ __all__ = [
     "Bundle",
     "ClockJump",
     "ClockMark",
+    "CopiedDocument",
     "Document",
     "Import",
     "ModelChange",

@@ -85,6 +85,22 @@ class Series(Base):
     """The same images under a corrected patient."""
     lost_unread: Mapped[bool] = mapped_column(default=False)
     """Deleted before anybody had read it, an alert or not judged; until it is back, or a person noted it."""
+    copied_from: Mapped[str | None] = mapped_column(String(64), index=True)
+    """The series that Orthanc made this one of, by its own identifier; it may never have been here."""
+    anonymised: Mapped[bool] = mapped_column(default=False)
+    """Whether it names nobody, or was made of one that does not."""
+    joined: Mapped[bool] = mapped_column(default=False)
+    """Stored by Orthanc as it merged or split studies, where it notes of no image what it was made of."""
+    took_place: Mapped[bool] = mapped_column(default=False)
+    """Whether it stands for images that it is a copy of and that were deleted."""
+    aside: Mapped[bool] = mapped_column(default=False)
+    """Another one stands for it in the queue: the images that it is a copy of, or another copy."""
+    known_since: Mapped[datetime | None]
+    """When the very same pixels were first judged, where they came again later: as a copy, or sent again."""
+    files_digest: Mapped[str | None] = mapped_column(String(64))
+    """Of the files as they were when last judged; empty where they were not read to the last one."""
+    sent_again_at: Mapped[datetime | None]
+    """When images that are here came again; empty once they were compared."""
 
     publish_wanted: Mapped[int] = mapped_column(default=0)
     """Raised whenever what Orthanc should show may have changed."""
@@ -128,15 +144,19 @@ class Series(Base):
         Of a series that they spoke of: images that arrived later. Of another in the same study: images or the
         machine's first word (``first_judged``) that came after anybody had spoken of the study; it stays so
         until somebody speaks of this series. False where nobody spoke of the study. Images under a corrected
-        patient were seen under the first one, if they were there.
+        patient were seen under the first one, if they were there; so were images that came again.
         """
         if self.reviews:
             last = self.reviews[-1]
             first = last.first
+            if self.known_since is not None:
+                return self.known_since > last.at
             if first is last:
                 return self.last_arrival > last.at
             return self.instance_count > first.series.instance_count or first.series.last_arrival > last.at
         spoken = min((row.at for other in of_study for row in other.reviews), default=None)
+        if spoken is not None and self.known_since is not None:
+            return self.known_since > spoken
         return spoken is not None and (
             self.last_arrival > spoken or first_judged is None or first_judged > spoken
         )
@@ -152,7 +172,7 @@ class Assessment(Base):
     generation: Mapped[int]
     case_identity: Mapped[str]
     """Digest over patient, study, series, images and pixels: the same images give the same."""
-    pixel_digest: Mapped[str]
+    pixel_digest: Mapped[str] = mapped_column(index=True)
     judged_by: Mapped[str]
     """Bundle and rubric, :attr:`headct.terms.assessment.Assessment.judged_by`."""
     urgency: Mapped[Urgency]
@@ -194,7 +214,7 @@ class Document(Base):
     content: Mapped[bytes] = mapped_column(deferred=True)
     predecessor_uid: Mapped[str | None]
     created_at: Mapped[datetime]
-    orthanc_id: Mapped[str | None] = mapped_column(String(64))
+    orthanc_id: Mapped[str | None] = mapped_column(String(64), index=True)
     """Orthanc's identifier of the instance, once sent."""
     sent_at: Mapped[datetime | None]
     to_forward: Mapped[bool] = mapped_column(default=False)

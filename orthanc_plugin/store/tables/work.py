@@ -36,6 +36,20 @@ class Worker(Base):
     """Digest of the model it is loading: a process that dies over that was killed by it."""
 
 
+class CopiedDocument(Base):
+    """A document that Orthanc made of another one as it copied a study: of ours, it is to be withdrawn."""
+
+    __tablename__ = "copied_documents"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier of the instance."""
+    copied_from: Mapped[str | None] = mapped_column(String(64))
+    """The instance that it was made of, where Orthanc notes that."""
+    found_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    """When it was deleted from Orthanc; the row stays, for copies of it may come."""
+
+
 class Import(Base):
     """A study announced as brought in from a medium, not sent by a scanner."""
 

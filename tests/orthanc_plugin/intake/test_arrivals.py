@@ -1,101 +1,16 @@
 """Orthanc's change log to the store, against an Orthanc that is a dictionary."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import pytest
+from orthanc_listing import CAPTURE, CT, MR, SR, STATE, Listing
 from sqlalchemy import select
-from store_samples import settings
 
 from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import imports, positions, queue, withdrawal
-from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series, Study
-
-CT, MR, CAPTURE = (f"1.2.840.10008.5.1.4.1.1.{n}" for n in (2, 4, 7))
-SR, STATE = "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.11.1"
-
-
-class Listing:
-    """What Orthanc's REST interface says of series, images and changes."""
-
-    def __init__(self) -> None:
-        self.series: dict[str, dict[str, Any]] = {}
-        self.changes: list[dict[str, Any]] = []
-        self.calls: list[str] = []
-        self.uploaded: set[str] = set()
-        self.classes: dict[str, str] = {}
-        self.sequence = 0
-
-    def image(self, series: str, number: int, modality: str = "CT", sop_class: str = CT) -> None:
-        self.classes[f"{series}-{number}"] = sop_class
-        if series not in self.series:
-            self.series[series] = {
-                "ID": series,
-                "Instances": [],
-                "ParentStudy": f"study-of-{series}",
-                "LastUpdate": "20260301T030000",
-                "MainDicomTags": {"Modality": modality, "SeriesInstanceUID": f"1.2.{series}"},
-            }
-            self.log("NewSeries", series)
-        self.series[series]["Instances"].append(f"{series}-{number}")
-        self.log("NewInstance", f"{series}-{number}")
-
-    def log(self, kind: str, identifier: str) -> None:
-        self.sequence += 1
-        self.changes.append(
-            {"ChangeType": kind, "ID": identifier, "Seq": self.sequence, "Date": "20260301T030000"}
-        )
-
-    def delete(self, series: str) -> None:
-        """What the log says of it goes with it; no number is given twice."""
-        gone = {series, *self.series.pop(series)["Instances"]}
-        self.changes = [c for c in self.changes if c["ID"] not in gone]
-
-    def made_anew(self) -> None:
-        self.series.clear()
-        self.changes.clear()
-        self.sequence = 0
-
-    def get(self, path: str) -> Any:
-        self.calls.append(path)
-        route, _, query = path.partition("?")
-        options = dict(part.partition("=")[::2] for part in query.split("&"))
-        parts = route.strip("/").split("/")
-        if route == "/changes" and "last" in options:
-            return {"Last": self.changes[-1]["Seq"] if self.changes else 0}
-        if route == "/changes":
-            since, limit = int(options["since"]), int(options["limit"])
-            later = [c for c in self.changes if c["Seq"] > since]
-            page = later[:limit]
-            last = page[-1]["Seq"] if page else since
-            return {"Changes": page, "Last": last, "Done": len(later) <= limit}
-        if route == "/series":
-            offset, limit = int(options["since"]), int(options["limit"])
-            return list(self.series.values())[offset : offset + limit]
-        if parts[0] == "series":
-            return self.series.get(parts[1])
-        if parts[0] == "instances" and parts[2:] == ["metadata"]:
-            origin = "RestApi" if parts[1] in self.uploaded else "DicomProtocol"
-            return {"Origin": origin, "SopClassUid": self.classes[parts[1]]}
-        if parts[0] == "instances":
-            parent = parts[1].rpartition("-")[0]
-            return {"ParentSeries": parent} if parent in self.series else None
-        return {"MainDicomTags": {"StudyInstanceUID": f"1.3.{parts[1]}"}}
-
-
-@pytest.fixture
-def listing() -> Listing:
-    return Listing()
-
-
-@pytest.fixture
-def arrivals(listing: Listing, database: Database, tmp_path: Path) -> Arrivals:
-    options = settings(tmp_path, minimum_free_gigabytes=0.1)
-    return Arrivals(listing.get, database, options, ClockWatch(database, options))
 
 
 def known(database: Database) -> dict[str, tuple[SeriesState, int]]:
@@ -278,8 +193,7 @@ def test_an_image_deleted_during_a_sweep_is_noticed(
     def swept_then_deleted() -> None:
         Arrivals.sweep(arrivals)
         if len(listing.series["a"]["Instances"]) == 2:
-            listing.series["a"]["Instances"].pop()
-            arrivals.images_deleted()
+            arrivals.image_deleted(listing.series["a"]["Instances"].pop())
 
     monkeypatch.setattr(arrivals, "sweep", swept_then_deleted)
     arrivals.step()

@@ -24,6 +24,7 @@ from orthanc_plugin.store import (
     results,
     review_documents,
     reviews,
+    sent_again,
     tables,
     withdrawal,
 )
@@ -71,6 +72,21 @@ class StoreMachine(RuleBasedStateMachine):
             )
             assert row.current is None or row.current.preliminary
 
+    @rule(series=SERIES)
+    def come_again(self, series: str) -> None:
+        """The same number of images; whether they are the same nobody knows yet."""
+        if series in self.images:
+            with self.database.writing() as session:
+                queue.arrive(session, seen(series, "st", self.images[series]), after(self.now), self.options)
+
+    @rule(same=strategies.booleans())
+    def compare(self, *, same: bool) -> None:
+        with self.database.writing() as session:
+            due = sent_again.claim_comparison(session, after(self.now), self.options)
+            if due is not None:
+                digest = session.get_one(Series, due.series_id).files_digest
+                sent_again.compared(session, due, digest if same else "other", after(self.now))
+
     @rule(seconds=strategies.sampled_from([0.5, 2, 10, 70]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -101,7 +117,9 @@ class StoreMachine(RuleBasedStateMachine):
         images = str(claim.instance_count)
         said = judgement(urgency, images, preliminary=preliminary, series=claim.series_id, drawn=drawn)
         with self.database.writing() as session:
-            recorded = results.record_assessed(session, claim, said, after(self.now), self.options)
+            recorded = results.record_assessed(
+                session, claim, said, after(self.now), self.options, files_digest=images
+            )
         assert recorded == held
         if recorded:
             with self.database.reading() as session:
