@@ -7,6 +7,7 @@ that the stack shows too. Where that is not sure, nothing is left out and the se
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median_low
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -60,8 +61,8 @@ class _Choice:
     headers: Sequence[Dataset]
     planes: dict[int, Plane]
     """Of those still taken for slices, by number."""
-    made: dict[int, bool]
-    """Which of them say that they were made of others."""
+    made: dict[int, int]
+    """How often each of them says that it was made of others."""
     left_out: Counter[str] = field(default_factory=Counter)
     refused: Phrase | None = None
     doubt: Phrase | None = None
@@ -73,10 +74,9 @@ class _Choice:
             self.doubt = self.doubt or doubt
 
     def declared(self, among: Sequence[int]) -> set[int]:
-        """Those that say they were made of others, where most of ``among`` do not."""
-        if 2 * sum(self.made[i] for i in among) > len(among):
-            return set()
-        return {i for i in self.planes if self.made[i]}
+        """Those that say more than most of ``among`` that they were made of others: whole series may be."""
+        usual = median_low(self.made[i] for i in among)
+        return {i for i in self.planes if self.made[i] > usual}
 
     @property
     def placed(self) -> bool:
@@ -213,14 +213,19 @@ def _leave_out_pages(choice: _Choice) -> None:
     placed = [i for i, p in choice.planes.items() if p.directions is not None and p.corner is not None]
     if not pages or not _few(len(pages), len(placed)):
         return
-    counted = [n for i in placed if (n := number(choice.headers[i], "InstanceNumber")) is not None]
     declared = choice.declared(placed)
     for i in pages:
-        own = number(choice.headers[i], "InstanceNumber")
-        counts = own is not None and bool(counted) and min(counted) - 1 <= own <= max(counted) + 1
+        counts = _counts_among(choice.headers[i], [choice.headers[k] for k in placed])
         placeless = number(choice.headers[i], "SliceLocation") is None and not counts
         if i in declared or choice.planes[i].spacing is None or placeless:
             choice.leave_out([i], "image without a place", pgettext("detail", "no image positions"))
+
+
+def _counts_among(header: Dataset, others: Iterable[Dataset]) -> bool:
+    """Whether an image's number is among the others' or goes on from them, as a slice's does."""
+    own = number(header, "InstanceNumber")
+    counted = [n for other in others if (n := number(other, "InstanceNumber")) is not None]
+    return own is not None and bool(counted) and min(counted) - 1 <= own <= max(counted) + 1
 
 
 def _leave_out_what_lies_elsewhere(choice: _Choice, plane: Plane) -> None:
@@ -245,8 +250,13 @@ def _leave_out_what_lies_elsewhere(choice: _Choice, plane: Plane) -> None:
     lost = away | beside
     heights = np.sort(along[~lost])
     declared = choice.declared(list(choice.planes))
-    shown = all(_shown(along[k], heights) or numbers[k] in declared for k in np.flatnonzero(beside))
-    if lost.any() and shown and _few(int(lost.sum()), int((~lost).sum())):
+    others = [choice.headers[i] for i in numbers[~lost]]
+    foreign = all(
+        numbers[k] in declared
+        or (_shown(along[k], heights) if beside[k] else not _counts_among(choice.headers[numbers[k]], others))
+        for k in np.flatnonzero(lost)
+    )
+    if lost.any() and foreign and _few(int(lost.sum()), int((~lost).sum())):
         shifted = pgettext("detail", "slices shifted against each other")
         choice.leave_out(numbers[lost].tolist(), "image from elsewhere", shifted)
 

@@ -49,12 +49,13 @@ def is_localizer(header: Dataset) -> bool:
     return any(w in words for w in ("LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM", "SCANOSCOPE"))
 
 
-def made_of_others(header: Dataset) -> bool:
-    """Whether an image says that it was computed or copied from others, or that words were drawn into it."""
+def made_of_others(header: Dataset) -> int:
+    """How often an image says that it was computed or copied from others, or that words are drawn into it."""
     kinds = text(header, "ImageType").upper().split("\\")
-    return (
-        kinds[0] == "DERIVED"
-        or kinds[1:2] == ["SECONDARY"]
-        or SECONDARY_CAPTURE.fullmatch(text(header, "SOPClassUID")) is not None
-        or text(header, "BurnedInAnnotation").upper() == "YES"
+    said = (
+        kinds[0] == "DERIVED",
+        kinds[1:2] == ["SECONDARY"],
+        SECONDARY_CAPTURE.fullmatch(text(header, "SOPClassUID")) is not None,
+        text(header, "BurnedInAnnotation").upper() == "YES",
     )
+    return sum(said)

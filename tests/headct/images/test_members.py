@@ -120,6 +120,13 @@ def test_one_foreign_image_is_left_out_and_said(name):
         assert series.assumed == ()
 
 
+@pytest.mark.parametrize("place", [0.0, 2.5])
+def test_a_captured_copy_among_reformats(place):
+    found = [*slices(ImageType=DERIVED), moved(like(8, ImageType=DERIVED, SOPClassUID=CAPTURE), 0, 0, place)]
+    for order in (found, found[::-1]):
+        assert len(loaded(order).hu) == 14
+
+
 @pytest.mark.parametrize(
     ("modality", "sop_class"),
     [
@@ -209,6 +216,12 @@ def test_a_slice_beside_the_others_at_an_end_is_not_left_out():
     found = slices()
     moved(found[13], 40, 0, 0)
     refused(found, ReasonCode.INCONSISTENT_GEOMETRY, "shifted")
+
+
+def test_a_slice_with_a_wrong_place_is_not_left_out():
+    found = slices()
+    moved(found[13], 0, 0, 1000)
+    refused(found, ReasonCode.INCONSISTENT_GEOMETRY, "missing")
 
 
 def test_the_only_image_of_a_height_stays_though_it_was_made_of_others():
