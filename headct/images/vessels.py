@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-SPECK_HU = 92.0
-"""Above clotted blood (60 to 85 HU) in pixels averaged to about 2 mm, below a filled artery (100 to 250)."""
+SPECK_HU = 100.0
+"""Above clotted blood (60 to 90 HU) in pixels averaged to about 2 mm, below a filled artery (110 to 250)."""
 _BONE_HU = 300.0
 _DENSE_HU = 450.0
 """A speck that is this dense anywhere, or hangs together with what is, is bone, a calcification or metal."""
@@ -20,8 +20,8 @@ _ASIDE, _BEHIND, _RIM = 0.25, 0.35, 0.85
 the choroid plexus, inside the bone."""
 _RAYS = np.radians(np.arange(-40.0, 40.1, 2.5))
 """Directions from the middle to the back of the head."""
-_INSIDE = 3
-"""Pixels of about 1.8 mm inwards from the first one of bone: beyond what bone lends its neighbours."""
+_INSIDE = 0.07
+"""Radii inwards from the first bone, about 5 mm: beyond what bone lends its neighbours, within the sinus."""
 
 
 def vessels(hu: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[float, float]:
@@ -44,10 +44,11 @@ def _sinus(hu: NDArray[np.float32], middle: tuple[float, float], radius: float) 
     along = hu[rows, columns]
     bone = along > _BONE_HU
     table = bone.argmax(axis=1)
-    seen = np.flatnonzero(bone.any(axis=1) & (table > _INSIDE))
+    depth = max(2, round(_INSIDE * radius))
+    seen = np.flatnonzero(bone.any(axis=1) & (table > depth))
     if len(seen) < 2:
         return 0.0
-    inside = along[seen, table[seen] - _INSIDE]
+    inside = along[seen, table[seen] - depth]
     return float(((inside[1:] + inside[:-1]) / 2).max())
 
 
