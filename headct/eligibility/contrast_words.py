@@ -29,6 +29,7 @@ class Said(Enum):
 _ROLES = {
     "without": "n", "not": "a", "lacks": "x", "with": "w", "between": "f", "medium": "T", "short": "t",
     "agent": "G", "native": "N", "enhanced": "E", "perhaps": "p", "join": "j", "other": "o", "oral": "r",
+    "with_what": "v",
 }  # fmt: skip
 """The letter of each table."""
 _MINUS, _PLUS, _ADDED, _EITHER = "⊖", "⊕", "＋", "±"
@@ -58,7 +59,7 @@ _WITHOUT = re.compile(
 _WITH = re.compile(
     f"{_role('wq')}{_ANY_MEDIUM}|{_MEDIUM}{_role('s')}|{_MEDIUM}{_role('q')}(?=<9>|$)|{_role('TGE')}"
 )
-_PERHAPS = re.compile(f"{_role('p')}|{_role('w')}$")
+_PERHAPS = re.compile(f"{_role('p')}|{_role('v')}$")
 
 
 @lru_cache(maxsize=256)

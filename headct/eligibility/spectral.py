@@ -28,19 +28,21 @@ _MAPS = re.compile(
     | (?:ヨード|碘)\ ?(?:密度|マップ|強調|图|基)\w*
     | (?:WATER|CALCIUM|FAT|HAP|BLOOD|URIC\ ?ACID|BONE)\ ?\((?:IODINE|CALCIUM|WATER|HAP|FAT|BLOOD|URIC\ ?ACID)
     | (?:CALCIUM|CA|BONE)\ ?SUPP\w* | VNCA\w* | VIRTUAL\ NON\ ?CALCIUM | URIC\ ?ACID
-    | PHOTOELECTRIC\w* | COMPTON
+    | PHOTOELECTRIC\w*
     | MAT\ (?:SPECIFIC|FRACTIONAL|VALUE\ BASED|MODIFIED)
-    | R?CB[FV] | MTT | TTP | TTD | T\ ?MAX | SUBTRACT\w* )(?!\w)""",
+    | R?CB[FV] | MTT | TTP | T\ ?MAX | SUBTRACT\w* )(?!\w)""",
     re.VERBOSE,
 )
 """Maps of a material or of blood flow, and images that show one material more or less than it is."""
 _LIKE_NATIVE = re.compile(
     r"""\b(?: MONO(?!CHROME)\w* | VM[IE] | VNC | VUE | VIRTUAL\ (?:NON|UN|NATIV)\w* | VIRTUELL\w*\ NATIV\w*
-    | MAT\ REMOVED | IODINE\ REMOVED | (?:NON\ ?)?LINEAR\ BLEND\w* | BLENDED | MIXED | [MF]\ ?0[._\ ]\d+
-    | DUAL\ ?ENERGY | DECT | SPECTRAL | GSI | DE | \d{2,3}\ ?KEV )\b
+    | MAT\ REMOVED | IODINE\ REMOVED | (?:NON\ ?)?LINEAR\ BLEND\w* | BLENDED | MIXED
+    | DUAL\ ?ENERGY | DECT | SPECTRAL | GSI | \d{2,3}\ ?KEV )\b
     | 仮想(?:単純|単色) | 虚拟(?:平扫|单能)""",
     re.VERBOSE,
 )
+_MARKS = re.compile(r"(?<![A-Z])(?:DE_|[MF]_0[._]\d)")
+"""Dual energy, and the share of the lower one in a blended image."""
 _KEV = re.compile(
     r"\b(\d{2,3})(?:\.\d+)? ?KEV"
     r"|\b(?:MONO(?!CHROME)[A-Z]*|VM[IE])(?: ?PLUS| ?\+)? ?E? ?=?(\d{2,3})\b(?! ?KV)"
@@ -70,7 +72,12 @@ def other_values(header: Dataset) -> Phrase | str:
 def spectral(header: Dataset) -> bool:
     """Whether it is named as an image of several energies, or of one that was calculated."""
     names = _names(header)
-    return bool(_LIKE_NATIVE.search(names)) or _kev(header, names) is not None or _scale(header) == "HU_MOD"
+    marked = _MARKS.search(text(header, "SeriesDescription").upper())
+    return (
+        bool(marked or _LIKE_NATIVE.search(names))
+        or _kev(header, names) is not None
+        or _scale(header) == "HU_MOD"
+    )
 
 
 def unknown_scale(header: Dataset) -> bool:

@@ -106,6 +106,8 @@ def test_what_is_like_an_ordinary_one(of):
         header("Head", KVP="70"),
         header("Head", KVP="0"),
         header("Demographics"),
+        header("TC DE CRANEO"),
+        header("Head M 0.5"),
         header("Kopf der Familie 5.0"),
         header("Monochrome"),
         header("Tete 40"),
