@@ -8,6 +8,8 @@ from data import SHARED, needs_shared_data
 
 from headct.eligibility.by_headers import check_headers
 from headct.eligibility.by_pixels import check_pixels
+from headct.eligibility.contrast import bright_vessels
+from headct.eligibility.density import usual_density
 from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 from headct.images.anatomy import Levels, levels
@@ -26,6 +28,9 @@ ALWAYS = (
     "ct_ich/series/CTICH-081",  # very thick skull, the top not shown
     "ct_ich/series/CTICH-123",  # far down the neck
     "phe_sich/series/PHESICH-0024",  # air above the head
+    "ct_ich/series/CTICH-050",  # the densest brain, a child with a large bleed
+    "ct_ich/series/CTICH-111",  # specks on both sides, in two slabs
+    *(f"ct_ich/series/CTICH-{number}" for number in ("076", "082", "084", "092")),  # blood in the cisterns
 )
 
 
@@ -52,6 +57,8 @@ def test_heads_are_eligible_and_covered_and_their_halves_are_not(folder):
     measured = levels(series)
     assert len(series.hu) == len(sources)
     assert series.assumed == series.dropped == ()
+    assert not bright_vessels(measured)
+    assert usual_density(measured)
     count = len(series.hu)
     for size in range(1, (count + 1) // 2 + 1):
         assert not _part(series, measured, slice(0, size))
