@@ -15,8 +15,8 @@ SPECK_HU = 100.0
 _BONE_HU = 300.0
 _DENSE_HU = 450.0
 """A speck that is this dense anywhere, or hangs together with what is, is bone, a calcification or metal."""
-_ASIDE, _BEHIND, _RIM = 0.25, 0.35, 0.85
-"""Where specks count, in radii from the middle: further aside than ventricles and pineal gland, not behind
+_ASIDE, _BEHIND, _RIM = 0.35, 0.35, 0.85
+"""Where specks count, in radii from the middle: further aside than the deep nuclei, not behind
 the choroid plexus, inside the bone."""
 _RAYS = np.radians(np.arange(-40.0, 40.1, 2.5))
 """Directions from the middle to the back of the head."""

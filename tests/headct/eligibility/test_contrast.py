@@ -35,15 +35,15 @@ def coded(meaning: str) -> list[Dataset]:
 
 
 def filled(
-    arteries_hu: float = 0, sinus_hu: float = 0, sides: tuple[int, ...] = (-1, 1)
+    arteries_hu: float = 0, sinus_hu: float = 0, at_mm: tuple[int, ...] = (-38, 38)
 ) -> NDArray[np.int16]:
-    """A drawn head with vessels of these densities: branches in the Sylvian fissures, the sagittal sinus."""
+    """A drawn head with the sagittal sinus and, so far from the midline, arteries of these densities."""
     hu = whole_head(SLABS)
     slab, y, x = (a + b for a, b in zip(grid(SLABS), (SLABS / 2, 0, 0), strict=True))
     part = np.sqrt(np.clip(1 - (grid(SLABS)[0] / (SLABS / 2 + 1)) ** 2, 0.05, 1))
     if arteries_hu:
-        for side in sides:
-            hu[(np.hypot(x - side * 38, y + 5) < 2.5) & (slab > 8) & (slab < 15)] = arteries_hu
+        for side in at_mm:
+            hu[(np.hypot(x - side, y + 5) < 2.5) & (slab > 8) & (slab < 15)] = arteries_hu
     if sinus_hu:
         table = 84 * (part - 0.06)
         hu[(np.abs(x) < 5) & (y < table) & (y > table - 9) & (slab > 9) & (hu < 300)] = sinus_hu
@@ -51,8 +51,8 @@ def filled(
 
 
 @lru_cache
-def loaded(arteries_hu: float = 0, sinus_hu: float = 0, sides: tuple[int, ...] = (-1, 1)) -> Admission:
-    found = write(filled(arteries_hu, sinus_hu, sides), pixel_mm=(1.0, 1.0), signed=True)
+def loaded(arteries_hu: float = 0, sinus_hu: float = 0, at_mm: tuple[int, ...] = (-38, 38)) -> Admission:
+    found = write(filled(arteries_hu, sinus_hu, at_mm), pixel_mm=(1.0, 1.0), signed=True)
     known = Admission()
     admit([file_bytes(ds) for ds in found], known)
     return known
@@ -124,8 +124,9 @@ def test_bright_vessels(arteries_hu, sinus_hu, bright):
     assert bright_vessels(measured) is bright
 
 
-def test_what_is_bright_on_one_side_is_no_vessel():
-    assert said_and_seen(loaded(260, sides=(1,))) == ()
+@pytest.mark.parametrize("at_mm", [(38,), (-20, 20)], ids=["one side", "calcified nuclei"])
+def test_what_is_bright_and_no_vessel(at_mm):
+    assert said_and_seen(loaded(260, at_mm=at_mm)) == ()
 
 
 @pytest.mark.parametrize(
