@@ -94,7 +94,7 @@ def _of_frame(image: Dataset, number: int) -> Dataset:
     groups.FrameContentSequence = _group(
         "content",
         FrameAcquisitionNumber=int(image.get("AcquisitionNumber") or 1),
-        FrameAcquisitionDateTime=f"{image.StudyDate}{image.get('AcquisitionTime', '')}",
+        FrameAcquisitionDateTime=f"{image.get('StudyDate', '20260101')}{image.get('AcquisitionTime', '')}",
         StackID="1",
         InStackPositionNumber=number,
     )
