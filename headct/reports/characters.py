@@ -92,16 +92,6 @@ def write_as_stored(document: Dataset, first: Dataset) -> None:
     document.set_original_encoding(False, True, encodings if declared else default_encoding)
 
 
-def keep_as_stored(document: Dataset) -> None:
-    """The same bytes in a document that is read, and written next in Implicit VR Little Endian."""
-    stored = {keyword: document.get_item(keyword) for keyword in _AS_STORED if keyword in document}
-    for _ in document:
-        pass  # all is read that is to be written in another encoding
-    for keyword, element in stored.items():
-        document[keyword] = element
-    document.set_original_encoding(True, True)
-
-
 def _encodings(first: Dataset) -> list[str]:
     """The character sets of the document that will be written, as pydicom names them."""
     return convert_encodings(first.get("SpecificCharacterSet", CHARACTER_SET))

@@ -16,7 +16,6 @@ from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ImplicitVR
 from headct.errors import ReportError
 from headct.images.quiet import quiet
 from headct.reports import codes
-from headct.reports.characters import keep_as_stored
 from headct.reports.documents import concept, only, parsed, plain, refusing
 from headct.reports.evidence import referenced_slices
 from headct.reports.identity import result_uid
@@ -99,7 +98,6 @@ def in_default_encoding(document: bytes) -> bytes:
         found = dcmread(BytesIO(document))
         _keep_values(found)
         found.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        keep_as_stored(found)
         return _saved(found)
 
 
