@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from headct.images.headers import number, text
+from headct.images.headers import element, number, text
 from headct.images.quiet import quiet
 
 _SAME_MM = 0.1
@@ -120,8 +120,8 @@ def _said(header: Dataset, tag: BaseTag) -> str | None:
     if tag not in header:
         return None
     try:
-        element = header[tag]
-        return "" if element.VR == "SQ" else str(element.value)
+        found = element(header, tag)
+        return "" if found.VR == "SQ" else str(found.value)
     except Exception:  # conversion of damaged values raises errors without a common root
         return None
 

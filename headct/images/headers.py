@@ -9,9 +9,10 @@ from collections.abc import MutableSequence
 from typing import Any
 
 from pydicom.charset import convert_encodings, encode_string
-from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
 from headct.images.quiet import quiet
@@ -41,11 +42,8 @@ def identifier(header: Dataset, keyword: str) -> str:
     """A text where it stands for the bytes stored; else those, for two that differ must never be one."""
     found = text(header, keyword)
     whole = "\\".join(_texts(header, keyword)).rstrip(" \0")
-    return (
-        found
-        if found == whole and "\N{REPLACEMENT CHARACTER}" not in found
-        else stored(header, keyword).hex()
-    )
+    lossless = found == whole and "\N{REPLACEMENT CHARACTER}" not in found
+    return found if lossless else stored(header, keyword).hex()
 
 
 @quiet()
@@ -92,13 +90,22 @@ def demographics(header: Dataset) -> Demographics:
     )
 
 
+def element(header: Dataset, tag: BaseTag) -> DataElement:
+    """An element that is there, decoded; the header keeps it as stored.
+
+    Raises:
+        Exception: the value cannot be decoded; the errors have no common root.
+    """
+    found = header.get_item(tag)
+    if isinstance(found, RawDataElement):
+        return convert_raw_data_element(found, encoding=_encodings(header), ds=header)
+    return header[tag]
+
+
 def _texts(header: Dataset, keyword: str) -> list[str]:
     """Every value of a text, as decoded."""
     try:
-        found = header.get_item(keyword) if keyword in header else None
-        if isinstance(found, RawDataElement):
-            found = convert_raw_data_element(found, encoding=_encodings(header), ds=header)
-        value = None if found is None else found.value
+        value = element(header, Tag(keyword)).value if keyword in header else None
     except Exception:  # as below
         return []
     if value is None:

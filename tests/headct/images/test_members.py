@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 
+import multi_frame
 import numpy as np
 import pytest
 from dicom_stack import file_bytes, head, header, write
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID_dictionary
 
 from headct.eligibility.by_headers import check_headers
 from headct.errors import NotAnalysedError
+from headct.images.headers import demographics
 from headct.images.members import members
 from headct.images.objects import Kind, kind
 from headct.images.reading import load_series, read_headers
@@ -258,3 +261,14 @@ def test_small_letters_in_coded_words():
     scout = like(0, Modality="ct", ImageType=["original", "primary", "localizer"])
     series = loaded([scout, *found])
     assert series.dropped == ("1 localizer",)
+
+
+@pytest.mark.parametrize("extra", [[], [like(8)]], ids=["slices", "a copy"])
+@pytest.mark.parametrize("as_frames", [False, True])
+def test_the_patient_stays_as_stored_whatever_is_read_of_the_headers(extra, as_frames):
+    found = [file_bytes(ds) for ds in [*slices(), *extra]]
+    series = load_series([multi_frame.file(multi_frame.multi_frame(slices()))] if as_frames else found)
+    check_headers(series.headers)
+    demographics(series.headers[0])
+    assert all(isinstance(h.get_item("PatientID"), RawDataElement) for h in series.headers)
+    assert all(isinstance(h.get_item("PatientName"), RawDataElement) for h in series.headers)
