@@ -75,8 +75,14 @@ def one_by_one(sources: Sources, headers: Sequence[Dataset]) -> tuple[Sources, l
         if not _is_multi_frame(headers[i]):
             found.add(headers[i], sources[i])
             continue
-        pixels = _Pixels(sources[i], headers[i])
-        for k, header in enumerate(_frame_headers(headers[i])):
+        try:
+            frames = list(_frame_headers(headers[i]))
+            pixels = _Pixels(sources[i], headers[i])
+        except NotAnalysedError:
+            raise
+        except Exception as error:  # conversion of damaged values raises errors without a common root
+            raise unreadable(pgettext("detail", "damaged file")) from error
+        for k, header in enumerate(frames):
             _put(header, "InstanceNumber", len(found.headers) + 1)
             found.add(header, pixels, k)
     return found, found.headers

@@ -1,14 +1,17 @@
 """Multi-frame CT gives the very stack that the plain images of its frames give."""
 
+import random
 from io import BytesIO
 
 import numpy as np
 import pytest
 from dicom_stack import CODECS, LOSSY, NATIVE, file_bytes, head, write
 from multi_frame import file, multi_frame
+from mutation import mutants
 from pydicom import dcmread
 from pydicom.uid import (
     EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
     LegacyConvertedEnhancedCTImageStorage,
@@ -180,6 +183,27 @@ def test_other_images_of_several_frames_are_refused_for_that(kind):
     whole.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     detail = refused([file(whole)] * 3, ReasonCode.UNREADABLE, admit)
     assert detail == "several frames in one image"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, JPEGLSLossless])
+def test_damaged_files_are_a_stack_or_a_reason(syntax):
+    small = write(HEAD, syntax=syntax)
+    whole = [file(multi_frame(small[:7], number=1)), file(multi_frame(small[7:], number=2))]
+    rng = random.Random(5)
+    flipped = []
+    for _ in range(25):
+        data = bytearray(whole[0])
+        for _ in range(rng.choice((1, 4, 30))):
+            data[rng.randrange(132, 12_000)] = rng.randrange(256)
+        flipped.append([bytes(data), whole[1]])
+    outcomes = set()
+    for sources in [*flipped, *(damaged for _, damaged in mutants(whole, seed=3, count=20))]:
+        try:
+            load_series(sources)
+            outcomes.add("read")
+        except NotAnalysedError as error:
+            outcomes.add(error.reason.code)
+    assert {"read", ReasonCode.UNREADABLE} <= outcomes
 
 
 def test_headers_stay_apart():
