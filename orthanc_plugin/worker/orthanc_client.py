@@ -26,8 +26,8 @@ _TELLING = (
     ("connecting to AET", DeliveryTrouble.SILENT),
 )
 """What Orthanc says in the details of its one error *NetworkProtocol* (1.10.1 to 1.12.9)."""
-_OF_RECEIVER = frozenset({9})
-"""Orthanc's error codes that are a modality's fault: NetworkProtocol."""
+_NETWORK_PROTOCOL = 9
+"""Orthanc's error code of what goes wrong with a modality."""
 
 
 class OrthancError(HeadCTError):
@@ -159,7 +159,7 @@ class OrthancClient:
         """Have a DICOM file sent to one of Orthanc's modalities, and wait; ``None`` when that has it.
 
         Raises:
-            OrthancError: Orthanc itself is in trouble.
+            OrthancError: Orthanc does not answer.
             TokenError: it no longer knows us.
         """
         path = f"/modalities/{quote(receiver, safe='')}/store-straight"
@@ -175,8 +175,8 @@ class OrthancClient:
         for words, trouble in _TELLING:
             if words in said.get("Details", ""):
                 return trouble
-        if said.get("OrthancStatus") not in _OF_RECEIVER:
-            raise OrthancError(f"POST modalities: status {answer.status_code}")
+        if said.get("OrthancStatus") != _NETWORK_PROTOCOL:
+            return DeliveryTrouble.REFUSED  # by Orthanc itself, which cannot send it
         # It says no more (``HttpDescribeErrors`` is off), or the line broke.
         return DeliveryTrouble.NOT_TAKEN if self._echoes(receiver) else DeliveryTrouble.SILENT
 

@@ -234,9 +234,18 @@ def test_an_orthanc_that_says_no_details_is_asked_whether_the_receiver_answers(
     assert client.deliver("DEAD", report.content) is DeliveryTrouble.SILENT
 
 
-def test_what_orthanc_itself_cannot_do_is_no_answer_of_the_receiver(client: OrthancClient) -> None:
-    with pytest.raises(OrthancError):
-        client.deliver("ALL", b"this is no DICOM file")
+def test_what_orthanc_itself_cannot_send_has_an_end_too(client: OrthancClient) -> None:
+    assert client.deliver("ALL", b"this is no DICOM file") is DeliveryTrouble.REFUSED
+
+
+def test_an_orthanc_that_is_away_counts_against_nobody(database: Database, options: Settings) -> None:
+    published(database, options)
+    (port,) = free_ports(1)
+    with OrthancClient(f"http://127.0.0.1:{port}", "token") as nobody, pytest.raises(OrthancError):
+        deliver(nobody, database, options, "ALL")
+    with database.reading() as session:
+        (view,) = standing.receivers(session, ("ALL",))
+    assert (view.waiting, view.failing, view.answers) == (2, 0, True)
 
 
 def test_a_document_that_cannot_be_made_plainer_is_not_taken(
