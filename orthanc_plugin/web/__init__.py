@@ -50,4 +50,9 @@ def create_app(triage: Triage, proxies: Iterable[str] = ()) -> Flask:
     def openapi() -> Response:
         return jsonify({**app.api_doc, "servers": [{"url": links.root().rstrip("/")}]})
 
+    @app.route("/triage/<path:elsewhere>/static/<path:filename>")
+    def misplaced(elsewhere: str, filename: str) -> Response:
+        """What a page needs that was asked for with a slash too many or too few, to put itself right."""
+        return app.send_static_file(filename)
+
     return app

@@ -109,7 +109,7 @@ def _add_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers[name] = value
     # Everything but the program's own assets may be about a patient.
-    if request.endpoint != "static":
+    if request.endpoint not in {"static", "misplaced"}:
         response.headers["Cache-Control"] = "no-store"
     # Other answers of the REST interface are in no language, or in all of them.
     if response.mimetype == "text/html" or response.status_code >= 400:

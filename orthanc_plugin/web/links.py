@@ -15,9 +15,18 @@ def to(endpoint: str, **values: object) -> str:
     return relative(url_for(endpoint, **values))  # type: ignore[arg-type]
 
 
+def is_worklist() -> bool:
+    """Whether the worklist was asked for, which is the only address that ends with a slash."""
+    return request.path.rstrip("/") == "/triage"
+
+
 def relative(target: str) -> str:
-    """An absolute path of this application, relative to what was asked for."""
-    here = f"{request.script_root}{request.path}".split("/")[:-1]
+    """An absolute path of this application, relative to what was asked for.
+
+    Orthanc takes a slash at the end of an address away; ``slash.js`` puts right what was asked for otherwise.
+    """
+    asked = request.path.rstrip("/") + ("/" if is_worklist() else "")
+    here = f"{request.script_root}{asked}".split("/")[:-1]
     path, query, rest = target.partition("?")
     there = path.split("/")
     shared = 0

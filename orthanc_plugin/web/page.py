@@ -201,6 +201,7 @@ def context() -> dict[str, Any]:
         "Standing": Standing,
         "Urgency": Urgency,
         "asset": _asset,
+        "is_worklist": links.is_worklist(),
         "poll_url": _poll_url(),
         "SeriesState": SeriesState,
         "CaseState": CaseState,

@@ -73,4 +73,4 @@ def test_from_the_labelling_queue_to_a_case(page: Page) -> None:
     expect(page.locator(".not-clinical")).to_have_text("Not for clinical order")
     named(page)
     first = page.locator("li.row a").first
-    assert first.get_attribute("href") == "/triage/studies/discordant?series=t1"
+    assert first.get_attribute("href") == "studies/discordant?series=t1"

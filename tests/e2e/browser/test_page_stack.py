@@ -1,19 +1,28 @@
 """The page of a real Orthanc in a real browser: what the machine says is what the doctor sees."""
 
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import Troubles, arrive, open_page
+from places import ROOT
 from playwright.sync_api import Browser, Page, expect
-from stack_process import PATIENCE, StackProcess, wait_until
+from stack_process import PATIENCE, StackProcess, free_ports, wait_until
 
 from headct.generator.generation import trauma_study, write
 from headct.terms.urgency import Urgency
 from headct.wording import urgency_words
 from orthanc_plugin.cases.views import WorklistRow
+from orthanc_plugin.stack import nginx
+from orthanc_plugin.stack.options import port_is_free
 from orthanc_plugin.states import Window
 from orthanc_plugin.web.page import telling, urgency_sign
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +102,7 @@ def test_previews_load_in_every_window(page: Page, stack: StackProcess, case: di
     for _ in Window:
         page.keyboard.press("w")
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-        pictures.add(page.request.get(str(image.get_attribute("src"))).body())
+        pictures.add(page.request.get(image.evaluate("image => image.src")).body())
     assert len(pictures) == len(Window)
     first_key = page.locator(".keys a").first
     first_key.click()
@@ -101,6 +110,71 @@ def test_previews_load_in_every_window(page: Page, stack: StackProcess, case: di
     ohif = page.get_by_role("link", name="Open in OHIF").get_attribute("href")
     assert str(ohif).endswith(case["study_instance_uid"])
     assert page.request.get(str(ohif)).status == 200
+
+
+@pytest.fixture
+def behind(stack: StackProcess, tmp_path: Path) -> Iterator[str]:
+    """Origin of a reverse proxy that shows Orthanc under a path, as the Orthanc Book has it."""
+    (port,) = free_ports(1)
+    user = "user root; " if os.geteuid() == 0 else ""
+    folders = "".join(f"{kind}_temp_path {tmp_path}/{kind}; " for kind in TEMPORARY)
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; {user}"
+        f"events {{}} http {{ access_log off; {folders} server {{ listen 127.0.0.1:{port};"
+        f"location /orthanc/ {{ proxy_pass {stack.url}; rewrite /orthanc(.*) $1 break;"
+        "proxy_set_header Host $http_host; } } }"
+    )
+    command = [nginx.find_executable(), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    process = subprocess.Popen([*command, "-e", str(tmp_path / "log")])
+    wait_until(lambda: not port_is_free(port), PATIENCE, lambda: (tmp_path / "log").read_text())
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+def test_behind_a_proxy_under_a_path(
+    browser: Browser, stack: StackProcess, behind: str, case: dict[str, Any]
+) -> None:
+    login = {"username": stack.user, "password": stack.password, "send": "always"}
+    page, troubles = open_page(browser, behind, http_credentials=login)
+    page.goto("/orthanc/triage/")
+    clock = page.locator(".clock").inner_text()
+    expect(page.locator(".clock")).not_to_have_text(clock)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "behind-a-proxy.png")
+    page.get_by_role("link", name="日本語").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    page.locator(f"#case-{case['id']} .open").click()
+    arrive(page, f"{behind}/orthanc/triage/studies/{case['id']}")
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    for image in page.locator("img:visible").all():
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    series = next(s for s in case["series"] if s["state"] == "assessed")
+    page.locator(f"#series-{series['id']} [data-rerun]").click()
+    expect(page.locator(f"#series-{series['id']} [data-rerun]")).to_be_disabled()
+    stack.wait_final({series["series_instance_uid"]})
+    page.locator("[data-back]").click()
+    arrive(page, f"{behind}/orthanc/triage/")
+    for place in page.locator("nav.places a").all():
+        assert page.request.get(place.evaluate("link => link.href")).status == 200
+    page.goto("/orthanc/triage/watch")
+    arrive(page, f"{behind}/orthanc/triage/drift")
+    expect(page.locator("#stale")).to_be_hidden()
+    page.context.close()
+    assert troubles.seen == []
+
+
+@pytest.mark.parametrize(
+    ("written", "right"), [("triage", "triage/"), ("triage/models/", "triage/models"), ("triage/", "triage/")]
+)
+def test_a_slash_too_many_or_too_few(browser: Browser, stack: StackProcess, written: str, right: str) -> None:
+    """Of which Orthanc does not tell its plugins."""
+    page, _ = _signed_in(browser, stack)
+    page.goto(f"/{written}")
+    arrive(page, f"{stack.url}/{right}")
+    clock = page.locator(".clock").inner_text()
+    expect(page.locator(".clock")).not_to_have_text(clock)
+    page.context.close()
 
 
 def test_heartbeat_and_clock_move(page: Page) -> None:

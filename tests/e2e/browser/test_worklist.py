@@ -115,6 +115,26 @@ def test_silence_is_loud_and_ends_by_itself(browser: Browser, server: Server) ->
     page.context.close()
 
 
+@pytest.mark.parametrize("lost", ["**/triage.js*", "**/htmx.min.js*", "**/*.js*"])
+def test_a_page_without_its_script_says_that_it_is_not_updated(
+    browser: Browser, server: Server, lost: str
+) -> None:
+    page, _ = open_page(browser, server.origin)
+    page.route(lost, lambda route: route.abort())
+    page.goto("/triage/")
+    expect(page.locator("#stale")).to_be_visible()
+    expect(page.locator("#stale")).to_contain_text("out of date")
+    page.context.close()
+
+
+def test_a_page_that_has_just_come_is_not_stale(browser: Browser, server: Server) -> None:
+    page, _ = open_page(browser, server.origin)
+    page.route("**/*.js*", lambda route: route.abort())
+    page.goto("/triage/")
+    expect(page.locator("#stale")).to_be_hidden()
+    page.context.close()
+
+
 def test_errors_are_silence_too(browser: Browser, server: Server) -> None:
     page, _ = open_page(browser, server.origin)
     page.clock.install()
