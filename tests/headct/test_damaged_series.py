@@ -30,6 +30,18 @@ def test_the_order_of_arrival_changes_nothing(damage: Damage):
         assert found == turned
 
 
+FOREIGN = [damage for damage in DAMAGES if damage.group.startswith("with a ")]
+
+
+@pytest.mark.parametrize("damage", FOREIGN, ids=lambda d: d.group)
+def test_one_foreign_object_costs_no_head(damage: Damage):
+    found = admitted(damage.files(WHOLE))
+    assert isinstance(found, CTSeries)
+    assert found.pixel_digest == admit(WHOLE).pixel_digest
+    # What is no image is no part of the series; an image left out is said.
+    assert bool(found.dropped) is not damage.group.endswith(("report", "state", "set"))
+
+
 def test_a_part_that_has_come_is_no_whole_head():
     parts = [cut for cut in cuts(len(WHOLE)) if len(cut.files(WHOLE)) < len(WHOLE) / 2]
     said = {admitted(cut.files(WHOLE)) for cut in parts}
