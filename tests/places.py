@@ -1,4 +1,4 @@
-"""Where tests import from besides what is installed: samples and servers by their names alone."""
+"""Where tests import from besides what is installed: samples, faults and servers by their names alone."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ ROOT = TESTS.parent
 PLACES = (
     TESTS,
     TESTS / "samples",
+    TESTS / "faults",
     TESTS / "servers",
     # The root too: else the folders tests/headct and tests/orthanc_plugin would be taken for the packages.
     ROOT,
