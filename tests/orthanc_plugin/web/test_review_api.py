@@ -19,7 +19,8 @@ from headct.terms.label import StoredLabel
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import queue, results, review_documents, tables
+from orthanc_plugin.store import queue, results, review_documents
+from orthanc_plugin.store.base import Base
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.web import create_app
@@ -217,7 +218,7 @@ JSON, LOGIN = {"Content-Type": "application/json"}, {"REMOTE_USER": "sato"}
 def everything(database: Database) -> dict[str, list[Any]]:
     """All rows of all tables."""
     with database.reading() as session:
-        return {t.name: list(session.execute(t.select()).all()) for t in tables.Base.metadata.sorted_tables}
+        return {t.name: list(session.execute(t.select()).all()) for t in Base.metadata.sorted_tables}
 
 
 @pytest.mark.parametrize(
