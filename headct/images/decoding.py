@@ -32,6 +32,8 @@ _UNDEFINED_LENGTH = 0xFFFFFFFF
 _ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 _DENSE_HU, _DENSE_SHARE = 2000.0, 0.1
 """More of a slice above this is no head but air whose values wrapped round (at most 0.4 % in real ones)."""
+_BONE = 0.7
+"""Of the highest value of twelve signed bits: 400 HU, as bone about denser bone has."""
 _AIR_HU = -500.0
 """What lies around a head is below this."""
 _TISSUE_HU = (-200.0, 3000.0)
@@ -142,16 +144,20 @@ def formats(headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]
     """How the images with these numbers are stored; by the middle one, whether their sign is as they say.
 
     Signed values that are called unsigned wrap round: the air about the head becomes the densest there is.
-    Of wrapped values those of tissue are right, so that what was meant is certain when the air comes back.
+    Unsigned ones that are called signed do so too: the densest bone becomes air. Those of tissue are right
+    either way, so that what was meant is certain when air and bone come back.
 
     Raises:
         NotAnalysedError: an impossible header, an image that cannot be read, values that no head has.
     """
     said = {i: PixelFormat.of(headers[i]) for i in numbers}
     middle = numbers[len(numbers) // 2]
-    if said[middle].signed:
-        return said
     stored = decode(sources[middle], said[middle])
+    if said[middle].signed:
+        wrapped = _bone_wrapped(stored, said[middle])
+        return (
+            {i: replace(f, signed=False, rescale_known=False) for i, f in said.items()} if wrapped else said
+        )
     dense = hounsfield(stored, said[middle]) > _DENSE_HU
     if dense.mean() <= _DENSE_SHARE:
         return said
@@ -160,6 +166,20 @@ def formats(headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]
     if (again[dense] < _AIR_HU).mean() < 1 - _DENSE_SHARE:
         raise unreadable(pgettext("detail", "pixel values out of range"))
     return meant
+
+
+def _bone_wrapped(stored: NDArray[np.int32], form: PixelFormat) -> bool:
+    """Whether the lowest values lie within the highest: twelve signed bits less 1024 end below dense bone."""
+    negative = stored < 0
+    # Air and padding about a head reach the corners.
+    corners = negative[:: form.rows - 1, :: form.columns - 1]
+    if form.bits_stored > 12 or form.intercept > -1000.0 or not negative.any() or corners.any():
+        return False
+    near = np.zeros_like(negative)
+    for axis in (0, 1):
+        near |= np.roll(negative, 1, axis) | np.roll(negative, -1, axis)
+    around, highest = stored[near & ~negative], 2 ** (form.bits_stored - 1)
+    return bool(np.median(stored[negative]) < -highest / 2 and np.median(around) > _BONE * highest)
 
 
 @quiet()

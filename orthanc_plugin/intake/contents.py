@@ -74,9 +74,10 @@ class Contents:
         sop_class = metadata.get("SopClassUid", "")
         if not shows_nothing(sop_class, called):
             return sop_class
-        if len(self._no_images) >= REMEMBERED:
-            self._no_images.clear()
-        self._no_images.add(instance)
+        if sop_class:  # of one that is being replaced Orthanc says nothing
+            if len(self._no_images) >= REMEMBERED:
+                self._no_images.clear()
+            self._no_images.add(instance)
         return None
 
 
