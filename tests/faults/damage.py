@@ -100,7 +100,7 @@ def doubled(count: int) -> list[Damage]:
         return lambda files: files + moved_pass(files[part], offset_mm=offset_mm, told=told)
 
     def parts(files: Files) -> Files:
-        share = round(0.55 * len(files))
+        share = round(0.6 * len(files))
         return files[:share] + moved_pass(files[-share:], offset_mm=1.5, told=True)
 
     found = [
