@@ -23,6 +23,8 @@ pytestmark = [
 ]
 
 READER = {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "reader"}
+AIR = (-1024).to_bytes(2, "little", signed=True)
+"""What fills a slice of which nothing arrived."""
 KEEP = {"Keep": ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"], "Force": True}
 
 
@@ -154,7 +156,9 @@ def test_a_copy_is_earlier_while_its_source_is_here(orthanc: Server, tmp_path: P
 
 def test_a_damaged_study_is_sent_again_whole_and_then_once_more(orthanc: Server, tmp_path: Path) -> None:
     whole = orthanc.head(tmp_path, "resend")
-    blank = [edited(file, lambda ds: setattr(ds, "PixelData", bytes(len(ds.PixelData)))) for file in whole]
+    blank = [
+        edited(file, lambda ds: setattr(ds, "PixelData", AIR * (len(ds.PixelData) // 2))) for file in whole
+    ]
     orthanc.send([*whole[:10], *blank[10:14], *whole[14:]])
     orthanc.wait(lambda: "resend" in orthanc.queued() and orthanc.row("resend")["state"] == "not_analysed")
     orthanc.send(whole)
