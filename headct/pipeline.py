@@ -1,14 +1,14 @@
 """DICOM sources of one series to its outcome; one call, used by ``headct assess`` and by the worker."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headct.eligibility.cautions import age_years, cautions
-from headct.eligibility.gate import Admission, admit
+from headct.eligibility.gate import Admission, Admitted, admit_passes
 from headct.errors import NotAnalysedError
 from headct.findings.conclusion import conclude
 from headct.findings.measurement import measured
@@ -23,6 +23,7 @@ from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
 from headct.terms.quantities import Quantity
+from headct.terms.urgency import Urgency
 from headct.triage.learned_urgency import LEARNED
 from headct.triage.rubric import Rubric, default_rubric
 
@@ -38,7 +39,7 @@ class Result:
 
     outcome: Outcome
     series: CTSeries | None = None
-    """The stack, when it could be read."""
+    """The stack, when it could be read; of several passes of a scan the one that counts."""
     coverage: Coverage | None = None
     """How far the head is covered, when that could be judged. An incomplete one is not final while
     images may still arrive."""
@@ -81,6 +82,20 @@ def assess(
     return Result(outcome, admission.series, admission.coverage, region)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is said of one pass of a scan."""
+
+    admitted: Admitted
+    assessment: Assessment
+    region: Region | None
+
+    @property
+    def severity(self) -> tuple[Urgency, float]:
+        """The worst counts."""
+        return self.assessment.urgency, self.assessment.alert_probability
+
+
 def _judge(
     sources: Sources,
     admission: Admission,
@@ -89,18 +104,30 @@ def _judge(
     allow_partial: bool,
 ) -> tuple[Assessment, Region | None]:
     clock = _Clock()
-    series = admit(sources, admission, allow_partial=allow_partial)
+    found = admit_passes(sources, admission, allow_partial=allow_partial)
+    timings = Timings(admission.read_seconds, admission.decode_seconds)
+    timings = replace(timings, prepare=clock.lap() - timings.total)
+    judged = []
+    for one in found:
+        judged.append(_judge_pass(one, classifier, rubric, timings, clock))
+        timings = judged[-1].assessment.timings
+    worst = max(judged, key=lambda j: j.severity)
+    admission.series, admission.coverage = worst.admitted.series, worst.admitted.coverage
+    admission.levels = worst.admitted.levels
+    return replace(worst.assessment, timings=timings), worst.region
+
+
+def _judge_pass(
+    admitted: Admitted, classifier: Classifier, rubric: Rubric, before: Timings, clock: "_Clock"
+) -> _Judged:
+    series = admitted.series
     volume = head_volume(series)
-    prepare = clock.lap() - admission.read_seconds - admission.decode_seconds
-
+    prepare = before.prepare + clock.lap()
     probabilities = classifier.predict(volume)
-    infer = clock.lap()
-
+    infer = before.infer + clock.lap()
     found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
     region = _region(volume, found.bleeding.mask, rubric)
-    inputs = _inputs(series, volume)
-    whole = admission.coverage is not None and admission.coverage.complete
-    partial = () if whole else ("partial",)
+    partial = () if admitted.coverage.complete else ("partial",)
     learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
     assessment = Assessment(
         urgency=found.urgency,
@@ -111,11 +138,11 @@ def _judge(
         bundle=classifier.bundle.identity,
         rubric_version=rubric.version,
         rules=found.by_rubric.rules,
-        cautions=partial + learned + cautions(series, admission.levels),
-        timings=Timings(admission.read_seconds, admission.decode_seconds, prepare, infer, clock.lap()),
-        inputs=inputs,
+        cautions=partial + learned + cautions(series, admitted.levels),
+        inputs=_inputs(series, volume),
     )
-    return assessment, region
+    timings = replace(before, prepare=prepare, infer=infer, measure=before.measure + clock.lap())
+    return _Judged(admitted, replace(assessment, timings=timings), region)
 
 
 def _region(volume: HeadVolume, mask: NDArray[np.bool_], rubric: Rubric) -> Region | None:

@@ -62,6 +62,14 @@ _CAUTIONS: dict[str, Phrase] = {
         "the colour was learned from specialists' judgements; by size criteria alone it would be another"
     ),
     "images_dropped": _("some images of the series were left out"),
+    "passes_judged": _(
+        "the series holds several scans of this head; each was judged by itself, and the worst counts"
+    ),
+    "pass_left_out": _(
+        "the series holds another scan that is not complete; only the complete one was judged: "
+        "look at the other images too"
+    ),
+    "gaps_between_slices": _("a little of the head lies unseen between slices"),
     "assumed_pixel_spacing": _("sizes in ml and mm rest on an assumed pixel spacing"),
     "assumed_slice_positions": _("slice positions were assumed; volumes may be wrong"),
     "assumed_orientation": _("orientation was assumed; left and right may be exchanged"),

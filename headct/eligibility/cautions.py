@@ -35,7 +35,7 @@ def cautions(series: CTSeries, measured: Levels | None = None) -> tuple[str, ...
         found.append("contrast_seen")
     elif said_by(header) is Said.PERHAPS:
         found.append("contrast_said")
-    return (*found, *(["images_dropped"] if series.dropped else []))
+    return (*found, *(["images_dropped"] if series.dropped else []), *series.noted)
 
 
 def age_years(header: Dataset) -> float | None:

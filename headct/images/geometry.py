@@ -12,24 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from headct.errors import NotAnalysedError
-from headct.images.headers import number, numbers, text
+from headct.images.headers import text
 from headct.images.members import members
-from headct.images.planes import SHIFT_MM, Plane, Vector, inconsistent, normal, pixel_spacing, shifts_mm
-from headct.language import pgettext
-
-SLAB_MM = 5.0
-"""Height of what is judged; thinner slices are averaged to about this."""
-SAME_POSITION_MM = 0.01
-"""Slices closer than this lie at one place."""
-MAX_EXTENT_MM = 3000.0
-"""No scanner's table moves further."""
-_HOLE = 1.5
-"""A gap this many times the median of its neighbours is a hole: one missing slice doubles a gap."""
-_HEAD_MM = 180.0
-"""Usual height of a head scan, for slices that say nothing of their places."""
-_DEFAULT_FIELD_MM = 230.0
-"""Field of view of a head CT, assumed where the header gives no scale at all."""
+from headct.images.planes import Vector, inconsistent, normal
+from headct.images.scans.positions import SLAB_MM, positions, spacing
+from headct.language import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +35,8 @@ class Stack:
     """As stored: between rows, between columns."""
     dropped: tuple[str, ...]
     assumed: tuple[str, ...]
+    doubt: Phrase | None = None
+    """What is wrong if slices turn out to be missing: what was left out."""
 
     @property
     def _transposed(self) -> bool:
@@ -84,43 +73,36 @@ class Stack:
 
 
 def stack(headers: Sequence[Dataset]) -> Stack:
-    """The series' stack of parallel slices.
+    """The parallel slices among the images, in order; what lies between them is :func:`whole`'s to judge.
 
-    Made of its :func:`headct.images.members.members`. If one lacks its position, all are placed by slice
+    Made of their :func:`headct.images.members.members`. If one lacks its position, all are placed by slice
     location or instance number: an absent attribute alone refuses nothing.
 
     Raises:
-        NotAnalysedError: mixed orientations or sizes, positions that make no stack, missing slices.
+        NotAnalysedError: mixed orientations or sizes, positions that make no stack.
     """
     found = members(headers)
     if found.refused is not None:
         raise inconsistent(found.refused)
-    spacing, spacing_known = _spacing(headers, found.numbers)
-    along, known = _positions(headers, found.numbers, found.plane)
+    pixel_spacing_mm, spacing_known = spacing(headers, found.numbers)
+    along, known = positions(headers, found.numbers, found.plane)
     order = sorted(
         range(len(found.numbers)), key=lambda k: (along[k], text(headers[found.numbers[k]], "SOPInstanceUID"))
     )
-    positions = along[order]
-    found_stack = Stack(
+    return Stack(
         order=tuple(found.numbers[k] for k in order),
-        positions_mm=positions,
+        positions_mm=along[order],
         rows_to=found.plane.rows_to,
         columns_to=found.plane.columns_to,
-        pixel_spacing_mm=spacing,
+        pixel_spacing_mm=pixel_spacing_mm,
         dropped=found.dropped,
         assumed=(
             *([] if found.orientation_known else ["orientation"]),
             *([] if spacing_known else ["pixel_spacing"]),
             *([] if known else ["slice_positions"]),
         ),
+        doubt=found.doubt,
     )
-    try:
-        _refuse_holes(np.diff(positions[np.append(True, np.diff(positions) > SAME_POSITION_MM)]))
-    except NotAnalysedError:
-        if found.doubt is not None:  # what was left out is missing among the rest
-            raise inconsistent(found.doubt) from None
-        raise
-    return found_stack
 
 
 def as_stored(volume: NDArray[np.bool_], rows_to: Vector, columns_to: Vector) -> NDArray[np.bool_]:
@@ -154,52 +136,3 @@ def slabs(positions_mm: Vector) -> tuple[tuple[int, ...], ...]:
     if len(groups) > 1 and height < SLAB_MM / 2:
         groups[-2:] = [groups[-2] + groups[-1]]
     return tuple(tuple(g) for g in groups)
-
-
-def _spacing(headers: Sequence[Dataset], members: Sequence[int]) -> tuple[tuple[float, float], bool]:
-    """Distance between rows and columns, the same for all, and whether the headers say it."""
-    found = {s for i in members if (s := pixel_spacing(headers[i]))}
-    if len(found) > 1 and np.ptp(np.array(list(found)), axis=0).max() > 0.01:
-        raise inconsistent(pgettext("detail", "pixel spacing varies"))
-    if found:
-        rows, columns = max(found)
-        return (rows, columns), True
-    header = headers[members[0]]
-    side = number(header, "Columns") or 512.0
-    field = number(header, "ReconstructionDiameter")
-    mm = (field if field and 50 < field < 700 else _DEFAULT_FIELD_MM) / side
-    return (mm, mm), False
-
-
-def _positions(headers: Sequence[Dataset], members: Sequence[int], plane: Plane) -> tuple[Vector, bool]:
-    """Position of each member along the normal, and whether the headers say it."""
-    corners = [numbers(headers[i], "ImagePositionPatient", 3) for i in members]
-    present = [c for c in corners if c is not None]
-    if len(present) == len(members):
-        if float(np.ptp(np.array(present), axis=0).max()) > MAX_EXTENT_MM:
-            raise inconsistent(pgettext("detail", "images metres apart"))
-        along: Vector = np.array(present) @ normal(plane.rows_to, plane.columns_to)
-        across = np.array(present) @ np.stack([plane.rows_to, plane.columns_to], axis=1)
-        if float(shifts_mm(along, across).max()) > SHIFT_MM:
-            raise inconsistent(pgettext("detail", "slices shifted against each other"))
-        return along, True
-    header = headers[members[0]]
-    # Without any step, no more than a head's height: taller, the crop to the head would cut it short.
-    usual = min(SLAB_MM, _HEAD_MM / len(members))
-    step = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness") or usual
-    for keyword, mm in (("SliceLocation", 1.0), ("InstanceNumber", abs(step))):
-        places = [p for i in members if (p := number(headers[i], keyword)) is not None]
-        if len(set(places)) == len(members) and np.ptp(places) * mm < MAX_EXTENT_MM:
-            return np.array(places) * mm, False
-    raise inconsistent(pgettext("detail", "no image positions"))
-
-
-def _refuse_holes(gaps: Vector) -> None:
-    """A gap far above those on both its sides means missing slices; a step to wider spacing is regular."""
-    for k, gap in enumerate(gaps):
-        sides = [side for side in (gaps[max(0, k - 3) : k], gaps[k + 1 : k + 4]) if len(side)]
-        usual = max((float(np.median(side)) for side in sides), default=gap)
-        if gap > max(_HOLE * usual, 1.0):
-            raise inconsistent(
-                pgettext("detail", "slices missing: a gap of {gap} mm", gap=format(gap, ".0f"))
-            )

@@ -1,35 +1,28 @@
-"""DICOM files to one :class:`CTSeries`: grouped, sorted by geometry, averaged to slabs while decoding."""
+"""DICOM files to :class:`CTSeries`: grouped by series, headers read, each pass of a scan loaded."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from headct.errors import NotAnalysedError
-from headct.images.coverage import coverage
-from headct.images.decoding import PixelFormat, decode, digest, formats, hounsfield
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
 from headct.images.frames import one_by_one
-from headct.images.geometry import SAME_POSITION_MM, Stack, slabs, stack
-from headct.images.headers import text
+from headct.images.headers import numbers, text
 from headct.images.objects import Kind, kind
 from headct.images.quiet import quiet
+from headct.images.scans.passes import passes
 from headct.images.series import CTSeries, DicomSource, Sources
+from headct.images.volumes import same_pixels, volumes
 from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 
 MAX_IMAGES = 6000
 """Images in one series; a head in 0.25 mm steps has about 1,000."""
-MAX_VOXELS = 2**27
-"""Voxels kept after averaging to slabs (256 MB)."""
 
 
 @quiet()
@@ -87,100 +80,89 @@ def count_ct_images(sources: Sources) -> int:
     return sum(header is not None and kind(header) is Kind.SLICE for header in headers)
 
 
-@quiet()
-def load_series(sources: Sources, headers: Sequence[Dataset] | None = None) -> CTSeries:
-    """Decode a series into memory.
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """What the images of a series make: one volume a pass of the scan, the largest first."""
 
-    ``headers`` are those of the same sources, one an image (:func:`headct.images.frames.one_by_one`); read
-    again when not given.
+    series: tuple[CTSeries, ...]
+    refused: tuple[NotAnalysedError, ...]
+    """Why others make none."""
+
+
+@quiet()
+def load_series(
+    sources: Sources, headers: Sequence[Dataset] | None = None, *, holding: str | None = None
+) -> CTSeries:
+    """Decode a series into memory; of several passes the largest one that makes a stack.
+
+    Args:
+        sources: the images of one series.
+        headers: those of the same sources, one an image (:func:`headct.images.frames.one_by_one`); read again
+            when not given.
+        holding: SOP instance UID of an image; of several passes the one that has it.
 
     Raises:
         NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
     """
     if headers is None:
         sources, headers = one_by_one(sources, read_headers(sources))
-    found = stack(headers)
-    forms = formats(headers, sources, found.order)
-    found, dropped = _without_duplicates(found, sources, forms)
-    order = found.order
-    rows, columns = forms[order[0]].rows, forms[order[0]].columns
-    groups = slabs(found.positions_mm)
-    if len(groups) * rows * columns > MAX_VOXELS:
-        raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(pgettext("detail", "too many voxels"))))
-    hu = np.empty((len(groups), rows, columns), np.int16)
-    digests: list[bytes] = [b""] * len(order)
-
-    def fill(slab: int) -> None:
-        members = groups[slab]
-        total: NDArray[np.int32] | None = None
-        for k in members:
-            form = forms[order[k]]
-            stored = decode(sources[order[k]], form)
-            digests[k] = digest(stored)
-            values = hounsfield(stored, form)
-            if len(members) == 1:
-                hu[slab] = values
-                return
-            total = values.astype(np.int32) if total is None else total + values
-        assert total is not None
-        hu[slab] = np.rint(total / len(members))
-
-    # Both the decoders and NumPy release the interpreter lock.
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        list(pool.map(fill, range(len(groups))))
-    centres = np.array([found.positions_mm[list(g)].mean() for g in groups])
-    series = CTSeries(
-        hu=found.upright(hu),
-        slabs=groups,
-        slab_positions_mm=centres,
-        slice_positions_mm=found.positions_mm,
-        spacing_mm=found.spacing_mm,
-        gantry_tilt_deg=found.tilt_deg,
-        sop_instance_uids=tuple(text(headers[i], "SOPInstanceUID") for i in order),
-        headers=tuple(headers[i] for i in order),
-        pixel_digest=hashlib.sha256(b"".join(digests)).hexdigest(),
-        dropped=(*found.dropped, *dropped),
-        assumed=found.assumed + (() if all(forms[i].rescale_known for i in order) else ("rescale",)),
-    )
-    if "slice_positions" in series.assumed and not coverage(series).complete:
-        # Instance numbers and slice locations may run either way; the head itself tells which.
-        turned = _turned(series)
-        return turned if coverage(turned).complete else series
-    return series
+    found = load_passes(sources, headers, passes(headers))
+    if not found.series:
+        raise found.refused[0]
+    return next((s for s in found.series if holding in s.sop_instance_uids), found.series[0])
 
 
-def _turned(series: CTSeries) -> CTSeries:
-    """The same slices, the other end first."""
-    last = len(series.headers) - 1
-    return replace(
-        series,
-        hu=np.ascontiguousarray(series.hu[::-1]),
-        slabs=tuple(tuple(last - k for k in reversed(slab)) for slab in reversed(series.slabs)),
-        slab_positions_mm=-series.slab_positions_mm[::-1],
-        slice_positions_mm=-series.slice_positions_mm[::-1],
-        sop_instance_uids=series.sop_instance_uids[::-1],
-        headers=series.headers[::-1],
-    )
+@quiet()
+def load_passes(sources: Sources, headers: Sequence[Dataset], parts: Sequence[Sequence[int]]) -> Passes:
+    """Decode a series into memory, each pass by itself.
+
+    Args:
+        sources: the images of one series.
+        headers: of the same images.
+        parts: numbers of the images of each pass that the headers tell, as of
+            :func:`headct.images.scans.passes.passes`.
+    """
+    found: list[CTSeries] = []
+    refused: list[NotAnalysedError] = []
+    kept = _without_copies(sources, headers, parts) if len(parts) > 1 else parts
+    copies = sum(map(len, parts)) - sum(map(len, kept))
+    for part in filter(len, kept):
+        try:
+            loaded, others = volumes([sources[i] for i in part], [headers[i] for i in part])
+            found += loaded
+            refused += others
+        except NotAnalysedError as error:
+            refused.append(error)
+    beside = len(sources) - sum(map(len, parts))
+    left_out = [
+        f"{count} {what}" for count, what in ((copies, "duplicate images"), (beside, "other images")) if count
+    ]
+    found = [replace(series, dropped=(*series.dropped, *left_out)) for series in found]
+    found.sort(key=lambda series: (-len(series.headers), min(series.sop_instance_uids)))
+    return Passes(tuple(found), tuple(refused))
 
 
-def _without_duplicates(
-    found: Stack, sources: Sources, forms: dict[int, PixelFormat]
-) -> tuple[Stack, tuple[str, ...]]:
-    """One image a position; two different images at one position are no stack."""
-    keep = [0]
-    for k in range(1, len(found.order)):
-        if found.positions_mm[k] - found.positions_mm[keep[-1]] > SAME_POSITION_MM:
-            keep.append(k)
-            continue
-        a, b = found.order[keep[-1]], found.order[k]
-        if not np.array_equal(
-            hounsfield(decode(sources[a], forms[a]), forms[a]),
-            hounsfield(decode(sources[b], forms[b]), forms[b]),
-        ):
-            twice = pgettext("detail", "two different images at one position")
-            raise NotAnalysedError(Reason(ReasonCode.INCONSISTENT_GEOMETRY, str(twice)))
-    count = len(found.order) - len(keep)
-    return found.only(keep), (f"{count} duplicate images",) if count else ()
+def _without_copies(
+    sources: Sources, headers: Sequence[Dataset], parts: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """The parts without images that an earlier part has, pixel by pixel at the same place: sent twice."""
+    known: dict[tuple[float, ...], list[int]] = {}
+    kept: list[list[int]] = []
+    for part in parts:
+        places = {i: _tenths(numbers(headers[i], "ImagePositionPatient", 3)) for i in part}
+        new = [
+            i
+            for i, place in places.items()
+            if not any(same_pixels(sources, headers, i, j) for j in known.get(place, ()))
+        ]
+        for i in new:
+            known.setdefault(places[i], []).append(i)
+        kept.append(new)
+    return kept
+
+
+def _tenths(place: tuple[float, ...] | None) -> tuple[float, ...]:
+    return tuple(round(mm, 1) for mm in place or ())
 
 
 def _files(paths: Iterable[Path]) -> Iterable[Path]:

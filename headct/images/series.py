@@ -44,6 +44,11 @@ class CTSeries:
     """What the headers do not say and was assumed: ``pixel_spacing``, ``slice_positions``, ``orientation``,
     ``rescale``. Figures in mm and ml rest on it."""
 
+    noted: tuple[str, ...] = ()
+    """Codes of cautions that the images gave while they were loaded."""
+    beside: tuple[str, ...] = ()
+    """SOP UIDs of the series' images in other passes of the scan, judged by themselves or left out."""
+
     @property
     def slab_heights_mm(self) -> NDArray[np.float64]:
         """Shape (slabs,): height each slab stands for, from the midpoints between its neighbours."""

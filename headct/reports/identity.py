@@ -14,15 +14,16 @@ _NAMESPACE = UUID("5b1a5a0e-6c0f-4a3f-9d52-3f6f0f6d7a31")
 def case_identity(series: CTSeries) -> str:
     """What makes a case this case: SHA-256, hex, of patient, study, series, the set of images and the pixels.
 
-    The order of the images does not count. A late slice, a changed pixel or a corrected PatientID makes
-    another case, whose results are other objects.
+    The order of the images does not count, nor which of several passes of a scan turned out to be the worst:
+    the set is of all. A late slice, a changed pixel or a corrected PatientID makes another case, whose
+    results are other objects.
     """
     header = series.headers[0]
     parts = [
         headers.identifier(header, "PatientID"),
         headers.text(header, "StudyInstanceUID"),
         headers.text(header, "SeriesInstanceUID"),
-        *sorted(set(series.sop_instance_uids)),
+        *sorted({*series.sop_instance_uids, *series.beside}),
         series.pixel_digest,
     ]
     return digest(parts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from headct.errors import SettingsError
-from headct.images.geometry import SLAB_MM
+from headct.images.scans.positions import SLAB_MM
 from model_training.datasets.source import FoundSeries
 
 POSTOPERATIVE = "post-operative study"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from headct.errors import NotAnalysedError
 from headct.images.reading import load_series
@@ -45,7 +46,7 @@ class Renderer:
             series_id, generation = due
             current = session.get_one(Series, series_id).current
         if self._settings.previews:
-            keys = [k["number"] for k in current.content["key_slices"]] if current is not None else []
+            keys = current.content["key_slices"] if current is not None else []
             try:
                 self._render(series_id, generation, keys)
             except Exception as error:  # the page does without them
@@ -56,19 +57,21 @@ class Renderer:
             outbox.previews_done(session, series_id, generation)
         return True
 
-    def _render(self, series_id: str, generation: int, first: Sequence[int]) -> None:
-        series = self._read(series_id, generation)
+    def _render(self, series_id: str, generation: int, keys: Sequence[dict[str, Any]]) -> None:
+        shown = keys[0]["sop_instance_uid"] if keys else None
+        series = self._read(series_id, generation, shown)
         if series is not None:
-            previews.render(series, Folder.of(self._settings.previews_folder, series_id), first)
+            folder = Folder.of(self._settings.previews_folder, series_id)
+            previews.render(series, folder, [key["number"] for key in keys])
 
-    def _read(self, series_id: str, generation: int) -> CTSeries | None:
+    def _read(self, series_id: str, generation: int, shown: str | None) -> CTSeries | None:
         if self._last is not None and self._last[:2] == (series_id, generation):
             return self._last[2]
         fetched = fetch_series(self._client, series_id, self._settings)
         if fetched is None:
             return None
         try:
-            return load_series(fetched.sources)
+            return load_series(fetched.sources, holding=shown)
         except NotAnalysedError:
             return None  # images changed since; it will be judged again, and rendered then
         finally:

@@ -105,6 +105,7 @@ def write(
             picture, along_row, along_column = picture.T, along_column, along_row
             spacing.reverse()
         ds = header(k, series, syntax)
+        ds.SliceThickness = f"{gaps[min(k, len(gaps) - 1)] if gaps else 5.0:g}"
         ds.ImagePositionPatient = [f"{v:.6f}" for v in corner]
         ds.ImageOrientationPatient = [f"{v:.6f}" for v in (*along_row, *along_column)]
         ds.PixelSpacing = [f"{v:.4f}" for v in spacing]
