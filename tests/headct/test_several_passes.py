@@ -116,11 +116,10 @@ def test_whichever_pass_counts_in_whichever_order_they_came_the_case_is_the_same
     assert len({one.series.pixel_digest for one in passes}) == 1
 
 
-@pytest.mark.parametrize("shift_mm", [0.0, 2.5])
 @pytest.mark.parametrize(
-    "left",
-    [slice(14, None), slice(0, 12), slice(10, 13), slice(0, None, 2)],
-    ids=["top", "base", "three", "odd"],
+    ("shift_mm", "left"),
+    [(0.0, slice(14, None)), (2.5, slice(0, 12)), (2.5, slice(10, 14)), (2.5, slice(0, None, 2))],
+    ids=["top", "base", "four", "odd"],
 )
 def test_of_a_complete_and_a_broken_one_the_complete_one_counts(classifier, alone, shift_mm, left):
     broken = again(head(), shift_mm)[left]
@@ -130,6 +129,13 @@ def test_of_a_complete_and_a_broken_one_the_complete_one_counts(classifier, alon
     assert found.findings == alone.outcome.assessment.findings
     assert "pass_left_out" in found.cautions
     assert result.coverage.complete
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 2.5])
+def test_three_slices_seen_again_are_left_out_and_said(classifier, alone, shift_mm):
+    result = assess(files(head(), again(head(), shift_mm)[10:13]), classifier)
+    assert result.series.sop_instance_uids == alone.series.sop_instance_uids
+    assert "images_dropped" in result.outcome.assessment.cautions
 
 
 def test_of_two_broken_ones_none_counts(classifier):
