@@ -8,7 +8,7 @@ and a sweep along heights that were covered before begins another pass. What hea
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median_low
 
@@ -51,9 +51,9 @@ class _Placed:
     """Images that say where they lie: numbers of their headers, and what tells passes apart."""
 
     height_mm: dict[int, float]
-    keys: tuple[Key, ...]
-    """In the order in which they are believed."""
     thickness_mm: float
+    keys: tuple[Key, ...] = ()
+    """In the order in which they are believed."""
 
 
 def passes(headers: Sequence[Dataset]) -> tuple[tuple[int, ...], ...]:
@@ -70,7 +70,9 @@ def passes(headers: Sequence[Dataset]) -> tuple[tuple[int, ...], ...]:
             continue
         placed = _placed(headers, images, plane)
         gaps = np.diff(_heights(images, placed))
-        parts = [images] if gaps.min() >= _ONCE * placed.thickness_mm else _split(placed, images)
+        parts = [images]
+        if gaps.min() < _ONCE * placed.thickness_mm:
+            parts = _split(replace(placed, keys=tuple(_keys(headers, images))), images)
         largest = max(parts, key=len)
         few = [part for part in parts if part is not largest and len(part) <= _FEW]
         found += [part for part in parts if part not in few]
@@ -121,7 +123,7 @@ def _placed(headers: Sequence[Dataset], images: Sequence[int], plane: Plane) -> 
         # Unknown or a collimation. Two passes half a step from each other are not told from one then.
         thickness = float(np.median(gaps)) if _alike(gaps) >= _REGULAR else SLAB_MM
     heights_of = dict(zip(images, heights.tolist(), strict=True))
-    return _Placed(heights_of, tuple(_keys(headers, images)), thickness)
+    return _Placed(heights_of, thickness)
 
 
 def _keys(headers: Sequence[Dataset], images: Sequence[int]) -> Iterator[Key]:
