@@ -1,8 +1,8 @@
 """What lies unseen between the slices of a stack, judged against neighbours and their own thickness.
 
 A hole is what leaves a slab unseen. One lost slice doubles a gap among its neighbours. Every second slice
-lost leaves all gaps alike; then thickness and numbering show it. Thin slices with uneven steps, or with one
-lost, leave less unseen than a slab and are judged, with a caution.
+lost leaves all gaps alike; then thickness and numbering show it, of thin slices too. Thin slices with uneven
+steps, or with a few lost, leave less unseen than a slab and are judged, with a caution.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from headct.images.headers import number
@@ -29,6 +30,8 @@ _UNSEEN_MM = 0.9 * SLAB_MM
 """Unseen between two slices, about a slab."""
 _UNKNOWN_MM = 1.5 * SLAB_MM
 """Slices further apart than this may leave gaps, if their thickness is not known."""
+_FEW, _FEW_SHARE = 3, 0.05
+"""Places at which both numbers and thickness show thin slices lost: more of them are no accident."""
 _ALIKE = 0.1
 """Distances that differ by less than this share are the same."""
 _THICKEST_MM = 20.0
@@ -47,6 +50,8 @@ class _Told:
     """How far apart instance numbers are at the least; ``None`` where they number nothing."""
     whole: bool
     """Whether instance numbers leave none out."""
+    left_out: NDArray[np.bool_]
+    """Shape (slices - 1,); whether instance numbers leave one out between a slice and the next."""
 
 
 def unseen(positions_mm: Vector, headers: Sequence[Dataset]) -> bool:
@@ -70,6 +75,10 @@ def unseen(positions_mm: Vector, headers: Sequence[Dataset]) -> bool:
                 pgettext("detail", "slices missing: a gap of {gap} mm", gap=format(gap, ".0f"))
             )
     reaches = _reaches(told, gaps)
+    left_out = told.left_out & (gaps > _APART * reaches)
+    if np.count_nonzero(left_out) > max(_FEW, _FEW_SHARE * len(gaps)):
+        k = int(np.argmax(left_out))
+        raise _far_apart(told, gaps[k], reaches[k])
     for gap, reach in zip(gaps, reaches, strict=True):
         if _is_hole(gap, reach):
             raise _far_apart(told, gap, reach)
@@ -104,13 +113,17 @@ def _reaches(told: _Told, gaps: Vector) -> Vector:
 def _told(headers: Sequence[Dataset]) -> _Told:
     thickness = [_millimetres(header, "SliceThickness") for header in headers]
     declared = {s for h in headers if not math.isnan(s := _millimetres(h, "SpacingBetweenSlices"))}
-    counted = sorted({n for h in headers if (n := number(h, "InstanceNumber")) is not None and n == int(n)})
-    step = math.gcd(*np.diff(counted).astype(int).tolist()) if len(counted) == len(headers) > 1 else None
+    numbers = [
+        int(n) for n in (number(h, "InstanceNumber") for h in headers) if n is not None and n == int(n)
+    ]
+    counted = sorted(set(numbers))
+    step = math.gcd(*np.diff(counted).tolist()) if len(counted) == len(headers) > 1 else None
     return _Told(
         thickness_mm=np.array(thickness),
         declared_mm=max(declared) if declared and max(declared) - min(declared) < 0.1 else None,
         step=step,
         whole=step is not None and counted[-1] - counted[0] == len(counted) - 1,
+        left_out=np.abs(np.diff(numbers)) > 1 if step is not None else np.zeros(len(headers) - 1, bool),
     )
 
 

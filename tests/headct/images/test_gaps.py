@@ -140,8 +140,35 @@ def test_far_apart_on_purpose_is_said_so():
     ("distance", "thickness"), [(2.5, 1.25), (3.75, 1.25), (5.0, 2.5), (5.0, 0.625), (6.0, 3.0), (8.0, 5.0)]
 )
 def test_thin_slices_apart_are_a_caution(distance, thickness):
-    assert unseen(np.arange(30) * distance, headers(30, thickness)) is True
-    assert unseen(np.arange(30) * distance, headers(30, thickness, lambda k: 2 * k)) is True
+    for numbered in (lambda k: k + 1, None, lambda k: 1):
+        assert unseen(np.arange(30) * distance, headers(30, thickness, numbered)) is True
+
+
+@pytest.mark.parametrize(("step", "every"), [(0.6, 2), (1.25, 2), (1.25, 3), (2.5, 2)])
+@pytest.mark.parametrize("start", [0, 60])
+def test_every_second_or_third_thin_slice_gone_is_missing(step, every, start):
+    kept = np.array([k for k in range(120) if k < start or k % every == 0])
+    for numbered in (lambda k: kept[k] + 1, lambda k: 500 - kept[k]):
+        told = refused(kept * step, headers(len(kept), step, numbered))
+        assert (
+            told == f"slices missing: {format(step, '.3g')} mm slices every {format(step * every, '.3g')} mm"
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_third_of_thin_slices_lost(seed):
+    kept = np.sort(np.random.default_rng(seed).permutation(120)[:80])
+    assert refused(kept * 1.25, headers(80, 1.25, lambda k: kept[k])).startswith("slices missing")
+
+
+@pytest.mark.parametrize("lost", [[30], [30, 60, 61, 90]])
+def test_a_few_thin_slices_lost_here_and_there_are_a_caution(lost):
+    kept = np.array([k for k in range(120) if k not in lost])
+    assert unseen(kept * 0.6, headers(len(kept), 0.6, lambda k: kept[k])) is True
+
+
+def test_uneven_numbers_of_thin_slices_that_touch_are_no_loss():
+    assert unseen(np.arange(120) * 1.25, headers(120, 1.25, lambda k: 3 * k)) is False
 
 
 def test_numbers_of_two_series_in_turn_are_no_loss_where_slices_touch():
