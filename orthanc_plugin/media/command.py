@@ -138,7 +138,7 @@ def _deal_with(file: files.MediumFile, server: Server, new: bool, tally: Tally) 
                 study = content.study_instance_uid
                 if study not in tally.announced:
                     tally.announced[study] = server.announce(study, new=new)
-                stored = server.store(content.data)
+                stored = server.bring(content)
                 tally.studies.add(study)
                 tally.series.add(stored.series)
                 tally.stored += stored.new

@@ -23,7 +23,9 @@ MAX_IMAGE_BYTES = 2**30
 _PIECE_BYTES = 2**20
 
 _LAST_WANTED = Tag("StudyInstanceUID")
-_WANTED: list[BaseTag | int] = [Tag(k) for k in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")]
+_WANTED: list[BaseTag | int] = [
+    Tag(keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID")
+]
 _MAX_ELEMENTS = 100_000
 """Elements before the study's UID; more are no header but a file made to keep us busy."""
 _META_BYTES = 2**16
@@ -58,6 +60,7 @@ class Content:
     data: bytes = b""
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
+    patient_id: str = ""
     listed: frozenset[str] = frozenset()
 
 
@@ -121,6 +124,7 @@ def _image(data: bytes, header: Dataset) -> Content:
         data,
         sop_instance_uid=text(header, "SOPInstanceUID"),
         study_instance_uid=text(header, "StudyInstanceUID"),
+        patient_id=text(header, "PatientID"),
     )
 
 

@@ -1,5 +1,6 @@
 """Images into an Orthanc over HTTP, as a user of it: announced, stored, repeated when a line breaks."""
 
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import httpx
 
 from headct.errors import HeadCTError, SettingsError
 from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, ask, is_gateway
-from orthanc_plugin.media.recognition import UnusableFileError
+from orthanc_plugin.media.recognition import Content, UnusableFileError
 from orthanc_plugin.stack.credentials import Credentials
 
+_MATCHED_EXACTLY = re.compile(r"[!-)+->@-\[\]-~]+( +[!-)+->@-\[\]-~]+)*")
+"""Numbers of patients that Orthanc finds as they are: ASCII without wildcards. Others are not asked for."""
 _NO_ROOM = frozenset({11, 14, 19, *range(1000, 1100)})
 """Orthanc's own numbers for what a full disk leads to: database, file, storage, SQLite (its ErrorCode)."""
 
@@ -85,6 +88,30 @@ class Server:
         if answer.status_code != httpx.codes.OK:
             raise ServerError(f"triage takes no import: {said.get('message', answer.status_code)}")
         return bool(said["studies"][0]["earlier"])
+
+    def bring(self, image: Content) -> Stored:
+        """Store an image that is not there: what comes from a medium never replaces one that is.
+
+        Raises:
+            UnusableFileError, ServerError: as of :meth:`store`.
+        """
+        series = self._series_of(image)
+        return self.store(image.data) if series is None else Stored(series, new=False)
+
+    def _series_of(self, image: Content) -> str | None:
+        """Orthanc's identifier of the series in which it has an image, if it can be asked for its patient."""
+        if not _MATCHED_EXACTLY.fullmatch(image.patient_id):
+            return None
+        query = {
+            "PatientID": image.patient_id,
+            "StudyInstanceUID": image.study_instance_uid,
+            "SOPInstanceUID": image.sop_instance_uid,
+        }
+        answer = self._request(
+            "POST", "/tools/find", json={"Level": "Instance", "Query": query, "Expand": True}
+        )
+        found = answer.json() if answer.status_code == httpx.codes.OK else []
+        return str(found[0]["ParentSeries"]) if found else None
 
     def store(self, data: bytes) -> Stored:
         """Store one DICOM file, or find it stored.

@@ -43,8 +43,8 @@ function withPreamble(bytes) {
   return whole;
 }
 
-// The study's UID, "" for a DICOMDIR, null for what is not DICOM.
-async function studyOf(blob) {
+// Which image a file is; {} for a DICOMDIR, null for what is not DICOM.
+async function imageIn(blob) {
   const head = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
   const marked = letters(head, HEAD_BYTES - 4, HEAD_BYTES) === "DICM";
   const syntax = marked ? undefined : bareSyntax(head);
@@ -58,9 +58,11 @@ async function studyOf(blob) {
     try {
       const options = { untilTag: "x0020000d", ...(syntax && { TransferSyntaxUID: syntax }) };
       const header = dicomParser.parseDicom(syntax === "" ? withPreamble(bytes) : bytes, options);
-      if (header.string("x00020002") === DIRECTORY) return "";
+      if (header.string("x00020002") === DIRECTORY) return {};
       const uids = ["x00080016", "x00080018", "x0020000d"].map((tag) => header.string(tag));
-      if (uids.every(Boolean) && (marked || /^[0-9.]{5,64}$/.test(uids[0]))) return uids[2];
+      if (uids.every(Boolean) && (marked || /^[0-9.]{5,64}$/.test(uids[0]))) {
+        return { uid: uids[1], study: uids[2], patient: header.string("x00100020") ?? "" };
+      }
     } catch {
       // Cut off, or no DICOM: the parser throws whatever it stumbles over.
     }
@@ -135,7 +137,7 @@ async function once(address, options) {
   try {
     const answer = await fetch(address, { method: "POST", ...options });
     const text = await answer.text();
-    return { status: answer.status, said: text.startsWith("{") ? JSON.parse(text) : null };
+    return { status: answer.status, said: /^[{[]/.test(text) ? JSON.parse(text) : null };
   } catch (error) {
     if (options.signal.aborted) throw error;
     return { status: 0, said: null }; // the line broke, or the medium was taken out
@@ -160,6 +162,19 @@ async function announce(study, isNew, signal) {
   });
   if (status !== 200) throw new Stopped(said?.message ?? say("away"));
   return said.studies[0].earlier;
+}
+
+// The series that an image is in already: what comes from a medium never replaces it. Orthanc is asked where it
+// finds the patient's number as it is: ASCII without wildcards.
+async function seriesOf(image, signal) {
+  if (!/^[!-)+->@-[\]-~]+( +[!-)+->@-[\]-~]+)*$/.test(image.patient)) return null;
+  const query = { PatientID: image.patient, StudyInstanceUID: image.study, SOPInstanceUID: image.uid };
+  const { status, said } = await post(new URL("../tools/find", location.href), {
+    signal,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ Level: "Instance", Query: query, Expand: true }),
+  });
+  return status === 200 ? (said?.[0]?.ParentSeries ?? null) : null;
 }
 
 async function store(blob, signal) {
@@ -221,12 +236,14 @@ class Import {
   async dealWith(item) {
     try {
       const blob = await item.open();
-      const study = await studyOf(blob);
-      if (study === null) this.counts.other += 1;
-      if (!study) return;
+      const image = await imageIn(blob);
+      if (image === null) this.counts.other += 1;
+      if (!image?.study) return;
+      const { study } = image;
       const { signal } = this.abort;
       if (!this.announced.has(study)) this.announced.set(study, await announce(study, this.isNew, signal));
-      const said = await store(blob, signal);
+      const known = await seriesOf(image, signal);
+      const said = known ? { ParentSeries: known } : await store(blob, signal);
       this.studies.add(study);
       this.series.add(said.ParentSeries);
       this.counts[said.Status === "Success" ? "stored" : "known"] += 1;

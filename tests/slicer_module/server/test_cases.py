@@ -22,7 +22,8 @@ from headct.terms.review import BLEED_TYPES, LONGEST_COMMENT, Exclusion, ReviewF
 from headct.terms.urgency import Urgency
 from orthanc_plugin import answer
 from orthanc_plugin.cases import review_views, views
-from orthanc_plugin.health.views import StatusView
+from orthanc_plugin.forwarding.views import ReceiverView
+from orthanc_plugin.health.views import ClockSetView, StatusView
 
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -66,6 +67,9 @@ for part in (
     answer.PatientNameView,
     views.PreviewView,
     views.WorklistRow,
+    views.LostView,
+    ReceiverView,
+    ClockSetView,
 ):
     st.register_type_strategy(part, whole(part))
 
