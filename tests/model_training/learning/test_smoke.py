@@ -51,7 +51,7 @@ def command(*arguments):
     return result.output
 
 
-@pytest.mark.usefixtures("short_measurements")
+@pytest.mark.usefixtures("short_measurements", "one_precision")
 def test_data_to_bundle(data, tmp_path):
     run, config = tmp_path / "run", tmp_path / "config.toml"
     common = ("--data", data, "--run", run, "--config", config)
