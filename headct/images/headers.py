@@ -1,19 +1,21 @@
 """Header values as they are found: absent, empty, malformed or right. Nothing here raises.
 
-Reading a text leaves it in the header as the bytes it was stored in: a patient is filed by those bytes, which
-may be no text in any character set.
+Reading a text that character sets hold for leaves it in the header as the bytes it was stored in: a patient
+is filed by those bytes, which may be no text in any character set.
 """
 
 import math
 from collections.abc import MutableSequence
+from functools import lru_cache
 from typing import Any
 
 from pydicom.charset import convert_encodings, encode_string
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
-from pydicom.valuerep import PersonName
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, PersonName
 
 from headct.images.quiet import quiet
 from headct.terms.demographics import Demographics
@@ -104,8 +106,11 @@ def element(header: Dataset, tag: BaseTag) -> DataElement:
 
 def _texts(header: Dataset, keyword: str) -> list[str]:
     """Every value of a text, as decoded."""
+    tag = _tag(keyword)
     try:
-        value = element(header, Tag(keyword)).value if keyword in header else None
+        if tag not in header:
+            return []
+        value = element(header, tag).value if _in_character_sets(tag) else header[tag].value
     except Exception:  # as below
         return []
     if value is None:
@@ -113,6 +118,17 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
     if isinstance(value, str | PersonName) or not hasattr(value, "__iter__"):
         return [str(value)]
     return [str(v) for v in value]
+
+
+@lru_cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+@lru_cache
+def _in_character_sets(tag: BaseTag) -> bool:
+    """Whether an element's bytes mean what the character sets say; others are decoded once and kept so."""
+    return not dictionary_has_tag(tag) or dictionary_VR(tag) in CUSTOMIZABLE_CHARSET_VR
 
 
 def _encodings(header: Dataset) -> str | MutableSequence[str]:

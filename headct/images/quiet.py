@@ -6,28 +6,35 @@ are read or written, and are then as they were.
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ContextDecorator, ExitStack
 from threading import Lock
 
 from pydicom import config
 
-_lock = Lock()
-_undo: list[ExitStack] = []
-"""One entry for each who is within; the first undoes what was changed, the others nothing."""
 
+class quiet(ContextDecorator):  # noqa: N801 (used as a word, not as a type)
+    """Within, pydicom takes every value as it is and says nothing. May be nested, and entered by threads.
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Within, pydicom takes every value as it is and says nothing. May be nested, and entered by threads."""
-    with _lock:
-        _undo.append(ExitStack() if _undo else _silenced())
-    try:
-        yield
-    finally:
-        with _lock:
-            # The last to go, whoever came first, gives the settings back.
-            _undo.pop().close()
+    Every value that is read enters it, so entering costs next to nothing while somebody is within.
+    """
+
+    _lock = Lock()
+    _within = 0
+    _undo = ExitStack()
+
+    def __enter__(self) -> None:
+        """The first to come changes the settings."""
+        with quiet._lock:
+            if not quiet._within:
+                quiet._undo = _silenced()
+            quiet._within += 1
+
+    def __exit__(self, *_: object) -> None:
+        """The last to go, whoever came first, gives them back."""
+        with quiet._lock:
+            quiet._within -= 1
+            if not quiet._within:
+                quiet._undo.close()
 
 
 def _silenced() -> ExitStack:
