@@ -4,6 +4,8 @@ The slice is like the other slices: what a copy was made with shows in its heade
 them, both stay, and their pixels decide.
 """
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -71,6 +73,8 @@ class _Slices:
     def __init__(self, headers: Sequence[Dataset], heights: Sequence[float]) -> None:
         self._headers = headers
         self._heights = heights
+        self._counted: list[tuple[float, float]] = []
+        """Height and number of those that have one, lowest first."""
         self._common: dict[BaseTag, str | None] | None = None
         self._known: set[BaseTag] = set()
         self._made = 0.0
@@ -95,19 +99,27 @@ class _Slices:
             common = {tag: value for tag, value in common.items() if _said(header, tag) == value}
         self._known.update(*(h.keys() for h in self._headers))
         self._made = max(map(_made, self._headers))
+        self._counted = [
+            (height, n)
+            for height, header in zip(self._heights, self._headers, strict=True)
+            if (n := number(header, "InstanceNumber")) is not None
+        ]
         common.pop(_NO_SIGN, None)
         return common
 
     def _counts_on(self, own: float | None, height: float) -> bool:
-        """Whether a number lies between those of the slices below and above, or goes on from the last."""
-        counted = [
-            (h, n)
-            for h, header in zip(self._heights, self._headers, strict=True)
-            if (n := number(header, "InstanceNumber")) is not None
-        ]
-        below, above = [n for h, n in counted if h < height][::-1], [n for h, n in counted if h > height]
-        if own is None or not counted:
-            return own is not None
+        """Whether a number lies between those of the slices below and above, or goes on from the last.
+
+        Where most slices have none, a number tells nothing.
+        """
+        if len(self._counted) <= len(self._headers) / 2:
+            return True
+        if own is None:
+            return False
+        first = bisect_left(self._counted, (height, -math.inf))
+        last = bisect_right(self._counted, (height, math.inf))
+        below = [n for _, n in self._counted[max(0, first - 2) : first]][::-1]
+        above = [n for _, n in self._counted[last : last + 2]]
         if below and above:
             return min(below[0], above[0]) < own < max(below[0], above[0])
         end = below or above

@@ -238,6 +238,20 @@ def test_two_images_of_one_height_that_nothing_tells_apart_are_no_stack():
     refused([*slices(), like(8, InstanceNumber=9)], ReasonCode.INCONSISTENT_GEOMETRY, "two different")
 
 
+@pytest.mark.parametrize("numbered", [(), (5,), (5, 12)])
+@pytest.mark.parametrize("number", [0, 8, 13])
+def test_a_copy_among_slices_of_which_few_have_a_number(number, numbered):
+    found = slices()
+    for k, ds in enumerate(found):
+        if k not in numbered:
+            del ds.InstanceNumber
+    copy = like(number, InstanceNumber=None, Manufacturer="Workstation")
+    for one in (copy, like(number, Manufacturer="Workstation")):
+        series = loaded([*found, one])
+        assert series.sop_instance_uids == tuple(ds.SOPInstanceUID for ds in found)
+        assert series.dropped == ("1 copy of a slice",)
+
+
 def test_slices_that_say_nothing_of_their_places_are_not_taken_for_pages():
     found = slices()
     for ds in found:
