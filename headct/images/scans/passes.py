@@ -35,7 +35,7 @@ _REGULAR = 0.7
 """Share of gaps that are like one beside them. Passes are regular, images numbered at random are not."""
 _TIMES = (
     ("AcquisitionDateTime",), ("AcquisitionDate", "AcquisitionTime"), ("AcquisitionTime",),
-    ("ContentDate", "ContentTime"),
+    ("ContentDate", "ContentTime"), ("ContentTime",),
 )  # fmt: skip
 _FEWEST = 8
 """Images of another size or direction that make a pass; fewer are strays."""

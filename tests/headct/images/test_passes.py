@@ -130,6 +130,9 @@ TWICE = {
     "time of content": (
         {"ContentTime": clock(1), "ContentDate": "1"}, {"ContentTime": clock(55), "ContentDate": "1"},
     ),
+    "time of content, no date": (
+        {"ContentTime": "101500", "InstanceNumber": None}, {"ContentTime": "101559", "InstanceNumber": None},
+    ),
     "event": ({"IrradiationEventUID": "2.25.5"}, {"IrradiationEventUID": "2.25.6"}),
     "numbered on": ({}, {"InstanceNumber": lambda k: 500 + k}),
     "kernel": ({"ConvolutionKernel": "H30s"}, {"ConvolutionKernel": "H60s"}),
