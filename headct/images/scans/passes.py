@@ -137,7 +137,9 @@ def _keys(headers: Sequence[Dataset], images: Sequence[int]) -> Iterator[Key]:
     yield from _complete({i: (n,) for i, n in acquired.items()})
     for names in _TIMES:
         yield from _complete({i: tuple(text(headers[i], name) for name in names) for i in images})
-    yield from _complete({i: (number(headers[i], "InstanceNumber"),) for i in images})
+    counted = {i: number(headers[i], "InstanceNumber") for i in images}
+    yield from _complete({i: (n,) for i, n in counted.items()})
+    yield from _complete({i: (acquired[i], n) for i, n in counted.items()})
     yield {i: (n is not None, n or 0.0) for i, n in acquired.items()}
 
 

@@ -169,6 +169,13 @@ def test_three_passes_of_which_two_share_a_number():
     assert told(*scans) == names(*scans)
 
 
+def test_three_passes_of_which_each_shares_something_with_another():
+    one = scan(THICK, "1", AcquisitionNumber=1)
+    two = scan(THICK + 1, "2", AcquisitionNumber=1, InstanceNumber=lambda k: 500 + k)
+    three = scan(THICK[:12] + 2, "3", AcquisitionNumber=2, InstanceNumber=lambda k: 500 + k)
+    assert told(one, two, three) == names(one, two, three)
+
+
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("repeated", [slice(18, None), slice(0, 12), slice(10, 14), slice(12, 15)])
 @pytest.mark.parametrize("offset", [0.0, 1.0, 2.5])
