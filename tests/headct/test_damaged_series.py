@@ -46,3 +46,11 @@ def test_a_part_that_has_come_is_no_whole_head():
     parts = [cut for cut in cuts(len(WHOLE)) if len(cut.files(WHOLE)) < len(WHOLE) / 2]
     said = {admitted(cut.files(WHOLE)) for cut in parts}
     assert said <= {ReasonCode.HEAD_NOT_COVERED, ReasonCode.TOO_FEW_SLICES, ReasonCode.NOT_A_HEAD}
+
+
+REGULAR = [damage for damage in DAMAGES if damage.group.startswith("every second lost")]
+
+
+@pytest.mark.parametrize("damage", REGULAR, ids=lambda d: f"{d.group} {d.name}".strip())
+def test_regularly_missing_slices_are_missed(damage: Damage):
+    assert admitted(damage.files(WHOLE)) is ReasonCode.INCONSISTENT_GEOMETRY
