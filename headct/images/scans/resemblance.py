@@ -6,7 +6,7 @@ interleaved, a slice resembles the next one of its own pass more than its neighb
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,9 @@ def _unlike(difference: _Differences, positions_mm: Vector, numbers: Sequence[in
 
 def _slab_away(difference: _Differences, positions_mm: Vector, numbers: Sequence[int], k: int) -> float:
     """Least difference of a slice to those about a slab away."""
-    far = [j for j in numbers[k + 2 :] if positions_mm[j] - positions_mm[numbers[k]] >= _FAR_MM][:_AHEAD]
+    here = positions_mm[numbers[k]]
+    above = (numbers[n] for n in range(k + 2, len(numbers)))
+    far = islice((j for j in above if positions_mm[j] - here >= _FAR_MM), _AHEAD)
     return min((difference(numbers[k], j) for j in far), default=math.inf)
 
 
