@@ -10,8 +10,8 @@ it. Copies of our own documents are no documents of ours, and are deleted.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import imports, reviews
@@ -29,31 +29,30 @@ def made_of(session: Session, series: Series, original: str | None, *, anonymise
 
 
 def recognise(session: Session, series: Series) -> None:
-    """Of what Orthanc merged or split only the pixels say what it was made of.
+    """Of what Orthanc merged or split its looks alone say what it was made of: its pixels before its name.
 
     Its original is most likely the one that was deleted after it came, as Orthanc does unless it is told
     otherwise; else one that is still here.
     """
-    current = series.current
-    if not series.joined or series.copied_from is not None or current is None:
+    if not series.joined or series.copied_from is not None:
         return
-    likes = session.scalars(
-        select(Series)
-        .where(
-            Series.id != series.id,
-            Series.first_arrival <= series.first_arrival,
-            Series.superseded_by.is_(None),
-            Series.id.in_(
-                select(Assessment.series_id).where(Assessment.pixel_digest == current.pixel_digest)
-            ),
-        )
-        .order_by(Series.first_arrival)
-    ).all()
-    gone = [s for s in likes if s.state is SeriesState.WITHDRAWN and s.changed_at >= series.first_arrival]
-    here = [s for s in likes if s.state is not SeriesState.WITHDRAWN]
-    original = max(gone, key=lambda s: s.changed_at, default=None) or next(iter(here), None)
-    if original is not None:
-        made_of(session, series, original.id, anonymised=False)
+    for alike in (_same_pixels(series), _same_name(series)):
+        likes = session.scalars(
+            select(Series)
+            .where(
+                Series.id != series.id,
+                Series.first_arrival <= series.first_arrival,
+                Series.superseded_by.is_(None),
+                alike,
+            )
+            .order_by(Series.first_arrival)
+        ).all()
+        gone = [s for s in likes if s.state is SeriesState.WITHDRAWN and s.changed_at >= series.first_arrival]
+        here = [s for s in likes if s.state is not SeriesState.WITHDRAWN]
+        original = max(gone, key=lambda s: s.changed_at, default=None) or next(iter(here), None)
+        if original is not None:
+            made_of(session, series, original.id, anonymised=False)
+            return
 
 
 def family(session: Session, series: Series) -> Sequence[Series]:
@@ -157,6 +156,25 @@ def looked_at(session: Session, instance: str, now: datetime, *, ours: bool) -> 
 
 
 # --- Inside ---------------------------------------------------------------------------------------
+
+
+def _same_pixels(series: Series) -> ColumnElement[bool]:
+    digest = series.current.pixel_digest if series.current is not None else None
+    return Series.id.in_(select(Assessment.series_id).where(Assessment.pixel_digest == digest))
+
+
+def _same_name(series: Series) -> ColumnElement[bool]:
+    """What was never judged has no pixels that are known; its name neither where no image of it was read."""
+    never_read = and_(Series.number == "", Series.description == "")
+    same = and_(Series.number == series.number, Series.description == series.description)
+    copy = aliased(Series)
+    return and_(
+        Series.id.not_in(select(Assessment.series_id)),
+        Series.modality == series.modality,
+        Series.instance_count == series.instance_count,
+        or_(never_read, same),
+        ~select(copy.id).where(copy.copied_from == Series.id).exists(),
+    )
 
 
 def _first(members: Sequence[Series]) -> Series | None:

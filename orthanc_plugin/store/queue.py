@@ -298,6 +298,7 @@ def _attempt_failed(
         move(series, SeriesState.FAILED, now)
         give_reason(series, reason)
         series.files_digest = None
+        copies.recognise(session, series)
         copies.settle(session, series, now)
         outbox.want(series, now)
         audit(session, "failed", series.id, now, reason=reason.code.value)

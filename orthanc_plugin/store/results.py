@@ -139,6 +139,7 @@ def record_not_analysed(
     # An alert seen in the part that came stays an alert when the rest never comes.
     if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
         withdraw_assessment(series, now)
+    copies.recognise(session, series)
     supersede_others(session, series, None, now)
     copies.settle(session, series, now)
     series.files_digest = files_digest

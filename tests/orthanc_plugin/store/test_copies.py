@@ -14,6 +14,7 @@ from store_samples import MEMORY, NOT_COVERED, after, claimed, judgement, open_s
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import records, worklist
+from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store import copies, imports, queue, results, review_documents, reviews, withdrawal
@@ -279,6 +280,38 @@ class TestMergedOrSplit:
         anew(session)
         assert queued(session) == ["m"] and row(session, "m").reviewed
         assert session.get_one(Series, "m").first_arrival == after(0)
+
+    def test_of_what_was_never_judged_the_number_of_images_tells(
+        self, session: Session, options: Settings
+    ) -> None:
+        arrive(session, options, 0, "a")
+        arrive(session, options, 1, "m", joined=True, uploaded=True)
+        withdrawal.withdraw(session, "a", after(2))
+        assert [s.id for s in unread.lost(session)] == ["a"], "until its copy is judged"
+        judge(session, options, 5)
+        anew(session)
+        assert not unread.lost(session), "it is here under another study"
+        assert queued(session) == ["m"] and session.get_one(Series, "m").first_arrival == after(0)
+
+    def test_what_was_not_analysed_and_read_stays_read(self, session: Session, options: Settings) -> None:
+        arrive(session, options, 0, "a")
+        results.record_not_analysed(session, claimed(session, options, 60), NOT_COVERED, None, after(61))
+        review(session, session.get_one(Series, "a"), Urgency.GREEN, 70)
+        arrive(session, options, 100, "m", joined=True, uploaded=True)
+        withdrawal.withdraw(session, "a", after(101))
+        results.record_not_analysed(session, claimed(session, options, 160), NOT_COVERED, None, after(161))
+        anew(session)
+        assert row(session, "m").reviewed and not row(session, "m").reopened
+
+    def test_what_was_deleted_for_good_stays_lost(self, session: Session, options: Settings) -> None:
+        original(session, options)
+        arrive(session, options, 50, "other", 20)
+        arrive(session, options, 100, "m", joined=True, uploaded=True)
+        withdrawal.withdraw(session, "a", after(101))
+        withdrawal.withdraw(session, "other", after(102))
+        judge(session, options, 104)
+        anew(session)
+        assert [s.id for s in unread.lost(session)] == ["other"]
 
     def test_while_the_source_is_here_it_is_earlier(self, session: Session, options: Settings) -> None:
         original(session, options)
