@@ -36,23 +36,26 @@ def recognise(session: Session, series: Series) -> None:
     """
     if not series.joined or series.copied_from is not None:
         return
-    for alike in (_same_pixels(series), _same_name(series)):
-        likes = session.scalars(
-            select(Series)
-            .where(
-                Series.id != series.id,
-                Series.first_arrival <= series.first_arrival,
-                Series.superseded_by.is_(None),
-                alike,
+    withdrawn = Series.state == SeriesState.WITHDRAWN
+    deleted_since = and_(withdrawn, Series.changed_at >= series.first_arrival)
+    for where in (deleted_since, ~withdrawn):
+        for alike in (_same_pixels(series), _same_name(series)):
+            original = session.scalar(
+                select(Series)
+                .where(
+                    where,
+                    alike,
+                    Series.id != series.id,
+                    Series.first_arrival <= series.first_arrival,
+                    Series.superseded_by.is_(None),
+                )
+                # Of those that were deleted the last, of those that are here the first.
+                .order_by(Series.changed_at.desc() if where is deleted_since else Series.first_arrival)
+                .limit(1)
             )
-            .order_by(Series.first_arrival)
-        ).all()
-        gone = [s for s in likes if s.state is SeriesState.WITHDRAWN and s.changed_at >= series.first_arrival]
-        here = [s for s in likes if s.state is not SeriesState.WITHDRAWN]
-        original = max(gone, key=lambda s: s.changed_at, default=None) or next(iter(here), None)
-        if original is not None:
-            made_of(session, series, original.id, anonymised=False)
-            return
+            if original is not None:
+                made_of(session, series, original.id, anonymised=False)
+                return
 
 
 def family(session: Session, series: Series) -> Sequence[Series]:
@@ -164,14 +167,20 @@ def _same_pixels(series: Series) -> ColumnElement[bool]:
 
 
 def _same_name(series: Series) -> ColumnElement[bool]:
-    """What was never judged has no pixels that are known; its name neither where no image of it was read."""
-    never_read = and_(Series.number == "", Series.description == "")
-    same = and_(Series.number == series.number, Series.description == series.description)
-    copy = aliased(Series)
+    """What was never judged has no pixels that are known.
+
+    What was never read has no name either, and was deleted perhaps before all of its images were counted.
+    """
+    count, copy = Series.instance_count, aliased(Series)
+    never_read = and_(Series.number == "", Series.description == "", count <= series.instance_count)
+    same = and_(
+        Series.number == series.number,
+        Series.description == series.description,
+        count == series.instance_count,
+    )
     return and_(
         Series.id.not_in(select(Assessment.series_id)),
         Series.modality == series.modality,
-        Series.instance_count == series.instance_count,
         or_(never_read, same),
         ~select(copy.id).where(copy.copied_from == Series.id).exists(),
     )

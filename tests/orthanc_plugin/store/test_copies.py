@@ -281,10 +281,11 @@ class TestMergedOrSplit:
         assert queued(session) == ["m"] and row(session, "m").reviewed
         assert session.get_one(Series, "m").first_arrival == after(0)
 
-    def test_of_what_was_never_judged_the_number_of_images_tells(
-        self, session: Session, options: Settings
+    @pytest.mark.parametrize("counted", [33, 1])
+    def test_what_was_deleted_before_it_was_judged_is_no_loss(
+        self, session: Session, options: Settings, counted: int
     ) -> None:
-        arrive(session, options, 0, "a")
+        arrive(session, options, 0, "a", counted)
         arrive(session, options, 1, "m", joined=True, uploaded=True)
         withdrawal.withdraw(session, "a", after(2))
         assert [s.id for s in unread.lost(session)] == ["a"], "until its copy is judged"
