@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 from browser import CONTRAST, LAPTOP, arrive, open_page
-from fake_cases import case, orthanc_id, summary
+from fake_cases import NOW, case, orthanc_id, summary
 from fake_triage import FakeTriage
 from playwright.sync_api import Browser, Page, expect
 from stack_process import free_ports
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from headct.terms.urgency import Urgency
+from orthanc_plugin.cases.views import LostView
 from orthanc_plugin.web import create_app
 
 
@@ -60,6 +61,22 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 def rows(page: Page) -> list[str]:
     ids = page.locator("#cases > .case").evaluate_all("rows => rows.map(row => row.id)")
     return [str(i).removeprefix("case-") for i in ids]
+
+
+def test_the_worklist_is_in_sight_however_much_was_deleted(
+    page: Page, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = tuple(
+        LostView(study_id=orthanc_id(f"gone{n}"), study_instance_uid=f"1.2.{n}", deleted_at=NOW)
+        for n in range(40)
+    )
+    listed = server.triage.worklist().model_copy(update={"lost": lost})
+    monkeypatch.setattr(server.triage, "worklist", lambda: listed)
+    page.goto("/triage/")
+    expect(page.locator("#cases > .case").first).to_be_in_viewport()
+    last = page.locator("#lost > li").last
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport()
 
 
 def test_a_new_alert_comes_first_by_itself(page: Page, server: Server) -> None:
