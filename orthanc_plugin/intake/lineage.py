@@ -18,15 +18,20 @@ class Jobs:
 
     def __init__(self, get: Get) -> None:
         self._get = get
-        self._targets: frozenset[str] | None = None
+        self._joining: list[dict[str, Any]] | None = None
 
     def joined(self, study_id: str) -> bool:
         """Whether series were merged into a study, or split off to make it."""
-        if self._targets is None:
+        if self._joining is None:
             jobs = self._get("/jobs?expand") or []
-            joining = (job.get("Content") or {} for job in jobs if job.get("Type") in JOINING)
-            self._targets = frozenset(str(content.get("TargetStudy")) for content in joining)
-        return study_id in self._targets
+            self._joining = [job.get("Content") or {} for job in jobs if job.get("Type") in JOINING]
+        if any(content.get("TargetStudy") == study_id for content in self._joining):
+            return True
+        # Until its first image is stored a split names the study that it makes by the UID alone.
+        unmade = (content for content in self._joining if "TargetStudy" not in content)
+        begun = [content["TargetStudyUID"] for content in unmade if "TargetStudyUID" in content]
+        study = self._get(f"/studies/{study_id}") if begun else None
+        return study is not None and study["MainDicomTags"].get("StudyInstanceUID") in begun
 
 
 def original(answer: dict[str, Any]) -> str | None:

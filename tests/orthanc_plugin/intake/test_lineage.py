@@ -42,6 +42,19 @@ def test_what_orthanc_merged_or_split_is_known_by_its_job(
     assert len([call for call in listing.calls if call.startswith("/jobs")]) == 1
 
 
+def test_a_split_that_has_only_begun_names_its_study_by_the_uid(
+    listing: Listing, database: Database, arrivals: Arrivals
+) -> None:
+    for series in ("uploaded", "elsewhere"):
+        listing.image(series, 0)
+    listing.uploaded.update({"uploaded-0", "elsewhere-0"})
+    uid = listing.get("/studies/study-of-uploaded")["MainDicomTags"]["StudyInstanceUID"]
+    listing.jobs = [{"Type": "SplitStudy", "Content": {"TargetStudyUID": uid}}]
+    arrivals.step()
+    with database.reading() as session:
+        assert {s.id for s in session.scalars(select(Series)) if s.joined} == {"uploaded"}
+
+
 def test_documents_that_orthanc_made_of_others_are_found(
     listing: Listing, database: Database, arrivals: Arrivals
 ) -> None:
