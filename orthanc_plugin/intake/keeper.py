@@ -14,8 +14,6 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from headct.safe_log import failure
-from orthanc_plugin.cases import records, worklist
-from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.intake.contents import Get
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.recycling.fill import Fill, Limits
@@ -33,8 +31,6 @@ LOOK_SECONDS = 2.0
 """Between two looks at the unread alerts: a few seconds after its judgement one is safe."""
 COUNT_SECONDS = 30.0
 """Between two looks at how full Orthanc is, for which it counts all it has."""
-AMONG_THE_OLDEST = 0.1
-"""Of all studies in the store: with fewer than that before it, a study is soon to be deleted."""
 
 
 class Keeper:
@@ -140,16 +136,10 @@ class Keeper:
     def _count(self) -> None:
         there = self._get("/statistics")
         with self._database.reading() as session:
-            rows = worklist.rows(records.studies(session), queue.utcnow())
+            endangered = unread.endangered(session)
         self.fill = replace(
             self.fill,
             patients=int(there["CountPatients"]),
             size=int(there["TotalDiskSize"]),
-            endangered=_endangered(rows),
+            endangered=endangered,
         )
-
-
-def _endangered(rows: Sequence[WorklistRow]) -> int:
-    """Unread cases without a result among the oldest; alerts are protected."""
-    oldest = sorted(rows, key=lambda row: row.first_arrival)[: max(1, int(AMONG_THE_OLDEST * len(rows)))]
-    return sum(row.urgency is None and not row.reviewed for row in oldest)

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
 from orthanc_plugin.store.withdrawal import ALERTS, is_unread_alert
+
+AMONG_THE_OLDEST = 0.1
+"""Of all studies in the store: with fewer than that before it, a study is soon to be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,27 @@ def unread_alerts(session: Session) -> list[UnreadAlert]:
             urgency = max(series.current.urgency, known.urgency if known else Urgency.GREEN)
             found[series.study_id] = UnreadAlert(series.study_id, urgency, series.study.first_arrival)
     return sorted(found.values(), key=lambda alert: (-alert.urgency, alert.first_arrival))
+
+
+def endangered(session: Session) -> int:
+    """Studies of the queue without a result, read by nobody, among the oldest; alerts are protected.
+
+    Counted by the database: Orthanc's process has no time for the rows of years.
+    """
+    here = (
+        select(Study.id)
+        .join(Series)
+        .where(Series.state != SeriesState.WITHDRAWN)
+        .group_by(Study.id, Study.first_arrival)
+        .order_by(Study.first_arrival)
+    )
+    count = session.scalar(select(func.count()).select_from(here.subquery())) or 0
+    oldest = here.limit(max(1, int(AMONG_THE_OLDEST * count))).subquery()
+    of_study = Series.study_id == Study.id
+    judged = exists().where(of_study, Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None))
+    read = exists().where(of_study, Review.series_id == Series.id)
+    unknown = select(func.count()).select_from(Study).where(Study.id.in_(select(oldest.c.id)), ~judged, ~read)
+    return session.scalar(unknown) or 0
 
 
 def lost(session: Session) -> list[Series]:
