@@ -98,3 +98,19 @@ def test_so_does_what_came_under_a_corrected_patient(session: Session, options: 
             withdrawal.withdraw(session, "before", after(150))
     assert lost(session) == []
     assert session.get_one(Series, "before").lost_unread is False
+
+
+def test_what_nobody_knows_yet_among_the_oldest_is_endangered(session: Session, options: Settings) -> None:
+    for number in range(20):
+        queue.arrive(session, seen(f"s{number}", f"st-{number}"), after(number), options)
+    assert unread.endangered(session) == 2, "a tenth of them"
+    withdrawal.withdraw(session, "s0", after(40))
+    claim = claimed(session, options, 50)
+    assert claim.series_id == "s1"
+    assert results.record_assessed(session, claim, judgement(Urgency.GREEN, series="s1"), after(51), options)
+    assert unread.endangered(session) == 0, "of nineteen the oldest alone, which is judged"
+    withdrawal.withdraw(session, "s1", after(60))
+    assert unread.endangered(session) == 1
+    for number in range(2, 20):
+        withdrawal.withdraw(session, f"s{number}", after(70))
+    assert unread.endangered(session) == 0
