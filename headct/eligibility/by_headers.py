@@ -1,10 +1,8 @@
 """What the headers say plainly against a series."""
 
-import math
 import re
 from collections.abc import Sequence
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from headct.eligibility.contrast import said_by
@@ -14,13 +12,10 @@ from headct.eligibility.spectral import other_values
 from headct.images.headers import number, text
 from headct.images.members import members
 from headct.images.objects import Kind, modality_of
-from headct.images.planes import orientation
+from headct.images.planes import Plane
 from headct.images.quiet import quiet
 from headct.language import pgettext
 from headct.reasons import ReasonCode
-
-_AXIAL = math.cos(math.radians(45.0))
-"""Slices whose normal is nearer to the body axis than to any other; gantries tilt up to 30 degrees."""
 
 _BONE_KERNELS = re.compile(
     r"""^(?:
@@ -60,7 +55,7 @@ def check_headers(headers: Sequence[Dataset]) -> None:
         raise refused(ReasonCode.LOCALIZER)
     if any((number(h, "NumberOfFrames") or 1) > 1 for h in images):
         raise refused(ReasonCode.UNREADABLE, pgettext("detail", "several frames in one image"))
-    if sum(map(_is_axial, images)) <= len(images) / 2:
+    if sum(map(_is_axial, images, found.planes)) <= len(images) / 2:
         raise refused(ReasonCode.NOT_AXIAL)
     for header in images:
         _check_names(header)
@@ -68,11 +63,10 @@ def check_headers(headers: Sequence[Dataset]) -> None:
         raise refused(ReasonCode.TOO_FEW_SLICES, f"{len(images)}")
 
 
-def _is_axial(header: Dataset) -> bool:
+def _is_axial(header: Dataset, plane: Plane) -> bool:
     """By the direction cosines; where they are absent, by what else the header says against it."""
-    directions = orientation(header)
-    if directions is not None:
-        return abs(float(np.cross(*directions)[2])) >= _AXIAL
+    if plane.directions is not None:
+        return plane.axial
     other_plane = _OTHER_PLANE.search(text(header, "SeriesDescription").upper())
     return not other_plane and not set(text(header, "PatientOrientation").upper()) & {"H", "F"}
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from headct.images.coarse import block_sums
 from headct.images.series import CTSeries
 from headct.images.vessels import vessels
 
@@ -65,10 +66,7 @@ def levels(series: CTSeries) -> Levels:
 
 
 def _coarse(slab: NDArray[np.int16], step: int) -> NDArray[np.float32]:
-    rows, columns = slab.shape[0] // step, slab.shape[1] // step
-    tall = slab[: rows * step, : columns * step].reshape(rows, step, columns * step)
-    sums = tall.sum(axis=1, dtype=np.int32).reshape(rows, columns, step).sum(axis=2)
-    coarse: NDArray[np.float32] = (sums / (step * step)).astype(np.float32)
+    coarse: NDArray[np.float32] = (block_sums(slab, step, step) / (step * step)).astype(np.float32)
     return coarse
 
 

@@ -140,8 +140,12 @@ def _as_stored(value: float, bits: int, signed: bool) -> float:
     return float((int(value) - lowest) % 2**bits + lowest)
 
 
-def formats(headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]) -> dict[int, PixelFormat]:
+def formats(
+    headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]
+) -> tuple[dict[int, PixelFormat], dict[int, NDArray[np.int32]]]:
     """How the images with these numbers are stored; by the middle one, whether their sign is as they say.
+
+    With that one's stored values, for it need not be decoded again.
 
     Signed values that are called unsigned wrap round: the air about the head becomes the densest there is.
     Unsigned ones that are called signed do so too: the densest bone becomes air. Those of tissue are right
@@ -154,18 +158,17 @@ def formats(headers: Sequence[Dataset], sources: Sources, numbers: Sequence[int]
     middle = numbers[len(numbers) // 2]
     stored = decode(sources[middle], said[middle])
     if said[middle].signed:
-        wrapped = _bone_wrapped(stored, said[middle])
-        return (
-            {i: replace(f, signed=False, rescale_known=False) for i, f in said.items()} if wrapped else said
-        )
+        if not _bone_wrapped(stored, said[middle]):
+            return said, {middle: stored}
+        return {i: replace(f, signed=False, rescale_known=False) for i, f in said.items()}, {}
     dense = hounsfield(stored, said[middle]) > _DENSE_HU
     if dense.mean() <= _DENSE_SHARE:
-        return said
+        return said, {middle: stored}
     meant = {i: replace(form, signed=True, rescale_known=False) for i, form in said.items()}
-    again = hounsfield(decode(sources[middle], meant[middle]), meant[middle])
-    if (again[dense] < _AIR_HU).mean() < 1 - _DENSE_SHARE:
+    stored = decode(sources[middle], meant[middle])
+    if (hounsfield(stored, meant[middle])[dense] < _AIR_HU).mean() < 1 - _DENSE_SHARE:
         raise unreadable(pgettext("detail", "pixel values out of range"))
-    return meant
+    return meant, {middle: stored}
 
 
 def _bone_wrapped(stored: NDArray[np.int32], form: PixelFormat) -> bool:

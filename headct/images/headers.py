@@ -137,7 +137,8 @@ def _encodings(header: Dataset) -> str | MutableSequence[str]:
 
 
 def _value(header: Dataset, keyword: str) -> Any:
+    tag = _tag(keyword)
     try:
-        return header.get(keyword)
+        return header[tag].value if tag in header else None
     except Exception:  # conversion of damaged values raises errors without a common root
         return None

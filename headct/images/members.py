@@ -40,6 +40,8 @@ class Members:
 
     numbers: tuple[int, ...]
     """Of their headers, in the order given."""
+    planes: tuple[Plane, ...]
+    """Of the same images."""
     plane: Plane
     """How they lie, all of them."""
     kind: Kind
@@ -98,7 +100,8 @@ def members(headers: Sequence[Dataset]) -> Members:
     if own in _OF_STACKS and not _few(kinds.count(Kind.OTHER), len(taken)):
         own, taken = Kind.OTHER, [i for i, k in enumerate(kinds) if k is not Kind.NO_IMAGE]
     if own not in _OF_STACKS:
-        return Members(tuple(taken), Plane.of(headers[taken[0]]), own)
+        planes = tuple(Plane.of(headers[i]) for i in taken)
+        return Members(tuple(taken), planes, planes[0], own)
     choice = _Choice(
         headers, {i: Plane.of(headers[i]) for i in taken}, {i: made_of_others(headers[i]) for i in taken}
     )
@@ -110,6 +113,7 @@ def members(headers: Sequence[Dataset]) -> Members:
         _leave_out_copies(choice, plane)
     return Members(
         numbers=tuple(choice.planes),
+        planes=tuple(choice.planes.values()),
         plane=plane,
         kind=own,
         dropped=tuple(f"{count} {word}" for word, count in sorted(choice.left_out.items())),

@@ -39,12 +39,16 @@ class _Images:
     sources: Sources
     headers: Sequence[Dataset]
     forms: dict[int, PixelFormat]
+    decoded: dict[int, NDArray[np.int32]]
+    """Stored values of some, each used once."""
     digests: dict[int, bytes] = field(default_factory=dict)
     pictures: dict[int, Small] = field(default_factory=dict)
 
     def hounsfield(self, number: int) -> NDArray[np.int16]:
         """One image's values."""
-        stored = decode(self.sources[number], self.forms[number])
+        stored = self.decoded.pop(number, None)
+        if stored is None:
+            stored = decode(self.sources[number], self.forms[number])
         values = hounsfield(stored, self.forms[number])
         self.digests[number], self.pictures[number] = digest(stored), small(values)
         return values
@@ -59,7 +63,7 @@ def volumes(sources: Sources, headers: Sequence[Dataset]) -> tuple[list[CTSeries
         NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
     """
     found = stack(headers)
-    images = _Images(sources, headers, formats(headers, sources, found.order))
+    images = _Images(sources, headers, *formats(headers, sources, found.order))
     found, copies = _without_duplicates(found, images)
     series = None if _crowded(found.positions_mm) else _volume(found, images)
     if series is None:
@@ -99,7 +103,7 @@ def _crowded(positions_mm: Vector) -> bool:
 def same_pixels(sources: Sources, headers: Sequence[Dataset], one: int, other: int) -> bool:
     """Whether two images show the same; never where one cannot be read."""
     try:
-        images = _Images(sources, headers, formats(headers, sources, (one, other)))
+        images = _Images(sources, headers, *formats(headers, sources, (one, other)))
         return _same(images, one, other)
     except NotAnalysedError:
         return False

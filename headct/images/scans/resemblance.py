@@ -11,6 +11,7 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from headct.images.coarse import block_sums
 from headct.images.planes import Vector
 from headct.images.scans.positions import AGAIN, SAME_POSITION_MM, SLAB_MM, seen_again
 
@@ -46,11 +47,8 @@ alternate with those of another: tells where both show the same, air or the vert
 def small(hu: NDArray[np.int16]) -> Small:
     """A slice as it is compared."""
     rows, columns = (max(1, side // _SIDE) for side in hu.shape)
-    height, width = hu.shape[0] // rows, hu.shape[1] // columns
-    clipped = hu[: height * rows, : width * columns].clip(_LOWEST_HU, _HIGHEST_HU)
-    tall = clipped.reshape(height, rows, width * columns).sum(axis=1, dtype=np.int32)
-    summed = tall.reshape(height, width, columns).sum(axis=2)
-    found: Small = (summed // (rows * columns)).astype(np.int16)
+    sums = block_sums(hu.clip(_LOWEST_HU, _HIGHEST_HU), rows, columns)
+    found: Small = (sums // (rows * columns)).astype(np.int16)
     return found
 
 
