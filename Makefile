@@ -70,7 +70,7 @@ lint: setup-unit
 
 # Most end-to-end tests wait for servers: several files at once, each with servers of its own.
 # `make test TESTS=tests/headct` runs a part, in any of these ways.
-PYTEST := $(BIN)/pytest --numprocesses 4 --dist worksteal
+PYTEST := $(BIN)/pytest --numprocesses 6 --dist worksteal
 
 test: setup-test
 	$(PYTEST) $(TESTS)

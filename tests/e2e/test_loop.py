@@ -24,9 +24,9 @@ PASSWORD = "not-a-secret"
 CT_ICH = SHARED / "ct_ich" / "series"
 REAL = {"CTICH-081": "RED", "CTICH-085": "YELLOW", "CTICH-059": "GREEN"}
 """Some real patients, where they are, and what the rubric says of their true masks."""
-DRAWN = {"normal": ("GREEN", 9), "intracerebral_small": ("YELLOW", 7), "intracerebral": ("RED", 7)}
+DRAWN = {"normal": ("GREEN", 6), "intracerebral_small": ("YELLOW", 5), "intracerebral": ("RED", 5)}
 """Drawn patients by kind: what is so, and how many."""
-FEWEST, FEWEST_OF_A_COLOUR = 18, 4
+FEWEST, FEWEST_OF_A_COLOUR = 12, 3
 """Labels from which on an urgency head is learnt here: a week's instead of a month's."""
 NO_DOUBT = """
 [endpoints.colour]

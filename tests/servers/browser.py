@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 from stack_process import PATIENCE
 
 expect.set_options(timeout=1000 * PATIENCE)
@@ -69,9 +69,7 @@ class Troubles:
         context.on("page", lambda page: self._watch(page, origin))
 
     def _watch(self, page: Page, origin: str) -> None:
-        page.on(
-            "console", lambda m: self._note(f"console: {m.text}") if m.type in {"error", "warning"} else None
-        )
+        page.on("console", lambda m: self._note(f"console: {m.text}") if _complains(m) else None)
         page.on("pageerror", lambda error: self._note(f"error: {error}"))
         page.on(
             "request",
@@ -81,6 +79,11 @@ class Troubles:
 
     def _note(self, trouble: str) -> None:
         self.seen.append(trouble)
+
+
+def _complains(message: ConsoleMessage) -> bool:
+    """A question given up because the machine was busy is asked again, and the page says so meanwhile."""
+    return message.type in {"error", "warning"} and not message.text.startswith("htmx: htmx:error: timeout")
 
 
 def arrive(page: Page, address: str) -> None:
