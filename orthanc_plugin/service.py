@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, ParamSpec, TypedDict, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,9 +15,11 @@ from headct.language import Phrase, _
 from headct.safe_log import failure
 from headct.terms.review import Person
 from orthanc_plugin.answer import Words
-from orthanc_plugin.cases import records, reviewing, worklist
+from orthanc_plugin.cases import records, reviewing, selection, worklist
+from orthanc_plugin.cases.kept_lists import KeptLists
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
-from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
+from orthanc_plugin.cases.selection import EVERYTHING, Asked
+from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistRow, WorklistView
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
@@ -102,6 +104,7 @@ class Triage:
     authentication: bool
     replaces_images: bool = True
     keeper: Keeper | None = None
+    _kept_lists: KeptLists = field(default_factory=KeptLists, repr=False)
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
         default_factory=lambda: Kept(LABELLING_SECONDS), repr=False
@@ -139,32 +142,37 @@ class Triage:
         )
 
     @_answering
-    def worklist(self) -> WorklistView:
-        """All studies in the order of work."""
+    def worklist(self, asked: Asked = EVERYTHING) -> WorklistView:
+        """Studies in the order of work."""
+        return self._kept_lists.get(self.database, asked, queue.utcnow(), self._read_stay)
+
+    @_answering
+    def next_case(self, after: str, asked: Asked, wanted: Callable[[WorklistRow], bool]) -> str | None:
+        """The study to open next: the first after this one that is wanted, else the first of all.
+
+        Args:
+            after: identifier of the study that is open; empty for none.
+            asked: the list and its order.
+            wanted: whether a study waits for the reader.
+        """
         now = queue.utcnow()
         with self.database.reading() as session:
-            studies = records.studies(session)
-            lost = records.lost(session)
-        return WorklistView(
-            generated_at=now,
-            lost=lost,
-            rows=worklist.rows((s for s in studies if not s.earlier), now),
-            earlier=worklist.rows((s for s in studies if s.earlier), now),
-        )
+            rows = selection.following(session, after, asked, now, self._read_stay)
+            return next((row.id for row in rows if wanted(row)), None)
 
     @_answering
     def study(self, study_id: str) -> StudyView:
         """One study in full."""
         now = queue.utcnow()
         with self.database.reading() as session:
-            found = records.studies(session, study_id)
-            shown = worklist.rows(found, now)
-            if not shown:
+            shown = next((s for s in records.studies(session, [study_id]) if s.shown), None)
+            if shown is None:
                 raise NotFoundError(_("No such study."))
+            case = worklist.row(shown, now)
             return StudyView(
-                case=shown[0],
+                case=case,
                 series=tuple(
-                    records.series_view(session.get_one(Series, s.id), session) for s in shown[0].series
+                    records.series_view(session.get_one(Series, s.id), session) for s in case.series
                 ),
             )
 
@@ -324,6 +332,12 @@ class Triage:
     def identity(self, login: str) -> IdentityView:
         """Who a login is, and whether they may review; always answers."""
         return self._people.identity(login)
+
+    @property
+    def _read_stay(self) -> timedelta | None:
+        """How long a case stays on the list once it was read."""
+        hours = self.settings.read_leave_after_hours
+        return timedelta(hours=hours) if hours else None
 
     @property
     def _people(self) -> People:

@@ -64,6 +64,9 @@ class Settings(BaseModel):
 
     earlier_after_days: int = Field(default=0, ge=0)
     """Studies older than this go to *Earlier studies*: assessed, not queued. 0: off."""
+    read_leave_after_hours: float = Field(default=24.0, ge=0)
+    """A case leaves the worklist this long after persons read it; search and the list of its day find it. One
+    that waits for anybody never leaves: unread, disputed, or open again. 0: read ones stay."""
     minimum_free_gigabytes: float = Field(default=2.0, ge=0.1)
     """Triage stops below this much free disk."""
     retention_days: int = Field(default=0, ge=0)

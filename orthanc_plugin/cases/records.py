@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from headct.terms.assessment import Assessment
@@ -17,61 +16,25 @@ from orthanc_plugin.cases.views import AssessmentView, DocumentView, LostView, S
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import reviews, tables
+from orthanc_plugin.store.standing.case import KnownSeries, is_aside, series_of
 from orthanc_plugin.store.tables import Series, Study
 
-
-def studies(session: Session, study_id: str | None = None) -> list[StudyRecord]:
-    """All studies, or one, with their current assessments and nothing of their history."""
-    wanted = select(Study) if study_id is None else select(Study).where(Study.id == study_id)
-    persons = selectinload(Series.reviews).selectinload(tables.Review.assessment)
-    of_study = (
-        select(Series)
-        .where(Series.state != SeriesState.WITHDRAWN)
-        .options(persons.load_only(tables.Assessment.urgency))
-    )
-    if study_id is not None:
-        of_study = of_study.where(Series.study_id == study_id)
-    said = {
-        a.series_id: a
-        for a in session.scalars(
-            select(tables.Assessment).where(
-                tables.Assessment.withdrawn_at.is_(None),
-                tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)),
-            )
-        )
-    }
-    firsts = session.execute(
-        select(tables.Assessment.series_id, func.min(tables.Assessment.created_at))
-        .where(tables.Assessment.series_id.in_(of_study.with_only_columns(Series.id)))
-        .group_by(tables.Assessment.series_id)
-    )
-    first_judged: dict[str, datetime] = {series_id: at for series_id, at in firsts}  # noqa: C416 (rows to pairs)
-    by_study: dict[str, list[Series]] = {}
-    for series in session.scalars(of_study):
-        by_study.setdefault(series.study_id, []).append(series)
-    return [
-        StudyRecord(
-            id=study.id,
-            study_instance_uid=study.study_instance_uid,
-            first_arrival=study.first_arrival,
-            series=tuple(
-                _series_record(
-                    series,
-                    said.get(series.id),
-                    unseen=series.unseen(by_study[study.id], first_judged.get(series.id)),
-                )
-                for series in by_study.get(study.id, ())
-            ),
-            earlier=study.earlier or _all_aside(by_study.get(study.id, ())),
-            aside=_all_aside(by_study.get(study.id, ())),
-            demographics=study.demographics,
-        )
-        for study in session.scalars(wanted)
-    ]
+LOST_SHOWN = 50
+"""Of the studies that were lost unread."""
 
 
-def lost(session: Session) -> tuple[LostView, ...]:
-    """Studies deleted before anybody had read them, by the worst of their series."""
+def studies(session: Session, study_ids: Sequence[str] | None = None) -> list[StudyRecord]:
+    """All studies, or some, with their current assessments and nothing of their history."""
+    wanted = select(Study) if study_ids is None else select(Study).where(Study.id.in_(study_ids))
+    by_study = series_of(session, study_ids)
+    return [_study_record(study, by_study.get(study.id, ())) for study in session.scalars(wanted)]
+
+
+def lost(session: Session) -> tuple[tuple[LostView, ...], int]:
+    """Studies deleted before anybody had read them, by the worst of their series; and how many more.
+
+    These are the last ones: the others are shown as they are noted.
+    """
     found: dict[str, LostView] = {}
     for series in unread.lost(session):
         whose, known = series.study.demographics, found.get(series.study_id)
@@ -89,12 +52,21 @@ def lost(session: Session) -> tuple[LostView, ...]:
             urgency=said,
             deleted_at=series.changed_at,
         )
-    return tuple(sorted(found.values(), key=lambda view: view.deleted_at, reverse=True))
+    last = sorted(found.values(), key=lambda view: view.deleted_at, reverse=True)
+    return tuple(last[:LOST_SHOWN]), len(last[LOST_SHOWN:])
 
 
-def _all_aside(series: Sequence[Series]) -> bool:
-    """Whether a study has nothing but copies of what stands in the queue."""
-    return bool(series) and all(s.aside for s in series)
+def _study_record(study: Study, series: Sequence[KnownSeries]) -> StudyRecord:
+    aside = is_aside(s.row for s in series)
+    return StudyRecord(
+        id=study.id,
+        study_instance_uid=study.study_instance_uid,
+        first_arrival=study.first_arrival,
+        series=tuple(_series_record(s.row, s.current, unseen=s.unseen) for s in series),
+        earlier=study.earlier or aside,
+        aside=aside,
+        demographics=study.demographics,
+    )
 
 
 def _rendered(series: Series) -> int:

@@ -11,6 +11,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.cases.review_views import ReviewView
 from orthanc_plugin.cases.views import ReasonView, SeriesSummary
 from orthanc_plugin.states import SeriesState
+from orthanc_plugin.store.standing.progress import SeriesFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,14 @@ class SeriesRecord:
         return self.assessment.urgency if self.assessment else None
 
     @property
-    def said(self) -> Said:
-        """What is said of it now, by machine and persons."""
-        return Said(self.urgency, self.preliminary, self.verdict, self.unseen)
+    def facts(self) -> SeriesFacts:
+        """All that the standing of its study depends on."""
+        return SeriesFacts(
+            state=self.state,
+            said=Said(self.urgency, self.preliminary, self.verdict, self.unseen),
+            first_word=self.reviewed_at,
+            last_word=max((review.at for review in self.reviews), default=self.reviewed_at),
+        )
 
     def summary(self) -> SeriesSummary:
         """As shown."""

@@ -192,6 +192,9 @@ class WorklistRow(View):
     """One study."""
 
     id: str = Field(description="Orthanc's identifier of the study")
+    change: int = Field(
+        default=0, description="another one whenever anything of the row but its age may be another"
+    )
     study_instance_uid: str
     patient_name: PatientNameView = PatientNameView()
     patient_id: str = ""
@@ -206,6 +209,9 @@ class WorklistRow(View):
     waiting_seconds: float = Field(ge=0, description="since first arrival, on the server's clock")
     waiting_known: bool = Field(
         default=True, description="false while the case seems to come from the future: the clock was set back"
+    )
+    waited_until: AwareDatetime | None = Field(
+        default=None, description="when a person read it; empty while it waits"
     )
     state: CaseState
     urgency: UrgencyName | None = Field(
@@ -251,13 +257,45 @@ class LostView(View):
     deleted_at: AwareDatetime
 
 
+class CountsView(View):
+    """Studies by what is known of them."""
+
+    alert: int = 0
+    unknown: int = Field(default=0, description="not analysed, or failed")
+    yellow: int = 0
+    pending: int = 0
+    green: int = 0
+
+    @property
+    def total(self) -> int:
+        """Of all kinds."""
+        return self.alert + self.unknown + self.yellow + self.pending + self.green
+
+
 class WorklistView(View):
-    """All studies: the queue, worst first, and earlier ones that are assessed and not queued."""
+    """Studies: the queue, worst first, and after it earlier ones that are assessed and not queued.
+
+    Of long lists a part; with ``offset`` set to ``next`` the answer is the part that follows.
+    """
 
     generated_at: AwareDatetime
+    state: str = Field(
+        default="", description="another one whenever more than the age of what is shown is another"
+    )
     rows: tuple[WorklistRow, ...]
     earlier: tuple[WorklistRow, ...] = ()
-    lost: tuple[LostView, ...] = Field(default=(), description="deleted unread; until a person notes it")
+    lost: tuple[LostView, ...] = Field(
+        default=(), description="deleted unread; until a person notes it; the last ones"
+    )
+    more_lost: int = Field(default=0, ge=0, description="those that are not among them")
+    offset: int = Field(default=0, ge=0, description="studies that come before the first one here")
+    next: int | None = Field(default=None, description="where the rest begins; none: there is no more")
+    total: int = Field(default=0, ge=0, description="studies of the queue, on all parts")
+    total_earlier: int = Field(default=0, ge=0, description="earlier studies, on all parts")
+    counts: CountsView = Field(default=CountsView(), description="of the queue")
+    to_speak_of: int = Field(
+        default=0, ge=0, description="read blind: studies of the queue that who asks has not spoken of"
+    )
 
 
 class StudyView(View):

@@ -1,19 +1,17 @@
-"""The worklist: one row a study, in the order of work."""
+"""One row of the worklist: a study as shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from headct.reasons import ReasonCode
-from headct.terms.review import counted
 from orthanc_plugin.answer import PatientNameView
-from orthanc_plugin.cases.order import order
-from orthanc_plugin.cases.progress import Progress
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import CautionView, FindingView, PreviewView, ReasonView, WorklistRow
-from orthanc_plugin.states import PENDING, CaseState, SeriesState
+from orthanc_plugin.states import CaseState
 from orthanc_plugin.store import times
+from orthanc_plugin.store.standing.case import Case
 
 TELLING = (
     ReasonCode.INTERNAL_ERROR,
@@ -33,20 +31,17 @@ TELLING = (
 """Of several reasons in a study, the one of the series that came nearest to being judged."""
 
 
-def rows(studies: Iterable[StudyRecord], now: datetime) -> tuple[WorklistRow, ...]:
-    """Rows in the order of work; studies all of whose series are withdrawn have none."""
-    return tuple(sorted((row(study, now) for study in studies if study.shown), key=order))
-
-
-def row(study: StudyRecord, now: datetime) -> WorklistRow:
-    """One study as shown."""
+def row(study: StudyRecord, now: datetime, number: int = 0) -> WorklistRow:
+    """One study as shown; ``number`` as in :attr:`WorklistRow.change`."""
     series = sorted(study.shown, key=_best_first)
     worst = next((s for s in series if s.assessment is not None), None)
-    counts, progress, state = counted(s.said for s in series), Progress.of(series), _state(series)
+    case = Case.of(s.facts for s in series)
+    counts, progress, state = case.counts, case.progress, case.state
     # Beside a person's word it is said of what the machine says.
     preliminary = counts.preliminary or (counts.by_person and worst is not None and worst.preliminary)
     return WorklistRow(
         id=study.id,
+        change=number,
         study_instance_uid=study.study_instance_uid,
         **{
             **asdict(study.demographics),
@@ -55,6 +50,7 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         first_arrival=study.first_arrival,
         waiting_seconds=times.seconds(study.first_arrival, progress.waited_until or now),
         waiting_known=not times.ahead(study.first_arrival, now),
+        waited_until=progress.waited_until,
         state=state,
         urgency=counts.urgency,
         by_person=counts.by_person,
@@ -68,6 +64,17 @@ def row(study: StudyRecord, now: datetime) -> WorklistRow:
         reason=_reason(series) if worst is None and state is not CaseState.PENDING else None,
         **_of_result(worst, now),
         series=tuple(s.summary() for s in series),
+    )
+
+
+def as_of(row: WorklistRow, now: datetime) -> WorklistRow:
+    """The same row at another time."""
+    return row.model_copy(
+        update={
+            "waiting_seconds": times.seconds(row.first_arrival, row.waited_until or now),
+            "waiting_known": not times.ahead(row.first_arrival, now),
+            "result_age_seconds": times.seconds(row.judged_at, now) if row.judged_at else None,
+        }
     )
 
 
@@ -93,15 +100,6 @@ def _best_first(series: SeriesRecord) -> tuple[int, int, int, int, str]:
         return 1, 0, 0, 0, series.id
     telling = TELLING.index(series.reason.code) if series.reason else len(TELLING)
     return 2, 0, 0, telling, series.id
-
-
-def _state(series: Sequence[SeriesRecord]) -> CaseState:
-    if any(s.assessment is not None for s in series):
-        return CaseState.ASSESSED
-    states = {s.state for s in series}
-    if states & PENDING:
-        return CaseState.PENDING
-    return CaseState.FAILED if SeriesState.FAILED in states else CaseState.NOT_ANALYSED
 
 
 def _reason(series: Sequence[SeriesRecord]) -> ReasonView | None:

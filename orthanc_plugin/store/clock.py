@@ -14,14 +14,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import imports
 from orthanc_plugin.store.base import Base, UtcDateTime
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.tables import AuditEntry, Bundle, ClockJump, ClockMark
+from orthanc_plugin.store.standing import keeping
+from orthanc_plugin.store.tables import (
+    Assessment,
+    AuditEntry,
+    Bundle,
+    ClockJump,
+    ClockMark,
+    Review,
+    Series,
+)
 from orthanc_plugin.store.times import SLACK
 
 log = logging.getLogger(__name__)
@@ -154,6 +163,9 @@ def _move_times(session: Session, jump: timedelta, right: datetime | None) -> No
             change = change.values({at.name: bindparam(f"new_{at.name}") for at in times})
             session.connection().execute(change, moved)
     session.expire_all()
+    keeping.of(session).touch_all()
+    if right is not None:
+        keeping.of(session).touch(_held_back(session, right))
 
 
 def _tables() -> Iterator[Table]:
@@ -161,6 +173,14 @@ def _tables() -> Iterator[Table]:
     for table in Base.metadata.sorted_tables:
         if table.name not in KEPT_AS_WRITTEN and any(isinstance(c.type, UtcDateTime) for c in table.columns):
             yield table
+
+
+def _held_back(session: Session, right: datetime) -> Iterator[str]:
+    """Studies with times that would have come to lie before this one: of these the order may have changed."""
+    came = or_(Series.last_arrival == right, Series.first_arrival == right)
+    yield from session.scalars(select(Series.study_id).where(came))
+    for said, at in ((Assessment, Assessment.created_at), (Review, Review.at)):
+        yield from session.scalars(select(Series.study_id).join(said).where(at == right))
 
 
 def _moved(at: datetime | None, jump: timedelta, right: datetime | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """The REST interface under ``/triage/api/v1``."""
 
 from collections.abc import Callable
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from headct.language import _
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.cases.blinding import blinded_series
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.selection import MOST_ROWS, Asked
 from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import ConflictError
@@ -24,6 +26,7 @@ from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
 from orthanc_plugin.web import links, metrics
+from orthanc_plugin.web.conditional import unless_known
 from orthanc_plugin.web.guards import API, READING, error_answer, json_answer, refuse_deep_bodies
 from orthanc_plugin.web.words import requested_language
 
@@ -57,6 +60,21 @@ class StudyPath(BaseModel):
     """Which study."""
 
     study_id: str = Field(pattern=_ORTHANC_ID, description="Orthanc's identifier of the study")
+
+
+class WorklistQuery(BaseModel):
+    """Which studies."""
+
+    offset: int = Field(default=0, ge=0, le=10**9, description="studies to be left out from the top")
+    limit: int = Field(
+        default=MOST_ROWS, ge=1, le=MOST_ROWS, description="most studies of an answer; large ones are fewer"
+    )
+    q: str = Field(
+        default="", max_length=100, description="words of name, number and accession number; read ones too"
+    )
+    day: date | None = Field(
+        default=None, description="on which they came, or that their images have; read ones too"
+    )
 
 
 class SeriesPath(BaseModel):
@@ -131,9 +149,20 @@ def _login() -> str:
 
 
 def _add_cases(api: APIBlueprint, triage: Triage) -> None:
-    @api.get("/worklist", summary="Studies in the order of work", responses={200: WorklistView})
-    def worklist() -> Response:
-        return json_answer(triage.worklist())
+    @api.get(
+        "/worklist",
+        summary="Studies in the order of work",
+        description=(
+            "Long lists come in parts: `next` of one is `offset` of the one that follows. With the `ETag` of "
+            "an earlier answer in `If-None-Match` it is 304 as long as it would differ in nothing but ages."
+        ),
+        responses={200: WorklistView, 304: {"description": "nothing but time has passed"}},
+    )
+    def worklist(query: WorklistQuery) -> Response:
+        view = triage.worklist(
+            Asked(offset=query.offset, most=query.limit, search=query.q.strip(), day=query.day)
+        )
+        return unless_known(view.state, lambda: json_answer(view))
 
     @api.get("/studies/<study_id>", summary="One study", responses={200: StudyView})
     def study(path: StudyPath) -> Response:

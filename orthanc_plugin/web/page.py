@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as Redirection
 
 from headct import wording
@@ -18,13 +18,14 @@ from headct.terms.review import BLEED_TYPES, Exclusion, Standing
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import MIDLINE_NOISE_MM
 from orthanc_plugin.answer import PatientNameView, Words
-from orthanc_plugin.cases.blinding import blinded_study, blinded_worklist, has_spoken
-from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow, WorklistView
-from orthanc_plugin.errors import UnavailableError
+from orthanc_plugin.cases.blinding import blinded_study, has_spoken
+from orthanc_plugin.cases.views import FindingView, SeriesSummary, SeriesView, WorklistRow
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
-from orthanc_plugin.web import drift_page, links, models_page, reading, words
+from orthanc_plugin.web import drift_page, links, models_page, reading, words, worklist_page
+from orthanc_plugin.web.ages import age_of, around, with_ages
+from orthanc_plugin.web.conditional import tag_of, unless_known
 
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""
@@ -120,18 +121,6 @@ def verdicts(row: WorklistRow, language: Language) -> str:
     return " / ".join(urgency_sign(urgency, language).title for urgency in found)
 
 
-def summary(rows: tuple[WorklistRow, ...]) -> list[tuple[str, int]]:
-    """How many studies of each kind wait, in the order of work."""
-
-    def kind(row: WorklistRow) -> str:
-        if row.urgency is not None:
-            return "alert" if row.urgency.alert else row.urgency.name.lower()
-        return "pending" if row.state is CaseState.PENDING else "unknown"
-
-    kinds = [kind(row) for row in rows]
-    return [(k, kinds.count(k)) for k in ("alert", "unknown", "yellow", "pending", "green") if k in kinds]
-
-
 def viewer(series: tuple[SeriesView, ...]) -> dict[str, Any] | None:
     """What the slice viewer shows: what the address wishes, else the first key slice of the best series."""
     shown = [s for s in series if s.slices]
@@ -179,6 +168,10 @@ def context() -> dict[str, Any]:
         "series_tally": lambda row: series_tally(row, language),
         "rule": lambda name: wording.rule_words(name, language),
         "duration": lambda seconds: words.duration(seconds).say(language),
+        "spans": words.spans(language),
+        "age_of": age_of,
+        "around": around,
+        "for_scripts": words.for_scripts,
         "clock": words.clock,
         "moment": words.moment,
         "minute": words.minute,
@@ -244,18 +237,6 @@ def login() -> str:
     return request.remote_user or ""
 
 
-def _worklist_or_reason(triage: Triage) -> tuple[WorklistView | None, str]:
-    try:
-        return _worklist(triage), ""
-    except UnavailableError as error:
-        return None, error.sentence.say(words.requested_language())
-
-
-def _worklist(triage: Triage) -> WorklistView:
-    view = triage.worklist()
-    return blinded_worklist(view, login()) if blind_reading() else view
-
-
 def to_review(series: tuple[SeriesView, ...], viewer: dict[str, Any] | None) -> SeriesView | None:
     """The series a review is about: what is shown, else what the address wishes, else the first."""
     if viewer:
@@ -264,15 +245,20 @@ def to_review(series: tuple[SeriesView, ...], viewer: dict[str, Any] | None) -> 
 
 
 def _render(template: str, status: StatusView, code: int = 200, **values: Any) -> Response:
-    """A whole page, or only its living part when htmx asks for it."""
+    """A whole page; or only its living part when htmx asks for it, if that is another than it has."""
     living = request.headers.get("HX-Request") == "true"
     html = render_template(
         template,
         layout="_living.html" if living else "_page.html",
+        living=living,
         status=links.with_viewer(status),
         **values,
     )
-    response = Response(html, code)
+    if living:
+        response = unless_known(tag_of(html), lambda: Response(html, code))
+        response.headers["Triage-Time"] = words.for_scripts(status.now)
+    else:
+        response = Response(with_ages(html, status.now), code)
     response.vary.add("HX-Request")
     _remember(response)
     return response
@@ -301,20 +287,6 @@ def blueprint(triage: Triage) -> Blueprint:
     page = Blueprint("page", __name__, url_prefix="/triage", template_folder="templates")
     page.app_context_processor(lambda: {**context(), "me": triage.identity(login())})
 
-    @page.get("/", strict_slashes=False)
-    def worklist() -> Response:
-        view, trouble = _worklist_or_reason(triage)
-        rows = view.rows if view else ()
-        return _render(
-            "worklist.html",
-            triage.status(),
-            worklist=view,
-            trouble=trouble,
-            summary=summary(rows),
-            to_read=sum(not has_spoken(row, login()) for row in rows),
-            alerts=sum(row.urgency is not None and row.urgency.alert for row in rows),
-        )
-
     @page.get("/studies/<study_id>")
     def study(study_id: str) -> Response:
         view = triage.study(study_id)
@@ -332,19 +304,11 @@ def blueprint(triage: Triage) -> Blueprint:
             hidden=hidden,
         )
 
-    @page.get("/next")
-    def next_case() -> Redirection:
-        found = reading.following(
-            _worklist(triage), request.args.get("after", ""), login(), blind=blind_reading()
-        )
-        response = redirect(links.to("page.study", study_id=found.id) if found else links.to("page.worklist"))
-        _remember(response)
-        return response
-
     @page.get("/import")
     def media_import() -> Response:
         return _render("import.html", triage.status())
 
+    worklist_page.add_routes(page, triage, _render, lambda: (login(), blind_reading()), _remember)
     models_page.add_routes(page, triage, _render, login)
     drift_page.add_routes(page, triage, _render, lambda readers: blind_reading() and login() not in readers)
     return page

@@ -11,7 +11,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.blinding import has_spoken
 from orthanc_plugin.cases.review_views import ReviewView
-from orthanc_plugin.cases.views import AssessmentView, SeriesView, WorklistRow, WorklistView
+from orthanc_plugin.cases.views import AssessmentView, SeriesView, WorklistRow
 from orthanc_plugin.states import CaseState
 from orthanc_plugin.web import words
 
@@ -103,23 +103,11 @@ def given_title(said: ReviewView, language: Language) -> str:
     return wording.colour(said.urgency, language).upper()
 
 
-def following(view: WorklistView, after: str, login: str, *, blind: bool) -> WorklistRow | None:
-    """The case to open next: the first after this one that waits for the reader, else the first of all.
-
-    Args:
-        view: in the order in which it is shown.
-        after: identifier of the case that is open; empty for none.
-        login: the reader.
-        blind: whether they are to speak of every case once, whatever others said of it.
-    """
-    rows = list(view.earlier if any(row.id == after for row in view.earlier) else view.rows)
-    at = next((number for number, row in enumerate(rows) if row.id == after), -1)
-    waits = _is_unread if blind else _is_unreviewed
-    return next((row for row in rows[at + 1 :] + rows[: max(at, 0)] if waits(row, login)), None)
-
-
-def _is_unread(row: WorklistRow, login: str) -> bool:
-    return row.state is CaseState.ASSESSED and not has_spoken(row, login)
+def waits_for(row: WorklistRow, login: str, *, blind: bool) -> bool:
+    """Whether a case waits for a reader; read blind, until they spoke of it, whatever others said."""
+    if blind:
+        return row.state is CaseState.ASSESSED and not has_spoken(row, login)
+    return _is_unreviewed(row, login)
 
 
 def _is_unreviewed(row: WorklistRow, login: str) -> bool:

@@ -103,16 +103,33 @@ def requested_language() -> Language:
     return next((tag for tag in asked if tag in LANGUAGES), "en")
 
 
+_SPANS = (_("{count} s"), _("{count} min"), _("{hours} h {minutes:02d} min"), _("{count} d"))
+
+
 def duration(seconds: float) -> Phrase:
     """A time span as one reads it at a glance: ``45 s``, ``12 min``, ``2 h 05 min``, ``3 d``."""
     whole = max(0, int(seconds))
+    in_seconds, in_minutes, in_hours, in_days = _SPANS
     if whole < 60:
-        return _("{count} s", count=whole)
+        return in_seconds.filled(count=whole)
     if whole < 3600:
-        return _("{count} min", count=whole // 60)
+        return in_minutes.filled(count=whole // 60)
     if whole < 48 * 3600:
-        return _("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)
-    return _("{count} d", count=whole // 86400)
+        return in_hours.filled(hours=whole // 3600, minutes=whole % 3600 // 60)
+    return in_days.filled(count=whole // 86400)
+
+
+class _Slot(str):
+    """Stays in a phrase by its name, for a script to fill."""
+
+    def __format__(self, how: str) -> str:
+        return f"{{{self}}}"
+
+
+def spans(language: Language) -> list[str]:
+    """The same for a script, which has the figures."""
+    slots = {name: _Slot(name) for name in ("count", "hours", "minutes")}
+    return [phrase.filled(**slots).say(language) for phrase in _SPANS]
 
 
 def clock(time: datetime) -> str:
@@ -123,6 +140,11 @@ def clock(time: datetime) -> str:
 def moment(time: datetime) -> str:
     """Date and time on the server's own clock, with its zone."""
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S} {_zone(time)}"
+
+
+def for_scripts(time: datetime) -> str:
+    """To the second, on the server's own clock, as scripts take it apart."""
+    return time.astimezone().isoformat(timespec="milliseconds")
 
 
 def minute(time: datetime) -> str:

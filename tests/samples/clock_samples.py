@@ -1,15 +1,17 @@
 """A machine whose clock may be set, and the worklist as it shows it."""
 
+import worklist_samples
 from sqlalchemy.orm import Session
 from store_samples import (
     after,
 )
 
-from orthanc_plugin.cases import order, records, worklist
+from orthanc_plugin.cases import records
 from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store.clock import Clocks, ClockWatch
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.standing import order
 
 DAY, YEAR = 86400.0, 365 * 86400.0
 
@@ -17,11 +19,11 @@ DAY, YEAR = 86400.0, 365 * 86400.0
 def rows(session: Session, now: float) -> tuple[WorklistRow, ...]:
     session.flush()
     session.expire_all()
-    return worklist.rows(records.studies(session), after(now))
+    return worklist_samples.in_order(records.studies(session), after(now))
 
 
 def place(row: WorklistRow) -> str:
-    return order.PLACES[order.place(row)].name
+    return order.PLACES[worklist_samples.place(row)].name
 
 
 class Machine:

@@ -1,5 +1,6 @@
 """Studies and series as the worklist gets them from the store, for tests of what it makes of them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,8 +9,11 @@ from store_samples import after, assessment
 from headct.reasons import Reason, ReasonCode
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
+from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
-from orthanc_plugin.states import SeriesState
+from orthanc_plugin.cases.views import WorklistRow
+from orthanc_plugin.states import CaseState, SeriesState
+from orthanc_plugin.store.standing import order
 
 NOW = after(3600)
 
@@ -56,3 +60,30 @@ def said(
         reason=Exclusion.WRONG_SERIES if urgency is None else None,
     )
     return replace(record, verdict=verdict([review]), reviewed_at=after(at), unseen=unseen)
+
+
+def place(row: WorklistRow) -> int:
+    """The line of the table of places at which a case stands, by what is shown of it."""
+    said = (row.urgency, row.machine_urgency if row.reopened else None)
+    return order.place_of(
+        order.Facts(
+            waits=not row.reviewed,
+            worst=max((u for u in said if u is not None), default=None),
+            just_came=row.state is CaseState.PENDING
+            and row.waiting_known
+            and row.waiting_seconds <= order.OVERDUE_SECONDS,
+            incomplete=any(s.state.unknown for s in row.series),
+            wrong_clock=not row.waiting_known,
+        )
+    )
+
+
+def in_order(studies: Iterable[StudyRecord], now: datetime) -> tuple[WorklistRow, ...]:
+    """All rows in the order of work, without the database: what its lists are compared with."""
+    rows = (worklist.row(study, now) for study in studies if study.shown)
+    return tuple(sorted(rows, key=sort_key))
+
+
+def sort_key(row: WorklistRow) -> tuple[int, bool, datetime, str]:
+    """The place, then the longest waiting first; those that came on a wrong clock may be that."""
+    return place(row), row.waiting_known, row.first_arrival, row.id

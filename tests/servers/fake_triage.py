@@ -1,6 +1,7 @@
 """A triage in memory with one study of every kind, for tests of the page and the REST interface."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from drift_samples import drifted, queued
@@ -12,7 +13,15 @@ from headct.terms.review import Person
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
-from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistView
+from orthanc_plugin.cases.selection import EVERYTHING, Asked
+from orthanc_plugin.cases.views import (
+    CountsView,
+    ImportView,
+    SeriesView,
+    StudyView,
+    WorklistRow,
+    WorklistView,
+)
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
@@ -20,7 +29,7 @@ from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
 from orthanc_plugin.people import IdentityView, Role
 from orthanc_plugin.service import Triage
-from orthanc_plugin.states import SeriesState, Window
+from orthanc_plugin.states import CaseState, SeriesState, Window
 
 MAY_NOT = _("The setting People does not say who you are: you may only look.")
 CLOSED = _("Changes are refused unless Orthanc asks for a user and a password.")
@@ -63,9 +72,28 @@ class FakeTriage(Triage):
     def status(self) -> StatusView:
         return self.current
 
-    def worklist(self) -> WorklistView:
+    def worklist(self, asked: Asked = EVERYTHING) -> WorklistView:
+        """All rows, whatever is asked for."""
         self._stumble()
-        return WorklistView(generated_at=self.current.now, rows=self.rows, earlier=self.earlier)
+        kinds = Counter(
+            ("alert" if row.urgency.alert else row.urgency.name.lower())
+            if row.urgency is not None
+            else "pending"
+            if row.state is CaseState.PENDING
+            else "unknown"
+            for row in self.rows
+        )
+        return WorklistView(
+            generated_at=self.current.now,
+            rows=self.rows,
+            earlier=self.earlier,
+            total=len(self.rows),
+            total_earlier=len(self.earlier),
+            counts=CountsView(**kinds),
+        )
+
+    def next_case(self, after: str, asked: Asked, wanted: Callable[[WorklistRow], bool]) -> str | None:
+        return next((row.id for row in self.rows if row.id != after and wanted(row)), None)
 
     def study(self, study_id: str) -> StudyView:
         self._stumble()

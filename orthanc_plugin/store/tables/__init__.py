@@ -2,6 +2,7 @@
 
 from orthanc_plugin.store.tables.cases import Assessment, Document, Review, Series, Study
 from orthanc_plugin.store.tables.models import Bundle, ModelChange, ShadowAssessment
+from orthanc_plugin.store.tables.standings import ChangeCount, Standing
 from orthanc_plugin.store.tables.work import (
     AuditEntry,
     ClockJump,
@@ -16,6 +17,7 @@ __all__ = [
     "Assessment",
     "AuditEntry",
     "Bundle",
+    "ChangeCount",
     "ClockJump",
     "ClockMark",
     "CopiedDocument",
@@ -26,6 +28,7 @@ __all__ = [
     "Review",
     "Series",
     "ShadowAssessment",
+    "Standing",
     "Study",
     "Worker",
 ]

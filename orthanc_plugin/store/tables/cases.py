@@ -42,7 +42,7 @@ class Study(Base):
         mapped_column("sex", default=""),
         mapped_column("age", default=""),
         mapped_column("accession_number", default=""),
-        mapped_column("study_date", default=""),
+        mapped_column("study_date", default="", index=True),
         mapped_column("study_time", default=""),
         mapped_column("description", default=""),
     )
@@ -121,7 +121,16 @@ class Series(Base):
     reviews: Mapped[list["Review"]] = relationship(order_by="(Review.at, Review.id)", back_populates="series")
     """In the order in which they were given; one copied from another series may have come later."""
 
-    __table_args__ = (Index("series_work", "state", "not_before"),)
+    __table_args__ = (
+        Index("series_work", "state", "not_before"),
+        # Of years of series the few that were lost.
+        Index(
+            "series_lost",
+            "id",
+            sqlite_where=text("lost_unread"),
+            postgresql_where=text("lost_unread"),
+        ),
+    )
 
     @property
     def current(self) -> "Assessment | None":
@@ -252,7 +261,7 @@ class Review(Base):
     urgency: Mapped[Urgency | None]
     content: Mapped[dict[str, Any]]
     """:meth:`headct.terms.review.Review.to_json`."""
-    copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"))
+    copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"), index=True)
     """The same review of the same images under the patient they were first sent for."""
     report_uid: Mapped[str | None] = mapped_column(String(64))
     """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""

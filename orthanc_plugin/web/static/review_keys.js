@@ -59,10 +59,10 @@ document.addEventListener(
   "keydown",
   (event) => {
     if (event.altKey || event.metaKey || dialog()?.open) return;
-    const writing = event.target.closest?.("textarea");
+    const writing = event.target.closest?.("textarea, .find input");
     if (writing) {
       if (event.key === "Escape") writing.blur();
-      else if (event.key === "Enter" && event.ctrlKey) panel?.send();
+      else if (event.key === "Enter" && event.ctrlKey && panel) panel.send();
       else return;
     } else if (event.ctrlKey || event.repeat || act(event) === false) return;
     event.preventDefault();

@@ -1,4 +1,4 @@
-// What htmx does not do: say when the server is silent, walk the list by keyboard, scroll slices.
+// What htmx does not do: say when the server is silent, walk and search the list by keyboard, scroll slices.
 "use strict";
 
 const SILENT_AFTER_MS = 7000;
@@ -14,7 +14,7 @@ function watchFreshness() {
   document.addEventListener("htmx:after:swap", (event) => {
     // Error answers are never swapped in, yet htmx reports them here too.
     const answer = event.detail?.ctx?.response;
-    if (answer && answer.status === 200) lastAnswer = Date.now();
+    if (answer && (answer.status === 200 || answer.status === 304)) lastAnswer = Date.now();
     showFreshness(banner);
     for (const viewer of document.querySelectorAll(".viewer")) startViewer(viewer);
     showReruns();
@@ -46,6 +46,14 @@ document.addEventListener("load", (event) => event.target.classList?.remove("mis
 // --- the list by keyboard -------------------------------------------------------------------------
 
 function walkList(event) {
+  const door = { "/": ".find [type=search]", "[": ".parts [rel=prev]", "]": ".parts [rel=next]", Escape: ".find [data-whole]" }[event.key];
+  if (door) {
+    const there = document.querySelector(door);
+    if (there) event.preventDefault();
+    if (event.key === "/") there?.select();
+    else there?.click();
+    return;
+  }
   const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
   const rows = [...document.querySelectorAll(".cases > .case .open")].filter((row) => row.checkVisibility());
   if (!step || !rows.length) return;

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from worklist_samples import sort_key
 
 from headct.errors import SettingsError, UnusableInputError
 from headct.terms.urgency import Urgency
@@ -20,7 +21,6 @@ from model_training.evaluation.worklist_simulation import (
     triage,
     waits,
 )
-from orthanc_plugin.cases import order as order_of_work
 from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.states import CaseState, SeriesState
@@ -190,7 +190,7 @@ def test_order_is_the_worklists_own():
         for arrival in np.linspace(0, 10, 300)
     ]
     ours = sorted(cases, key=lambda case: triage(case, 10.0))
-    theirs = sorted(cases, key=lambda case: order_of_work.order(row_of(case, 10.0)))
+    theirs = sorted(cases, key=lambda case: sort_key(row_of(case, 10.0)))
     assert ours == theirs
 
 

@@ -16,6 +16,7 @@ from report_cases import series as images
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from store_samples import MEMORY, after, open_store, seen, settings
+from worklist_samples import in_order
 
 from headct.images.series import CTSeries
 from headct.reasons import Reason, ReasonCode
@@ -23,7 +24,7 @@ from headct.reports import review_report, structured_report
 from headct.reports.identity import case_identity
 from headct.terms.review import Action, Exclusion, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import records, worklist
+from orthanc_plugin.cases import records
 from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import DocumentKind
@@ -180,7 +181,7 @@ class OneUrgency(RuleBasedStateMachine):
         """All is published, and says one thing."""
         self.publish()
         with self.database.reading() as session:
-            for row in worklist.rows(records.studies(session), after(self.now)):
+            for row in in_order(records.studies(session), after(self.now)):
                 self.agree(session, row)
 
     def publish(self) -> None:

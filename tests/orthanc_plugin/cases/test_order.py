@@ -5,14 +5,14 @@ from itertools import product
 import pytest
 from hypothesis import given, strategies
 from store_samples import after
-from worklist_samples import ARRIVING, FAILED, HALF, LOCALIZER, NOW, assessed, said, study
+from worklist_samples import ARRIVING, FAILED, HALF, LOCALIZER, NOW, assessed, in_order, said, study
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import order, worklist
-from orthanc_plugin.cases.order import PLACES, Facts
 from orthanc_plugin.cases.study import SeriesRecord
 from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.states import CaseState, SeriesState
+from orthanc_plugin.store.standing import order
+from orthanc_plugin.store.standing.order import PLACES, Facts
 
 EVERY = [
     Facts(waits, worst, just_came, incomplete, wrong_clock)
@@ -78,7 +78,7 @@ def rank(row: WorklistRow) -> int:
 @given(STUDIES)
 def test_read_or_not_in_any_mixture(cases: list[tuple[list[SeriesRecord], int]]) -> None:
     studies = [study(f"{n}", *series, arrived=after(at)) for n, (series, at) in enumerate(cases)]
-    rows = worklist.rows(studies, NOW)
+    rows = in_order(studies, NOW)
     assert {row.id for row in rows} == {one.id for one in studies}
     keys = [(rank(row), row.first_arrival) for row in rows]
     assert keys == sorted(keys)

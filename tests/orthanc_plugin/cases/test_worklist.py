@@ -5,18 +5,29 @@ from itertools import pairwise
 
 from hypothesis import given, strategies
 from store_samples import after
-from worklist_samples import ARRIVING, FAILED, HALF, LOCALIZER, NOW, assessed, said, study, without
+from worklist_samples import (
+    ARRIVING,
+    FAILED,
+    HALF,
+    LOCALIZER,
+    NOW,
+    assessed,
+    in_order,
+    place,
+    said,
+    study,
+    without,
+)
 
 from headct.reasons import ReasonCode
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import worklist
-from orthanc_plugin.cases.order import place
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.states import CaseState, SeriesState
 
 
 def names(*studies: StudyRecord) -> list[str]:
-    return [row.id for row in worklist.rows(studies, NOW)]
+    return [row.id for row in in_order(studies, NOW)]
 
 
 def test_the_order_of_work() -> None:
@@ -56,8 +67,8 @@ def test_what_is_unknown_of_a_study_lifts_it_above_green() -> None:
 
 def test_pending_turns_overdue_after_a_minute() -> None:
     one, yellow = study("pending", ARRIVING), study("yellow", assessed(Urgency.YELLOW))
-    early = [r.id for r in worklist.rows([one, yellow], after(60))]
-    late = [r.id for r in worklist.rows([one, yellow], after(60.1))]
+    early = [r.id for r in in_order([one, yellow], after(60))]
+    late = [r.id for r in in_order([one, yellow], after(60.1))]
     assert (early, late) == (["yellow", "pending"], ["pending", "yellow"])
 
 
@@ -130,7 +141,7 @@ SERIES = strategies.lists(
 def test_in_any_mixture(cases: list[tuple[list[SeriesRecord], int]]) -> None:
     """No case is lost, alerts first, certain GREEN last, within a group the longest waiting first."""
     studies = [study(f"{n}", *series, arrived=after(at)) for n, (series, at) in enumerate(cases)]
-    rows = worklist.rows(studies, NOW)
+    rows = in_order(studies, NOW)
     assert {r.id for r in rows} == {s.id for s in studies}
     alerts = [r.urgency is not None and r.urgency.alert for r in rows]
     assert alerts == sorted(alerts, reverse=True)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 from store_samples import after, judgement, open_store, seen, settings
+from worklist_samples import in_order
 
 from headct.network.reference import Histogram, Reference, reference
 from headct.terms.assessment import BundleIdentity
 from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import worklist
 from orthanc_plugin.cases.study import StudyRecord
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.labelling_queue.ranking import labelling_queue, references, shadows
@@ -186,9 +186,9 @@ def test_unread_alerts_are_left_to_the_worklist() -> None:
 
 def test_the_worklist_does_not_notice() -> None:
     studies = [study("a", series("s", said(G, 0.01)), minutes=5), study("b", series("t", said(G, 0.5)))]
-    before = worklist.rows(studies, NOW)
+    before = in_order(studies, NOW)
     assert names(of(*studies)) == ["b"]
-    assert worklist.rows(studies, NOW) == before
+    assert in_order(studies, NOW) == before
 
 
 # --- in which order -----------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from store_samples import (
     seen,
     settings,
 )
+from worklist_samples import place as line
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import order
 from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
@@ -265,4 +265,4 @@ def check_worklist(
             assert abs(
                 row.waiting_seconds - (machine.real - came[row.id])
             ) <= clock.SLACK.total_seconds() * len(came)
-    assert [order.place(row) for row in shown] == sorted(order.place(row) for row in shown)
+    assert [line(row) for row in shown] == sorted(line(row) for row in shown)

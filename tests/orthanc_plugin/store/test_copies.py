@@ -75,7 +75,7 @@ def queued(session: Session) -> list[str]:
 
 
 def row(session: Session, series: str) -> worklist.WorklistRow:
-    (study,) = records.studies(session, f"st-{series}")
+    (study,) = records.studies(session, [f"st-{series}"])
     return worklist.row(study, after(1000))
 
 

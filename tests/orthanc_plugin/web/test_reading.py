@@ -8,9 +8,9 @@ from fake_cases import NOW, case, in_full, summary
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
 from orthanc_plugin.cases.review_views import ReviewView
-from orthanc_plugin.cases.views import WorklistRow, WorklistView
+from orthanc_plugin.cases.views import WorklistRow
 from orthanc_plugin.states import CaseState, SeriesState
-from orthanc_plugin.web.reading import following, timeline
+from orthanc_plugin.web.reading import timeline, waits_for
 
 
 def said(login: str, urgency: Urgency | None, minutes: float = 1, **more: object) -> ReviewView:
@@ -49,42 +49,27 @@ ROWS = {
 }
 
 
-def walk(*keys: str, after: str = "", blind: bool = False, earlier: bool = False) -> str | None:
-    rows = tuple(ROWS[key] for key in keys)
-    view = WorklistView(generated_at=NOW, rows=() if earlier else rows, earlier=rows if earlier else ())
-    found = following(view, ROWS[after].id if after else "", "sato", blind=blind)
-    return found.patient_name.alphabetic if found else None
+def waits(key: str, *, blind: bool = False) -> bool:
+    return waits_for(ROWS[key], "sato", blind=blind)
 
 
 @pytest.mark.parametrize(
     "key", ["alert", "disputed", "another series open", "reopened", "no result", "early"]
 )
 def test_what_waits_for_a_reader(key: str) -> None:
-    assert walk(key) == key
+    assert waits(key)
 
 
 @pytest.mark.parametrize("key", ["read", "disputed by me", "coming"])
 def test_what_does_not(key: str) -> None:
-    assert walk(key) is None
+    assert not waits(key)
 
 
 @pytest.mark.parametrize("key", ["alert", "read", "disputed"])
 def test_a_blind_reader_speaks_once_of_every_case_with_a_result(key: str) -> None:
-    assert walk(key, blind=True) == key
-    assert walk("disputed by me", blind=True) is None
-    assert walk("reopened", blind=True) is None
-    assert walk("no result", "early", "coming", blind=True) is None
-
-
-def test_on_from_where_the_reader_is_and_round() -> None:
-    order = ("alert", "disputed", "no result")
-    assert walk(*order) == "alert"
-    assert walk(*order, after="alert") == "disputed"
-    assert walk(*order, after="no result") == "alert"
-    assert walk("alert", after="alert") is None, "never the same case again"
-    assert walk(*order, after="read") == "alert", "gone from the list meanwhile"
-    assert walk(*order, after="alert", earlier=True) == "disputed"
-    assert walk(*order, after="", earlier=True) is None
+    assert waits(key, blind=True)
+    for other in ("disputed by me", "reopened", "no result", "early", "coming"):
+        assert not waits(other, blind=True)
 
 
 def test_all_that_was_said_in_order() -> None:
@@ -137,5 +122,4 @@ def test_all_that_was_said_in_order() -> None:
 
 def test_states_without_a_result_are_passed_by_only_while_images_come() -> None:
     failed = case("f", "failed", 1, summary("f", SeriesState.FAILED), state=CaseState.FAILED)
-    found = following(WorklistView(generated_at=NOW, rows=(failed,)), "", "sato", blind=False)
-    assert found is failed
+    assert waits_for(failed, "sato", blind=False)

@@ -5,9 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from headct.terms.review import Standing
+from headct.terms.review import Said, Standing
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.study import SeriesRecord
+from orthanc_plugin.states import SeriesState
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
+    """All of a series that the standing of its study depends on."""
+
+    state: SeriesState
+    said: Said
+    first_word: datetime | None = None
+    """When a person first spoke of it."""
+    last_word: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +33,20 @@ class Progress:
     """What came after they spoke may be worse than what they said."""
     first_word: datetime | None
     """When somebody first spoke of it."""
+    last_word: datetime | None
+    """When somebody last did."""
 
     @classmethod
-    def of(cls, series: Sequence[SeriesRecord]) -> Self:
+    def of(cls, series: Sequence[SeriesFacts]) -> Self:
         """Of the series of a study that Orthanc still has."""
-        given = max((u for s in series if (u := s.verdict.urgency) is not None), default=None)
-        spoken = [s.reviewed_at for s in series if s.reviewed_at is not None]
+        given = max((u for s in series if (u := s.said.verdict.urgency) is not None), default=None)
+        spoken = [s for s in series if s.first_word is not None]
         return cls(
             read=given is not None or (bool(spoken) and not any(_is_open(s) for s in series)),
-            disputed=any(s.verdict.standing is Standing.DISPUTED for s in series),
-            reopened=any(s.unseen and _may_be_worse(s, given) for s in series),
-            first_word=min(spoken, default=None),
+            disputed=any(s.said.verdict.standing is Standing.DISPUTED for s in series),
+            reopened=any(s.said.unseen and _may_be_worse(s, given) for s in series),
+            first_word=min((s.first_word for s in spoken if s.first_word), default=None),
+            last_word=max((s.last_word for s in spoken if s.last_word), default=None),
         )
 
     @property
@@ -46,13 +60,13 @@ class Progress:
         return self.first_word if self.read and not self.reopened else None
 
 
-def _is_open(series: SeriesRecord) -> bool:
+def _is_open(series: SeriesFacts) -> bool:
     """Whether no reader spoke of it though it may show something."""
-    return series.reviewed_at is None and (series.state.unknown or series.assessment is not None)
+    return series.first_word is None and (series.state.unknown or series.said.machine is not None)
 
 
-def _may_be_worse(series: SeriesRecord, given: Urgency | None) -> bool:
+def _may_be_worse(series: SeriesFacts, given: Urgency | None) -> bool:
     """Whether a series may show worse than what readers gave."""
-    if series.urgency is None:
+    if series.said.machine is None:
         return series.state.unknown
-    return given is None or series.urgency > given
+    return given is None or series.said.machine > given

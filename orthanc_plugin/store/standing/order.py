@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Self
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases.views import WorklistRow
-from orthanc_plugin.states import CaseState
 
 OVERDUE_SECONDS = 60.0
 """A case pending longer ranks with the failed ones."""
@@ -28,20 +24,6 @@ class Facts:
     """Something of the study is still to come, or failed: it may be worse than what is known."""
     wrong_clock: bool = False
     """It came while the clock ran ahead: nobody knows for how long it has waited."""
-
-    @classmethod
-    def of(cls, row: WorklistRow) -> Self:
-        """Of a case as shown."""
-        said = (row.urgency, row.machine_urgency if row.reopened else None)
-        return cls(
-            waits=not row.reviewed,
-            worst=max((u for u in said if u is not None), default=None),
-            just_came=row.state is CaseState.PENDING
-            and row.waiting_known
-            and row.waiting_seconds <= OVERDUE_SECONDS,
-            incomplete=any(s.state.unknown for s in row.series),
-            wrong_clock=not row.waiting_known,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +60,12 @@ PLACES = (
     Place("read, yellow", lambda case: case.worst is Urgency.YELLOW, "the same"),
     Place("read", lambda case: True, "the same; with those that were excluded"),
 )
-"""From the top of the worklist to its end: a case stands at the first line that holds of it."""
+"""From the top of the worklist to its end: a case stands at the first line that holds of it.
 
-
-def place(row: WorklistRow) -> int:
-    """The line of the table at which a case stands."""
-    return place_of(Facts.of(row))
+At the same line the longest waiting comes first; those that came on a wrong clock may be that.
+"""
 
 
 def place_of(facts: Facts) -> int:
     """The first line that holds."""
     return next(number for number, line in enumerate(PLACES) if line.holds(facts))
-
-
-def order(row: WorklistRow) -> tuple[int, bool, datetime, str]:
-    """Sort key of the worklist: the place, then the longest waiting first.
-
-    Those that came on a wrong clock may be that.
-    """
-    return place(row), row.waiting_known, row.first_arrival, row.id
