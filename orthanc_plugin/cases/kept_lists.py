@@ -18,10 +18,10 @@ from orthanc_plugin.store.standing import keeping
 LISTS_KEPT = 64
 """Pages, searches, days and blind readers that are being looked at."""
 ROWS_KEPT = 1000
-"""The rows of five of the longest answers; about 20 MB."""
+"""As many as five of the longest answers have; about 20 MB."""
 MADE_AGAIN = timedelta(seconds=5)
 """Lists change by time alone: what is pending is overdue after a minute, what was read leaves."""
-MOST_BYTES = 200_000
+MOST_BYTES = 250_000
 """Of the rows of one answer, as JSON: who asks again and again over a slow line is not kept waiting."""
 
 

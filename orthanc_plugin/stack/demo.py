@@ -153,6 +153,7 @@ def _wait(stack: Stack, client: httpx.Client, given: dict[str, Given]) -> dict[s
 
 
 def _worklist(client: httpx.Client) -> dict[str, Any]:
+    """Its first part, which has room for all that a demonstration sends."""
     try:
         response = client.get("/triage/api/v1/worklist")
     except httpx.TransportError as error:

@@ -123,7 +123,7 @@ class _Slot(str):
     """Stays in a phrase by its name, for a script to fill."""
 
     def __format__(self, how: str) -> str:
-        return f"{{{self}}}"
+        return "{" + self + "}"
 
 
 def spans(language: Language) -> list[str]:

@@ -186,8 +186,12 @@ class StackProcess:
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the worklist, earlier studies included."""
-        worklist = self.api("worklist")
-        return [*worklist["rows"], *worklist["earlier"]]
+        part = self.api("worklist")
+        found = [*part["rows"], *part["earlier"]]
+        while part["next"] is not None:
+            part = self.api(f"worklist?offset={part['next']}")
+            found += [*part["rows"], *part["earlier"]]
+        return found
 
     def series(self) -> dict[str, dict[str, Any]]:
         """Series of all rows by SeriesInstanceUID."""

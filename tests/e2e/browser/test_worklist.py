@@ -71,7 +71,7 @@ def test_the_worklist_is_in_sight_however_much_was_deleted(
         for n in range(40)
     )
     listed = server.triage.worklist().model_copy(update={"lost": lost})
-    monkeypatch.setattr(server.triage, "worklist", lambda: listed)
+    monkeypatch.setattr(server.triage, "worklist", lambda asked: listed)
     page.goto("/triage/")
     expect(page.locator("#cases > .case").first).to_be_in_viewport()
     last = page.locator("#lost > li").last

@@ -172,10 +172,10 @@ class WorklistSection:
     def _show_list(self) -> None:
         if self._list is None:
             return
-        self._ui.listComboBox.setItemText(0, _("Queue ({count})").format(count=len(self._list.rows)))
-        self._ui.listComboBox.setItemText(
-            1, _("Earlier studies ({count})").format(count=len(self._list.earlier))
-        )
+        queued = max(self._list.total, len(self._list.rows))
+        earlier = max(self._list.total_earlier, len(self._list.earlier))
+        self._ui.listComboBox.setItemText(0, _("Queue ({count})").format(count=queued))
+        self._ui.listComboBox.setItemText(1, _("Earlier studies ({count})").format(count=earlier))
         cases = self._list.earlier if self._ui.listComboBox.currentIndex == 1 else self._list.rows
         self.table.show(cases, self._language, self._unsent, self._show_freshness)
 

@@ -277,6 +277,11 @@ class Worklist:
     generated_at: datetime
     rows: tuple[Case, ...]
     earlier: tuple[Case, ...] = ()
+    next: Optional[int] = None
+    """How many studies come before those that are not here; none: these are all."""
+    total: int = 0
+    """Of the queue, those too that are not here; a server of an earlier release does not say."""
+    total_earlier: int = 0
 
 
 @dataclass(frozen=True)

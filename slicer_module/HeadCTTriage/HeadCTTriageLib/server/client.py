@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ __all__ = ["Check", "ConflictError", "Server", "TriageClient"]
 API = "/triage/api/v1"
 ANSWER = Limit(seconds=45.0, bytes=64 * 2**20)
 """A worklist of 2,000 studies has about 6 MB. A server that sends a little now and then is not waited for."""
+MOST_STUDIES = 500
+"""Of a list; nobody reads so many before it is asked for again, and the server's page has the others."""
 IMAGE = Limit(seconds=120.0, bytes=2**30)
 
 
@@ -96,8 +99,16 @@ class TriageClient:
         return read(Status, self._json("GET", f"{API}/status"))
 
     def worklist(self) -> Worklist:
-        """All studies in the order of work."""
-        return read(Worklist, self._json("GET", f"{API}/worklist"))
+        """Studies in the order of work: all, or of a very long list its beginning."""
+        part = read(Worklist, self._json("GET", f"{API}/worklist"))
+        # What moved between two parts meanwhile is there once.
+        rows, earlier = ({case.id: case for case in cases} for cases in (part.rows, part.earlier))
+        while part.next is not None and len(rows) + len(earlier) < MOST_STUDIES:
+            part = read(Worklist, self._json("GET", f"{API}/worklist?offset={part.next}"))
+            for known, cases in ((rows, part.rows), (earlier, part.earlier)):
+                for case in cases:
+                    known.setdefault(case.id, case)
+        return dataclasses.replace(part, rows=tuple(rows.values()), earlier=tuple(earlier.values()))
 
     def study(self, study_id: str) -> Study:
         """One study in full."""
