@@ -46,6 +46,7 @@ UNCLAIMED = frozenset({SeriesState.ARRIVING, SeriesState.WAITING})
 """Nobody has it in hand; a worker takes it up when its time has come."""
 PENDING = UNCLAIMED | {SeriesState.JUDGING}
 FINAL = frozenset({SeriesState.ASSESSED, SeriesState.NOT_ANALYSED, SeriesState.FAILED})
+NOT_FINAL = frozenset(SeriesState) - FINAL
 
 
 class CaseState(StrEnum):

@@ -67,9 +67,14 @@ def claim(session: Session, receivers: Sequence[str], now: datetime) -> Due | No
 def delivered(session: Session, due: Due, now: datetime, *, as_text: bool = False) -> None:
     """The modality has it."""
     delivery = session.get_one(Delivery, (due.sop_instance_uid, due.receiver))
+    receiver = session.get_one(Receiver, due.receiver, with_for_update=True)
+    if delivery.delivered_at is None and as_text:
+        receiver.delivered_as_text += 1
+    elif delivery.delivered_at is None:
+        receiver.delivered += 1
     delivery.delivered_at, delivery.as_text = now, as_text
     delivery.not_before = delivery.trouble = delivery.gave_up_at = None
-    _answered(session.get_one(Receiver, due.receiver), now)
+    _answered(receiver, now)
 
 
 def failed(session: Session, due: Due, trouble: DeliveryTrouble, now: datetime) -> None:

@@ -47,19 +47,14 @@ def receivers(session: Session, names: Sequence[str]) -> tuple[ReceiverView, ...
 
 def deliveries(session: Session, names: Sequence[str]) -> dict[str, dict[str, int]]:
     """Documents by modality and state, for monitoring."""
-    rows = session.execute(
-        select(Delivery.receiver, Delivery.as_text, func.count())
-        .where(Delivery.delivered_at.is_not(None), Delivery.receiver.in_(names))
-        .group_by(Delivery.receiver, Delivery.as_text)
-    ).all()
-    arrived = {(name, as_text): count for name, as_text, count in rows}
+    known = {row.name: row for row in session.scalars(select(Receiver).where(Receiver.name.in_(names)))}
     return {
         view.name: {
             "waiting": view.waiting - view.failing,
             "failing": view.failing,
             "given_up": view.given_up,
-            "delivered": arrived.get((view.name, False), 0),
-            "delivered_as_text": arrived.get((view.name, True), 0),
+            "delivered": known[view.name].delivered if view.name in known else 0,
+            "delivered_as_text": known[view.name].delivered_as_text if view.name in known else 0,
         }
         for view in receivers(session, names)
     }

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from orthanc_plugin.states import DeliveryTrouble
-from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.base import Base, few
 from orthanc_plugin.store.tables import Document
 
 
@@ -23,6 +23,10 @@ class Receiver(Base):
     """Why nothing arrives there; empty while it answers."""
     not_before: Mapped[datetime]
     """When it may be tried again."""
+    delivered: Mapped[int] = mapped_column(default=0)
+    """Documents that arrived there."""
+    delivered_as_text: Mapped[int] = mapped_column(default=0)
+    """Documents that arrived there in plain text alone."""
 
 
 class Delivery(Base):
@@ -45,13 +49,4 @@ class Delivery(Base):
 
     document: Mapped[Document] = relationship()
 
-    __table_args__ = (
-        # Of years of deliveries the few that are open.
-        Index(
-            "open_deliveries",
-            "receiver",
-            "not_before",
-            sqlite_where=text("delivered_at IS NULL"),
-            postgresql_where=text("delivered_at IS NULL"),
-        ),
-    )
+    __table_args__ = (few("open_deliveries", "receiver", "not_before", where="delivered_at IS NULL"),)

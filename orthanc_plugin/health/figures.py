@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.reasons import ReasonCode
-from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import BundleView, Words
 from orthanc_plugin.forwarding import standing
 from orthanc_plugin.forwarding.views import ReceiverView
@@ -17,7 +16,7 @@ from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import clock, tables, times
+from orthanc_plugin.store import clock, tables, tallies, times
 from orthanc_plugin.store.tables import Series
 
 CLOCK_SET_SHOWN = timedelta(days=1)
@@ -47,49 +46,35 @@ class Known:
             bundle=listing.active(session),
             model_problem=listing.problem(session),
             receivers=standing.receivers(session, settings.forward_to),
-            lost_unread=len(unread.lost(session)),
+            lost_unread=unread.count_lost(session),
             clock_set=ClockSetView(at=jump.at, seconds=jump.seconds) if jump is not None and told else None,
         )
 
 
 def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
     """Figures for monitoring, as far as the store knows them."""
-    said = tables.Assessment
-    urgencies = session.execute(
-        select(said.urgency, func.count()).where(said.withdrawn_at.is_(None)).group_by(said.urgency)
-    ).all()
-    reasons = session.execute(
-        select(Series.reason_code, func.count())
-        .where(Series.reason_code.is_not(None))
-        .group_by(Series.reason_code)
-    ).all()
     pending = session.scalars(select(Series.first_arrival).where(Series.state.in_(PENDING))).all()
     jump = clock.last_jump(session)
-    count, judging, waiting = session.execute(
-        select(
-            func.count(),
-            func.coalesce(func.sum(said.seconds), 0.0),
-            func.coalesce(func.sum(said.arrival_to_result_seconds), 0.0),
-        )
-    ).one()
+    (judged, judging), (waited, waiting) = (
+        tallies.in_all(session, kind) for kind in (tallies.JUDGED, tallies.WAITED)
+    )
     return MetricsView(
         series=_series(session),
-        assessments={Urgency(u).name: n for u, n in urgencies},
-        reasons={ReasonCode(str(code)): n for code, n in reasons},
+        assessments=tallies.counts(session, tallies.CURRENT),
+        reasons={ReasonCode(code): n for code, n in tallies.counts(session, tallies.REASONS).items()},
         oldest_pending_seconds=times.seconds(min(pending, default=now), now),
         from_the_future=sum(times.ahead(at, now) for at in pending),
         clock_jumps=clock.jumps(session),
         last_clock_jump_seconds=jump.seconds if jump is not None else 0.0,
-        judgement=DurationView(count=count, seconds=judging),
-        arrival_to_result=DurationView(count=count, seconds=waiting),
+        judgement=DurationView(count=judged, seconds=judging),
+        arrival_to_result=DurationView(count=waited, seconds=waiting),
         bundle=listing.active(session),
         shadow_bundle=listing.in_shadow(session),
         shadow_series=comparison.counts(session),
         deliveries=standing.deliveries(session, settings.forward_to),
-        lost_unread=len(unread.lost(session)),
+        lost_unread=unread.count_lost(session),
     )
 
 
 def _series(session: Session) -> dict[SeriesState, int]:
-    rows = session.execute(select(Series.state, func.count()).group_by(Series.state)).all()
-    return {SeriesState(state): count for state, count in rows}
+    return {SeriesState(state): count for state, count in tallies.counts(session, tallies.SERIES).items()}

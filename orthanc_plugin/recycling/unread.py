@@ -77,6 +77,12 @@ def lost(session: Session) -> list[Series]:
     return list(session.scalars(wanted.order_by(Series.changed_at.desc())))
 
 
+def count_lost(session: Session) -> int:
+    """How many series those are."""
+    wanted = select(func.count()).select_from(Series).join(Study)
+    return session.scalar(wanted.where(Series.lost_unread, Study.earlier.is_(False))) or 0
+
+
 def note_loss(session: Session, study_id: str, login: str, now: datetime) -> bool:
     """A person knows of it: it is no longer shown. False where nothing was lost."""
     gone = session.scalars(select(Series).where(Series.study_id == study_id, Series.lost_unread)).all()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, LargeBinary
+from sqlalchemy import JSON, DateTime, Dialect, Enum, Index, LargeBinary, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -48,3 +48,15 @@ class Base(DeclarativeBase):
         Urgency: Enum(Urgency, native_enum=False, length=8),
         ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
     }
+
+
+def few(name: str, *columns: str, where: str, postgresql: str | None = None) -> Index:
+    """An index of the few rows, of those of years, that are looked for often.
+
+    Args:
+        name: of the index.
+        columns: in whose order they are looked for.
+        where: which rows, as SQLAlchemy writes it for SQLite, or SQLite does not take the index.
+        postgresql: the same where that has other words.
+    """
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(postgresql or where))

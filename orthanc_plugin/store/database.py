@@ -13,6 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from orthanc_plugin.store import tallies
 from orthanc_plugin.store.standing import keeping
 from orthanc_plugin.store.standing.keeping import Watch
 
@@ -42,9 +43,13 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction: all of it, or nothing when the block raises. Standings follow what it changes."""
+        """One transaction: all of it, or nothing when the block raises.
+
+        Standings and tallies follow what it changes.
+        """
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             watch = Watch(session)
+            event.listen(session, "before_flush", tallies.keep_up)
             yield session
             watch.settle()
 
@@ -71,6 +76,7 @@ class Database:
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            tallies.recount(connection)
         self.complete()
 
     def complete(self) -> None:

@@ -80,13 +80,16 @@ def today(session: Session, after_days: int, now: datetime) -> date:
     announced = select(Import.study_instance_uid).where(Import.study_instance_uid == Study.study_instance_uid)
     written = Study.__table__.c.study_date
     newest = session.scalar(
-        select(func.max(written)).where(
+        select(written)
+        .where(
             ~Study.earlier,
             Study.described,
             ~announced.exists(),
             func.length(written) == len("YYYYMMDD"),
             written <= f"{day:%Y%m%d}",
         )
+        .order_by(written.desc())
+        .limit(1)
     )
     if newest is not None and is_old(newest, after_days, day):
         return _day(newest) or day

@@ -135,16 +135,13 @@ def want_publication(session: Session, series_ids: Sequence[str], now: datetime)
 
 def want_checks(session: Session, older_than: datetime, now: datetime, limit: int) -> int:
     """Have the series compared that were not compared with Orthanc for the longest time."""
-    rows = session.scalars(
-        select(Series)
-        .where(
-            Series.state.in_(FINAL),
-            Series.publish_wanted == Series.publish_done,
-            (Series.checked_at < older_than) | times.too_far(Series.checked_at, now, 0),
-        )
-        .order_by(Series.checked_at)
-        .limit(limit)
-    ).all()
+    found: list[Series] = []
+    for state in FINAL:  # one by one, or the database would sort all there are
+        for long_ago in (Series.checked_at < older_than, times.too_far(Series.checked_at, now, 0)):
+            unchanged = Series.publish_wanted == Series.publish_done
+            wanted = select(Series).where(Series.state == state, long_ago, unchanged)
+            found += session.scalars(wanted.order_by(Series.checked_at).limit(limit))
+    rows = sorted(found, key=lambda series: series.checked_at)[:limit]
     for series in rows:
         want(series, now)
     return len(rows)

@@ -11,7 +11,7 @@ from headct.terms.assessment import Assessment
 from headct.terms.demographics import UNKNOWN, Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import copies, imports, outbox, reviews, tables, times
+from orthanc_plugin.store import copies, imports, model_history, outbox, reviews, tables, times
 from orthanc_plugin.store.corrected_patients import give_way, supersede_others
 from orthanc_plugin.store.queue import Claim, claimed
 from orthanc_plugin.store.tables import Document, Series
@@ -250,6 +250,7 @@ def _added(session: Session, series: Series, judgement: Judgement, now: datetime
         created_at=times.later_than(now, reviews.last_word(session, series.study_id)),
         seconds=said.timings.total,
         arrival_to_result_seconds=times.seconds(series.last_arrival, now),
+        to_shadow=not judgement.preliminary and model_history.shadow(session) is not None,
     )
     session.add(row)
     session.flush()

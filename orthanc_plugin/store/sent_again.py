@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.states import FINAL, SeriesState
+from orthanc_plugin.states import FINAL, NOT_FINAL, SeriesState
 from orthanc_plugin.store import outbox, reviews, times
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.store.transitions import audit, requeue
@@ -60,7 +60,8 @@ def claim_comparison(session: Session, now: datetime, settings: Settings) -> Due
     due = times.due(Series.not_before, now, longest)
     series = session.scalar(
         select(Series)
-        .where(Series.sent_again_at.is_not(None), Series.state.in_(FINAL), due)
+        # As what it is not: nearly all there is has the states that it is in.
+        .where(Series.sent_again_at.is_not(None), Series.state.not_in(NOT_FINAL), due)
         .order_by(Series.sent_again_at)
         .limit(1)
         .with_for_update(skip_locked=True)

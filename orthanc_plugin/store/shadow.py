@@ -20,6 +20,7 @@ from orthanc_plugin.store.tables import Series, ShadowAssessment
 LOST = str(pgettext("detail", "the judging process was lost"))
 LOSSES = 3
 """Processes that may be lost over a shadow before it ends: they are needed for the model in service."""
+_NOT_ASSESSED = frozenset(SeriesState) - {SeriesState.ASSESSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def claim(session: Session, owner: str, now: datetime) -> Due | None:
         assessment_id=found.id, series_id=found.series_id, bundle=began.digest, owner=owner, begun_at=now
     )
     session.add(row)
+    found.to_shadow = False
     session.flush()
     return Due(row.id, found.id, found.series_id, began.digest)
 
@@ -59,7 +61,7 @@ def record(session: Session, due: Due, outcome: Outcome, now: datetime) -> None:
         return
     current = session.get_one(Series, due.series_id).current
     if current is None or current.id != due.assessment_id:
-        session.delete(row)
+        _forget(session, row)
         return
     row.ended_at = now
     if (said := outcome.assessment) is not None:
@@ -71,7 +73,7 @@ def record(session: Session, due: Due, outcome: Outcome, now: datetime) -> None:
 def give_back(session: Session, due: Due) -> None:
     """It could not be judged through no fault of the model."""
     if (row := session.get(ShadowAssessment, due.row_id)) is not None:
-        session.delete(row)
+        _forget(session, row)
 
 
 def worker_lost(session: Session, owner: str, now: datetime) -> None:
@@ -89,7 +91,7 @@ def worker_lost(session: Session, owner: str, now: datetime) -> None:
 def host_lost(session: Session, owner: str) -> None:
     """A worker ended with its Orthanc."""
     for row in _in_hand(session, owner):
-        session.delete(row)
+        _forget(session, row)
 
 
 # --- Inside ---------------------------------------------------------------------------------------
@@ -106,17 +108,24 @@ def _next(session: Session, began: tables.ModelChange) -> tables.Assessment | No
         select(said)
         .join(Series, Series.id == said.series_id)
         .where(
+            said.to_shadow,
             said.withdrawn_at.is_(None),
             ~said.preliminary,
             said.created_at >= began.at,
             ~said.judged_by.startswith(began.digest),
-            Series.state == SeriesState.ASSESSED,
+            Series.state.not_in(_NOT_ASSESSED),  # nearly all there is, is assessed
             Series.publish_wanted == Series.publish_done,
             ~repeated.exists(),
         )
         .order_by(said.created_at)
         .limit(1)
     )
+
+
+def _forget(session: Session, row: ShadowAssessment) -> None:
+    """As if it had not been taken up."""
+    session.get_one(tables.Assessment, row.assessment_id).to_shadow = True
+    session.delete(row)
 
 
 def _in_hand(session: Session, owner: str) -> Sequence[ShadowAssessment]:

@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
 ERROR_SECONDS = 2.0
-CHECKS_AT_ONCE = 5
+CHECKED_A_SWEEP = 300
+"""Series at most that are compared with Orthanc in the time of a sweep, the longest unseen first: what that
+costs Orthanc does not grow with what it has. A hospital of years comes round in a day."""
 HOUSEKEEPING_SECONDS = 600.0
 
 
@@ -50,7 +52,7 @@ class Worker:
         self._publisher = Publisher(client, database, settings)
         self._renderer = Renderer(client, database, settings)
         self._shadowing = Shadowing(name, client, database, settings, serving)
-        self._next_housekeeping = 0.0
+        self._next_check = self._next_housekeeping = 0.0
         self.in_hand = InHand()
 
     def run(self, stopped: threading.Event) -> None:
@@ -196,11 +198,11 @@ class Worker:
 
     def _check_some(self) -> bool:
         """Nothing else to do: compare some series with what Orthanc shows, and tidy up."""
-        now = queue.utcnow()
-        with self._database.writing() as session:
-            outbox.want_checks(
-                session, now - timedelta(seconds=self._settings.sweep_seconds), now, CHECKS_AT_ONCE
-            )
+        if time.monotonic() > self._next_check:
+            self._next_check = time.monotonic() + self._settings.sweep_seconds / CHECKED_A_SWEEP
+            now = queue.utcnow()
+            with self._database.writing() as session:
+                outbox.want_checks(session, now - timedelta(seconds=self._settings.sweep_seconds), now, 1)
         if time.monotonic() > self._next_housekeeping:
             self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
             disk.remove_old_previews(self._database, self._settings)

@@ -10,6 +10,7 @@ from orthanc_plugin.store.tables.work import (
     CopiedDocument,
     Import,
     Position,
+    Tally,
     Worker,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "ShadowAssessment",
     "Standing",
     "Study",
+    "Tally",
     "Worker",
 ]

@@ -19,7 +19,7 @@ from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.base import Base, few
 
 
 class Study(Base):
@@ -81,7 +81,7 @@ class Series(Base):
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     """Attempts begun on this generation."""
-    superseded_by: Mapped[str | None]
+    superseded_by: Mapped[str | None] = mapped_column(index=True)
     """The same images under a corrected patient."""
     lost_unread: Mapped[bool] = mapped_column(default=False)
     """Deleted before anybody had read it, an alert or not judged; until it is back, or a person noted it."""
@@ -123,13 +123,11 @@ class Series(Base):
 
     __table_args__ = (
         Index("series_work", "state", "not_before"),
-        # Of years of series the few that were lost.
-        Index(
-            "series_lost",
-            "id",
-            sqlite_where=text("lost_unread"),
-            postgresql_where=text("lost_unread"),
-        ),
+        Index("series_to_check", "state", "checked_at"),
+        few("series_to_publish", "publish_not_before", where="publish_wanted != publish_done"),
+        few("series_sent_again", "sent_again_at", where="sent_again_at IS NOT NULL"),
+        few("series_to_render", "first_arrival", where="preview_pending = 1", postgresql="preview_pending"),
+        few("series_lost", "changed_at", where="lost_unread = 1", postgresql="lost_unread"),
     )
 
     @property
@@ -195,10 +193,18 @@ class Assessment(Base):
     """What the judgement took."""
     arrival_to_result_seconds: Mapped[float] = mapped_column(default=0.0)
     """From the last image to this row."""
+    to_shadow: Mapped[bool] = mapped_column(default=False)
+    """Made while a model was in shadow that has not given its own yet."""
 
     series: Mapped[Series] = relationship(back_populates="assessments")
 
     __table_args__ = (
+        few(
+            "assessments_to_shadow",
+            "created_at",
+            where="to_shadow = 1 AND withdrawn_at IS NULL",
+            postgresql="to_shadow AND withdrawn_at IS NULL",
+        ),
         # At most one is current, whatever the program does.
         Index(
             "one_current_assessment",
@@ -233,13 +239,7 @@ class Document(Base):
     removed_at: Mapped[datetime | None]
 
     __table_args__ = (
-        # Of years of documents the few that are new.
-        Index(
-            "documents_to_forward",
-            "sop_instance_uid",
-            sqlite_where=text("to_forward"),
-            postgresql_where=text("to_forward"),
-        ),
+        few("documents_to_forward", "sop_instance_uid", where="to_forward = 1", postgresql="to_forward"),
     )
 
 
@@ -272,7 +272,10 @@ class Review(Base):
     original: Mapped["Review | None"] = relationship(remote_side="Review.id")
     """What it is a copy of."""
 
-    __table_args__ = (UniqueConstraint("series_id", "login", "request_id"),)
+    __table_args__ = (
+        UniqueConstraint("series_id", "login", "request_id"),
+        few("reviews_to_report", "id", where="report_uid IS NULL"),
+    )
 
     @property
     def first(self) -> "Review":

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import ModelEvent
-from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.base import Base, few
 
 
 class Bundle(Base):
@@ -68,4 +68,7 @@ class ShadowAssessment(Base):
     trouble: Mapped[str] = mapped_column(default="")
     """Why there is no urgency."""
 
-    __table_args__ = (UniqueConstraint("assessment_id", "bundle"),)
+    __table_args__ = (
+        UniqueConstraint("assessment_id", "bundle"),
+        few("shadows_in_hand", "owner", where="ended_at IS NULL"),
+    )

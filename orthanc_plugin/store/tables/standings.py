@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.base import Base, few
 
 
 class Standing(Base):
@@ -17,6 +17,8 @@ class Standing(Base):
     study_id: Mapped[str] = mapped_column(String(64), ForeignKey("studies.id"), primary_key=True)
     number: Mapped[int]
     """Of the last change: another one whenever anything shown of the study may be another."""
+    summed: Mapped[int] = mapped_column(default=0)
+    """The number that the figures kept of it go by, :mod:`orthanc_plugin.store.standing.figures`."""
     rule: Mapped[int]
     """By which rule it was derived."""
     shown: Mapped[bool]
@@ -42,6 +44,7 @@ class Standing(Base):
     __table_args__ = (
         Index("standings_listed", "shown", "read_at", "earlier"),
         Index("standings_arrived", "first_arrival"),
+        few("standings_to_sum", "first_arrival", where="number != summed"),
     )
 
 

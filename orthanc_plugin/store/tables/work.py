@@ -97,3 +97,15 @@ class ClockJump(Base):
     """As the clock shows it since."""
     seconds: Mapped[float]
     """Forward; negative where it was set back."""
+
+
+class Tally(Base):
+    """How many there are, so that nobody counts the rows of years: :mod:`orthanc_plugin.store.tallies`."""
+
+    __tablename__ = "tallies"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    seconds: Mapped[float]
+    """Of all together, where they took time."""
