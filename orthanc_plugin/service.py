@@ -28,7 +28,7 @@ from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Follower, Keeper, Processes, why_stopped
 from orthanc_plugin.health.views import MetricsView, StatusView
-from orthanc_plugin.labelling_queue import ranking
+from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
@@ -43,9 +43,9 @@ from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
 
 DRIFT_SECONDS = 60.0
-"""How long the drift monitoring is not worked out again: it reads the results of a year."""
+"""How long the drift monitoring is not worked out again: it reads the figures of a year."""
 LABELLING_SECONDS = 5.0
-"""The same for the labelling queue, for which nobody waits: it reads every case."""
+"""The same for the labelling queue, for which nobody waits."""
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -303,12 +303,7 @@ class Triage:
 
     def _labelling_queue(self) -> LabellingQueueView:
         with self.database.reading() as session:
-            return ranking.labelling_queue(
-                records.studies(session),
-                ranking.shadows(session),
-                ranking.references(session),
-                queue.utcnow(),
-            )
+            return kept.view(session, queue.utcnow())
 
     @_answering
     def metrics(self) -> MetricsView:

@@ -5,9 +5,8 @@ change. Of a case's inputs those of the series that was judged first count. Earl
 apart, because a folder of old studies is no news of the scanner; images that are no CT do not count.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -15,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from headct.network.reference import EDGES, Histogram, Reference
 from headct.terms.quantities import Quantity
-from orthanc_plugin.drift import alarm, words
-from orthanc_plugin.drift.facts import Facts, facts_since, monday
+from orthanc_plugin.drift import alarm, sums, words
+from orthanc_plugin.drift.facts import CASES, OF_ALL, Figures, monday
 from orthanc_plugin.drift.views import (
     AlarmView,
     DriftView,
@@ -28,8 +27,8 @@ from orthanc_plugin.drift.views import (
     ShiftWeekView,
     WeekView,
 )
-from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import model_history
+from orthanc_plugin.store.standing import figures
 from orthanc_plugin.store.tables import Bundle
 
 SHOWN_WEEKS = 26
@@ -43,6 +42,8 @@ def keep_reference(session: Session, digest: str, reference: Reference | None) -
     row = session.get(Bundle, digest)
     if row is not None and row.reference is None and reference is not None:
         row.reference = reference.to_json()
+        if sums.of_model(session, digest):
+            figures.outdate(session)  # its classes may be others
 
 
 def drift(session: Session, now: datetime) -> DriftView:
@@ -53,23 +54,18 @@ def drift(session: Session, now: datetime) -> DriftView:
         now: the server's time.
     """
     weeks = _mondays(now)
-    facts = facts_since(session, datetime.combine(weeks[0], time.min).astimezone())
+    shown = weeks[-SHOWN_WEEKS:]
+    found = sums.since(session, weeks[0])
     in_service = model_history.active(session)
     known = {row.digest: row for row in session.scalars(select(Bundle).order_by(Bundle.first_used.desc()))}
-    shown = set(weeks[-SHOWN_WEEKS:])
-    busy = {
-        digest for (digest, _), (week, _) in (*facts.judged.items(), *facts.reviewed.items()) if week in shown
-    }
+    busy = sums.models(found, shown[0])
     served = [row for digest, row in known.items() if digest in busy | {in_service}]
     served.sort(key=lambda row: row.digest != in_service)
 
     alarms: list[AlarmView] = []
-    rates = (
-        _rate(Rate.NOT_ANALYSED, _cases(facts, weeks, {SeriesState.NOT_ANALYSED}), weeks, alarms),
-        _rate(Rate.FAILED, _cases(facts, weeks, {SeriesState.FAILED}), weeks, alarms),
-    )
-    views = tuple(_model(row, facts, weeks, alarms, in_service=row.digest == in_service) for row in served)
-    cases = Counter(week for week, _ in facts.outcomes)
+    rates = tuple(_rate(rate, found, weeks, alarms) for rate in (Rate.NOT_ANALYSED, Rate.FAILED))
+    views = tuple(_model(row, found, weeks, alarms, in_service=row.digest == in_service) for row in served)
+    cases = {week: found.get(week, OF_ALL, CASES, 2) for week in shown}
     return DriftView(
         generated_at=now,
         rule=words.RULE,
@@ -78,10 +74,10 @@ def drift(session: Session, now: datetime) -> DriftView:
                 week=_name(week),
                 begins=week,
                 complete=week != weeks[-1],
-                cases=cases[week],
-                series=facts.series[week],
+                cases=cases[week][0],
+                series=cases[week][1],
             )
-            for week in weeks[-SHOWN_WEEKS:]
+            for week in shown
         ),
         rates=rates,
         models=views,
@@ -90,49 +86,37 @@ def drift(session: Session, now: datetime) -> DriftView:
 
 
 def _model(
-    row: Bundle, facts: Facts, weeks: Sequence[date], alarms: list[AlarmView], *, in_service: bool
+    row: Bundle, found: Figures, weeks: Sequence[date], alarms: list[AlarmView], *, in_service: bool
 ) -> ModelDriftView:
-    judged = [found for (digest, _), found in facts.judged.items() if digest == row.digest]
-    reviewed = [found for (digest, _), found in facts.reviewed.items() if digest == row.digest]
     known = Reference.from_json(row.reference).histograms if row.reference else {}
-    relabelled = dict.fromkeys(weeks, (0, 0))
-    for week, differs in reviewed:
-        if week in relabelled:
-            count, of = relabelled[week]
-            relabelled[week] = count + differs, of + 1
     return ModelDriftView(
         name=row.name,
         version=row.version,
         digest=row.digest,
         in_service=in_service,
         quantities=tuple(
-            _quantity(quantity, known.get(quantity), judged, weeks, alarms, model=row.folder_name)
-            for quantity in Quantity
+            _quantity(quantity, known.get(quantity), found, weeks, alarms, model=row) for quantity in Quantity
         ),
-        relabelled=_rate(Rate.RELABELLED, list(relabelled.values()), weeks, alarms, model=row.folder_name),
+        relabelled=_rate(Rate.RELABELLED, found, weeks, alarms, model=row),
     )
 
 
 def _quantity(
     quantity: Quantity,
     reference: Histogram | None,
-    judged: Iterable[tuple[date, Mapping[Quantity, float]]],
+    found: Figures,
     weeks: Sequence[date],
     alarms: list[AlarmView],
     *,
-    model: str,
+    model: Bundle,
 ) -> QuantityView:
     edges = reference.edges if reference else EDGES[quantity]
-    values: dict[date, list[float]] = defaultdict(list)
-    for week, known in judged:
-        if (value := known.get(quantity)) is not None:
-            values[week].append(value)
-    counts = [Histogram.of(values[week], edges).counts for week in weeks]
+    counts = [tuple(found.get(week, model.digest, quantity, len(edges) + 1)) for week in weeks]
     looks = [*alarm.shifts(counts[:-1], reference.counts if reference else (0,) * (len(edges) + 1)), None]
     if (last := looks[-2]) is not None and last.alarm:
         when = _span(weeks, len(weeks) - 2, last.weeks)
-        sentence = words.shift_alarm(quantity, model, when, last)
-        alarms.append(AlarmView(figure=quantity, model=model, sentence=sentence))
+        sentence = words.shift_alarm(quantity, model.folder_name, when, last)
+        alarms.append(AlarmView(figure=quantity, model=model.folder_name, sentence=sentence))
     return QuantityView(
         quantity=quantity,
         edges=edges,
@@ -153,17 +137,18 @@ def _quantity(
 
 def _rate(
     rate: Rate,
-    counts: Sequence[tuple[int, int]],
+    found: Figures,
     weeks: Sequence[date],
     alarms: list[AlarmView],
     *,
-    model: str | None = None,
+    model: Bundle | None = None,
 ) -> RateView:
+    of_model, name = (model.digest, model.folder_name) if model is not None else (OF_ALL, None)
+    counts = [_pair(found.get(week, of_model, rate, 2)) for week in weeks]
     looks = [*alarm.rises(counts[:-1]), None]
     if (last := looks[-2]) is not None and last.alarm:
         when = _span(weeks, len(weeks) - 2, last.weeks)
-        sentence = words.rise_alarm(rate, model, when, last)
-        alarms.append(AlarmView(figure=rate, model=model, sentence=sentence))
+        alarms.append(AlarmView(figure=rate, model=name, sentence=words.rise_alarm(rate, name, when, last)))
     views = []
     for n, look in _shown(looks):
         (count, of), (low, high) = counts[n], alarm.wilson(*counts[n])
@@ -182,15 +167,9 @@ def _rate(
     return RateView(rate=rate, weeks=tuple(views))
 
 
-def _cases(facts: Facts, weeks: Sequence[date], states: set[SeriesState]) -> list[tuple[int, int]]:
-    """Of the cases of each week how many are *not analysed*, or *failed*."""
-    found = {week: [0, 0] for week in weeks}
-    for (week, _), seen in facts.outcomes.items():
-        if week in found:
-            # Failed when any series did; not analysed only when nothing else is to be said.
-            found[week][0] += bool(seen & states) if SeriesState.FAILED in states else seen == states
-            found[week][1] += 1
-    return [(count, of) for count, of in found.values()]
+def _pair(numbers: Sequence[int]) -> tuple[int, int]:
+    count, of = numbers
+    return count, of
 
 
 def _shown(looks: Sequence[_Look]) -> list[tuple[int, _Look]]:

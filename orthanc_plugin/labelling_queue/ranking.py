@@ -79,12 +79,12 @@ def labelling_queue(
     )
 
 
-def shadows(session: Session) -> dict[str, Urgency]:
-    """What the model in shadow now says, by series, of what the one in service says now."""
+def shadows(session: Session, study_id: str | None = None) -> dict[str, Urgency]:
+    """What the model in shadow says, by series, of what the one in service says now; of a study or of all."""
     began = model_history.shadow(session)
     if began is None:
         return {}
-    rows = session.execute(
+    wanted = (
         select(ShadowAssessment.series_id, ShadowAssessment.urgency)
         .join(tables.Assessment, ShadowAssessment.assessment_id == tables.Assessment.id)
         .where(
@@ -93,7 +93,10 @@ def shadows(session: Session) -> dict[str, Urgency]:
             tables.Assessment.withdrawn_at.is_(None),
         )
     )
-    return {series_id: urgency for series_id, urgency in rows if urgency is not None}
+    if study_id is not None:
+        of_study = select(tables.Series.id).where(tables.Series.study_id == study_id)
+        wanted = wanted.where(ShadowAssessment.series_id.in_(of_study))
+    return {series_id: urgency for series_id, urgency in session.execute(wanted) if urgency is not None}
 
 
 def references(session: Session) -> dict[str, Reference]:

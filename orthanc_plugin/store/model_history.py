@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,8 @@ from headct.language import _, pgettext
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.states import ModelEvent
-from orthanc_plugin.store.tables import AuditEntry, Bundle, ModelChange, Worker
+from orthanc_plugin.store.standing import figures
+from orthanc_plugin.store.tables import AuditEntry, Bundle, ModelChange, Series, ShadowAssessment, Worker
 
 E = ModelEvent
 
@@ -269,10 +270,20 @@ def _end_own_shadow(session: Session, digest: str, actor: str, now: datetime) ->
         _change(session, E.SHADOW_ENDED, digest, now, actor=actor)
 
 
+def _shadowed(digest: str) -> Select[tuple[str]]:
+    """Studies of which a model in shadow said something: it counts no longer, or again."""
+    of_model = select(ShadowAssessment.series_id).where(ShadowAssessment.bundle == digest)
+    return select(Series.study_id).where(Series.id.in_(of_model))
+
+
 def _change(
     session: Session, event: ModelEvent, digest: str, now: datetime, *, actor: str = PROGRAM, reason: str = ""
 ) -> None:
-    number = standing(session).number + 1
+    before = standing(session)
+    number = before.number + 1
+    for shadow_of in {before.shadow, digest} if event not in IN_SERVICE else set():
+        if shadow_of is not None:
+            figures.outdate(session, _shadowed(shadow_of))
     session.add(ModelChange(id=number, at=now, event=event, digest=digest, actor=actor, reason=reason))
     try:
         session.flush()

@@ -15,6 +15,7 @@ from headct.language import pgettext
 from headct.terms.assessment import Outcome
 from orthanc_plugin.states import PENDING, SeriesState
 from orthanc_plugin.store import model_history, tables
+from orthanc_plugin.store.standing import figures
 from orthanc_plugin.store.tables import Series, ShadowAssessment
 
 LOST = str(pgettext("detail", "the judging process was lost"))
@@ -64,6 +65,7 @@ def record(session: Session, due: Due, outcome: Outcome, now: datetime) -> None:
         _forget(session, row)
         return
     row.ended_at = now
+    figures.outdate(session, select(Series.study_id).where(Series.id == due.series_id))
     if (said := outcome.assessment) is not None:
         row.urgency, row.content, row.seconds = said.urgency, said.to_json(), said.timings.total
     elif outcome.reason is not None:

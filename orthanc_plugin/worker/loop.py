@@ -27,6 +27,7 @@ from orthanc_plugin.worker.rendering import Renderer
 from orthanc_plugin.worker.reporting import report_next
 from orthanc_plugin.worker.serving import Serving
 from orthanc_plugin.worker.shadowing import Shadowing
+from orthanc_plugin.worker.summing import sum_next
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Worker:
             or copies.withdraw_next(self._client, self._database)
             or report_next(self._client, self._database, self._settings)
             or self._renderer.render_next()
+            or sum_next(self._database)
             or self._shadowing.repeat_next(self.in_hand)
             or self._check_some()
         )

@@ -12,7 +12,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import DatabaseError
 from store_samples import after, open_store, seen, settings
 
+import orthanc_plugin.drift.tables
 import orthanc_plugin.forwarding.tables
+import orthanc_plugin.labelling_queue.tables
 import orthanc_plugin.recycling.tables
 import orthanc_plugin.store.migrations
 from headct.terms.assessment import BundleIdentity

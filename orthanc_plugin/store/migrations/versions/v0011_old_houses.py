@@ -61,13 +61,14 @@ def upgrade() -> None:
         sa.Column("figures", sa.JSON(), nullable=False),
     )
     op.create_table(
-        "lessons",
+        "teaching",
         sa.Column("study_id", sa.String(64), sa.ForeignKey("studies.id"), primary_key=True),
         sa.Column("first_arrival", sa.DateTime(), nullable=False),
-        sa.Column("worth", sa.Float(), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=True),
+        sa.Column("minus_worth", sa.Float(), nullable=False),
+        sa.Column("waiting", sa.Boolean(), nullable=False),
+        sa.Column("row", sa.JSON(), nullable=False),
     )
-    op.create_index("ix_lessons_worth", "lessons", ["worth"])
+    op.create_index("teaching_order", "teaching", ["waiting", "minus_worth", "first_arrival", "study_id"])
     op.create_index("ix_series_superseded_by", "series", ["superseded_by"])
     op.create_index("series_to_check", "series", ["state", "checked_at"])
     for name, table in (("documents_to_forward", "documents"), ("series_lost", "series")):
@@ -93,7 +94,7 @@ def downgrade() -> None:
         op.create_index(name, table, [column], sqlite_where=which, postgresql_where=which)
     op.drop_index("series_to_check", "series")
     op.drop_index("ix_series_superseded_by", "series")
-    for table in ("lessons", "week_figures", "study_figures", "tallies"):
+    for table in ("teaching", "week_figures", "study_figures", "tallies"):
         op.drop_table(table)
     for name in ("delivered_as_text", "delivered"):
         op.drop_column("receivers", name)
