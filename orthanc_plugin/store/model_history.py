@@ -8,6 +8,7 @@ one before it, which the history and the page say until a person chooses again; 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
@@ -270,7 +271,7 @@ def _end_own_shadow(session: Session, digest: str, actor: str, now: datetime) ->
         _change(session, E.SHADOW_ENDED, digest, now, actor=actor)
 
 
-def _shadowed(digest: str) -> Select[tuple[str]]:
+def _shadowed(digest: str) -> Select[Any]:
     """Studies of which a model in shadow said something: it counts no longer, or again."""
     of_model = select(ShadowAssessment.series_id).where(ShadowAssessment.bundle == digest)
     return select(Series.study_id).where(Series.id.in_(of_model))

@@ -29,8 +29,9 @@ from headct.terms.review import Action, Person, Review, ReviewFinding
 from headct.terms.urgency import Urgency
 from orthanc_plugin.forwarding.tables import Delivery, Receiver
 from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
-from orthanc_plugin.store import tables
+from orthanc_plugin.store import tables, tallies
 from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.database import Database
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 A_DAY = 40
@@ -90,16 +91,24 @@ class House:
     document: bytes = bytes(4096)
     """Stands for each report; real ones have 10 to 20 KB."""
 
-    def fill(self, session: Session) -> None:
-        """Into an empty store."""
+    def move_in(self, database: Database) -> None:
+        """Fill an empty store as if all had come day by day; the figures of the weeks are still to be made."""
+        with database.writing() as session:
+            self._fill(session)
+            tallies.recount(session.connection())
+        database.complete()
+
+    def _fill(self, session: Session) -> None:
         self._put_models_in_service(session)
-        session.add(Receiver(name=RECEIVER, misses=0, not_before=self.now))
+        receiver = Receiver(name=RECEIVER, misses=0, not_before=self.now, delivered=0)
+        session.add(receiver)
         session.flush()
         for first in range(0, self.studies, _AT_ONCE):
             found: dict[type[Base], list[Row]] = {}
             for number in range(first, min(first + _AT_ONCE, self.studies)):
                 for table, row in self._rows(number):
                     found.setdefault(table, []).append(row)
+            receiver.delivered += len(found[Delivery])
             for table, rows in found.items():
                 session.execute(insert(table.__table__), rows)  # type: ignore[arg-type]
 

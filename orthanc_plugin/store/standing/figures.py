@@ -5,6 +5,7 @@ for them. A worker makes the figures anew soon after anything changed.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ def to_be_made(session: Session, limit: int) -> Sequence[tuple[str, int]]:
     return [(study_id, number) for study_id, number in rows]
 
 
-def outdate(session: Session, studies: Select[tuple[str]] | None = None) -> None:
+def outdate(session: Session, studies: Select[Any] | None = None) -> None:
     """What the figures of these studies, or of all, go by is another, though nothing is shown differently."""
     which = update(Standing).values(summed=NEVER)
     if studies is not None:
