@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store.tables import Assessment, AuditEntry, Review, Series, Study
-from orthanc_plugin.store.withdrawal import ALERTS, is_unread_alert
+from orthanc_plugin.store.tables import AuditEntry, Series, Standing, Study
 
 AMONG_THE_OLDEST = 0.1
 """Of all studies in the store: with fewer than that before it, a study is soon to be deleted."""
@@ -26,49 +24,25 @@ class UnreadAlert:
 
 def unread_alerts(session: Session) -> list[UnreadAlert]:
     """The worst first, of these the longest waiting."""
-    read = exists().where(
-        Review.series_id == Series.id, Review.copy_of.is_(None), Review.at >= Series.last_arrival
-    )
-    found: dict[str, UnreadAlert] = {}
-    for series in session.scalars(
-        select(Series)
-        .join(Assessment)
-        .join(Study)
-        .where(
-            Assessment.withdrawn_at.is_(None),
-            Assessment.urgency.in_(ALERTS),
-            Series.state != SeriesState.WITHDRAWN,
-            Study.earlier.is_(False),
-            Series.aside.is_(False),
-            ~read,  # of years of alerts the few that may be unread
+    found = session.execute(
+        select(Standing.study_id, Standing.unread_alert, Standing.first_arrival).where(
+            Standing.unread_alert.is_not(None), Standing.shown, Standing.earlier.is_(False)
         )
-    ):
-        if series.current is not None and is_unread_alert(series):
-            known = found.get(series.study_id)
-            urgency = max(series.current.urgency, known.urgency if known else Urgency.GREEN)
-            found[series.study_id] = UnreadAlert(series.study_id, urgency, series.study.first_arrival)
-    return sorted(found.values(), key=lambda alert: (-alert.urgency, alert.first_arrival))
+    )
+    alerts = [UnreadAlert(study_id, urgency, at) for study_id, urgency, at in found if urgency is not None]
+    return sorted(alerts, key=lambda alert: (-alert.urgency, alert.first_arrival))
 
 
 def endangered(session: Session) -> int:
-    """Studies of the queue without a result, read by nobody, among the oldest; alerts are protected.
-
-    Counted by the database: Orthanc's process has no time for the rows of years.
-    """
-    here = (
-        select(Study.id)
-        .join(Series)
-        .where(Series.state != SeriesState.WITHDRAWN)
-        .group_by(Study.id, Study.first_arrival)
-        .order_by(Study.first_arrival)
+    """Studies without a result, read by nobody, among the oldest; alerts are protected."""
+    here = select(func.count()).select_from(Standing).where(Standing.shown)
+    few = max(1, int(AMONG_THE_OLDEST * (session.scalar(here) or 0)))
+    arrived = select(Standing.first_arrival).where(Standing.shown).order_by(Standing.first_arrival)
+    youngest = session.scalar(arrived.offset(few).limit(1))
+    unknown = select(func.count()).where(
+        Standing.shown, Standing.read_at.is_(None), Standing.urgency.is_(None)
     )
-    count = session.scalar(select(func.count()).select_from(here.subquery())) or 0
-    oldest = here.limit(max(1, int(AMONG_THE_OLDEST * count))).subquery()
-    of_study = Series.study_id == Study.id
-    judged = exists().where(of_study, Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None))
-    read = exists().where(of_study, Review.series_id == Series.id)
-    unknown = select(func.count()).select_from(Study).where(Study.id.in_(select(oldest.c.id)), ~judged, ~read)
-    return session.scalar(unknown) or 0
+    return session.scalar(unknown.where(Standing.first_arrival < youngest) if youngest else unknown) or 0
 
 
 def lost(session: Session) -> list[Series]:

@@ -92,7 +92,7 @@ class House:
     """Stands for each report; real ones have 10 to 20 KB."""
 
     def move_in(self, database: Database) -> None:
-        """Fill an empty store as if all had come day by day; the figures of the weeks are still to be made."""
+        """Fill an empty store as if all had come day by day; figures of the weeks are still to be made."""
         with database.writing() as session:
             self._fill(session)
             tallies.recount(session.connection())

@@ -70,6 +70,15 @@ class KnownSeries:
     current: Assessment | None
     unseen: bool
     """There is more than readers had before them, :meth:`orthanc_plugin.store.tables.Series.unseen`."""
+    spoken: bool
+    """Whether anybody spoke of its study."""
+
+    @property
+    def unread_alert(self) -> Urgency | None:
+        """The machine's urgency where it is an alert that nobody has read."""
+        said = self.current.urgency if self.current is not None else None
+        known = self.spoken and not self.unseen
+        return said if said is not None and said.alert and not known and not self.row.aside else None
 
     @property
     def facts(self) -> SeriesFacts:
@@ -125,7 +134,13 @@ def series_of(
         by_study.setdefault(series.study_id, []).append(series)
     return {
         study_id: [
-            KnownSeries(s, said.get(s.id), s.unseen(of_study, first_judged.get(s.id))) for s in of_study
+            KnownSeries(
+                s,
+                said.get(s.id),
+                unseen=s.unseen(of_study, first_judged.get(s.id)),
+                spoken=any(other.reviews for other in of_study),
+            )
+            for s in of_study
         ]
         for study_id, of_study in by_study.items()
     }

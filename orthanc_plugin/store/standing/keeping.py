@@ -18,7 +18,7 @@ from orthanc_plugin.store.standing.order import place_of
 from orthanc_plugin.store.standing.search import found_by
 from orthanc_plugin.store.tables import Assessment, ChangeCount, Review, Series, Standing, Study
 
-RULE = 1
+RULE = 2
 """Raised whenever standings follow by another rule, in this room or where it asks: they are derived again."""
 _NOT_SHOWN = frozenset(
     {
@@ -151,6 +151,7 @@ def _follows(study: Study, series: Sequence[KnownSeries]) -> dict[str, Any]:
         "earlier": study.earlier or is_aside(rows),
         "first_arrival": study.first_arrival,
         "words": found_by(study.demographics),
+        "unread_alert": max((u for s in series if (u := s.unread_alert) is not None), default=None),
     }
     try:
         case = Case.of(s.facts for s in series)

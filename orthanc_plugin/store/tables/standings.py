@@ -36,6 +36,8 @@ class Standing(Base):
     first_arrival: Mapped[datetime]
     urgency: Mapped[Urgency | None]
     """The one that counts."""
+    unread_alert: Mapped[Urgency | None]
+    """The worst that the machine says of its series and of which nobody knows, where that is an alert."""
     pending: Mapped[bool]
     """Whether nothing is known of it yet, and something to come."""
     words: Mapped[str]
@@ -44,6 +46,8 @@ class Standing(Base):
     __table_args__ = (
         Index("standings_listed", "shown", "read_at", "earlier"),
         Index("standings_arrived", "first_arrival"),
+        few("standings_here", "first_arrival", where="shown = 1", postgresql="shown"),
+        few("standings_unread_alerts", "first_arrival", where="unread_alert IS NOT NULL"),
         few("standings_to_sum", "first_arrival", where="number != summed"),
     )
 

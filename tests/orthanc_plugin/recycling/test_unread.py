@@ -9,6 +9,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import queue, results, withdrawal
+from orthanc_plugin.store.standing import keeping
 from orthanc_plugin.store.tables.cases import Series, Study
 
 
@@ -16,6 +17,16 @@ def judged(session: Session, options: Settings, name: str, urgency: Urgency, at:
     queue.arrive(session, seen(name, f"st-{name}"), after(at), options)
     claim = claimed(session, options, at + 3)
     assert results.record_assessed(session, claim, judgement(urgency, series=name), after(at + 4), options)
+
+
+def alerts(session: Session) -> list[str]:
+    keeping.of(session).settle()
+    return [alert.study_id for alert in unread.unread_alerts(session)]
+
+
+def endangered(session: Session) -> int:
+    keeping.of(session).settle()
+    return unread.endangered(session)
 
 
 def lost(session: Session) -> list[str]:
@@ -33,12 +44,11 @@ def test_the_worst_come_first_and_of_these_the_longest_waiting(session: Session,
         ]
     ):
         judged(session, options, name, urgency, 100 - 10 * at if name == "early" else 100 + 10 * at)
-    found = [alert.study_id for alert in unread.unread_alerts(session)]
-    assert found == ["st-black", "st-early", "st-late"]
+    assert alerts(session) == ["st-black", "st-early", "st-late"]
     session.get_one(Study, "st-black").earlier = True
-    assert [a.study_id for a in unread.unread_alerts(session)] == ["st-early", "st-late"]
+    assert alerts(session) == ["st-early", "st-late"]
     withdrawal.withdraw(session, "early", after(900))
-    assert [a.study_id for a in unread.unread_alerts(session)] == ["st-late"]
+    assert alerts(session) == ["st-late"]
 
 
 @pytest.mark.parametrize("urgency", [Urgency.RED, Urgency.BLACK])
@@ -103,14 +113,14 @@ def test_so_does_what_came_under_a_corrected_patient(session: Session, options: 
 def test_what_nobody_knows_yet_among_the_oldest_is_endangered(session: Session, options: Settings) -> None:
     for number in range(20):
         queue.arrive(session, seen(f"s{number}", f"st-{number}"), after(number), options)
-    assert unread.endangered(session) == 2, "a tenth of them"
+    assert endangered(session) == 2, "a tenth of them"
     withdrawal.withdraw(session, "s0", after(40))
     claim = claimed(session, options, 50)
     assert claim.series_id == "s1"
     assert results.record_assessed(session, claim, judgement(Urgency.GREEN, series="s1"), after(51), options)
-    assert unread.endangered(session) == 0, "of nineteen the oldest alone, which is judged"
+    assert endangered(session) == 0, "of nineteen the oldest alone, which is judged"
     withdrawal.withdraw(session, "s1", after(60))
-    assert unread.endangered(session) == 1
+    assert endangered(session) == 1
     for number in range(2, 20):
         withdrawal.withdraw(session, f"s{number}", after(70))
-    assert unread.endangered(session) == 0
+    assert endangered(session) == 0

@@ -21,6 +21,8 @@ _FEW = (
         "to_shadow = 1 AND withdrawn_at IS NULL",
         "to_shadow AND withdrawn_at IS NULL",
     ),
+    ("standings_here", "standings", ["first_arrival"], "shown = 1", "shown"),
+    ("standings_unread_alerts", "standings", ["first_arrival"], "unread_alert IS NOT NULL", None),
     ("standings_to_sum", "standings", ["first_arrival"], "number != summed", None),
 )
 """Name, table, columns, and which rows, in SQLite and where that has other words in PostgreSQL."""
@@ -35,6 +37,7 @@ def upgrade() -> None:
         "UPDATE assessments SET to_shadow = true WHERE NOT preliminary"
         " AND id NOT IN (SELECT assessment_id FROM shadow_assessments)"
     )
+    op.add_column("standings", sa.Column("unread_alert", sa.String(8), nullable=True))
     op.add_column("standings", sa.Column("summed", sa.Integer(), nullable=False, server_default="0"))
     for name, which in (("delivered", "NOT as_text"), ("delivered_as_text", "as_text")):
         op.add_column("receivers", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
@@ -98,5 +101,6 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ("delivered_as_text", "delivered"):
         op.drop_column("receivers", name)
-    op.drop_column("standings", "summed")
+    for name in ("summed", "unread_alert"):
+        op.drop_column("standings", name)
     op.drop_column("assessments", "to_shadow")
