@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from headct.terms.review import Person
 from orthanc_plugin.answer import Words
 from orthanc_plugin.cases import records, reviewing, selection, worklist
 from orthanc_plugin.cases.kept_lists import KeptLists
+from orthanc_plugin.cases.records import MOST_LABELS
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import EVERYTHING, Asked
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistRow, WorklistView
@@ -58,13 +60,16 @@ class Kept(Generic[_R]):
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last: tuple[float, _R] | None = None
+        self._lock = threading.Lock()
+        """One works it out, the others wait for it."""
 
     def get(self, work_out: Callable[[], _R]) -> _R:
         """What is kept, or what is worked out now; errors are not kept."""
-        now = time.monotonic()
-        if self._last is None or now - self._last[0] > self._seconds:
-            self._last = now, work_out()
-        return self._last[1]
+        with self._lock:
+            now = time.monotonic()
+            if self._last is None or now - self._last[0] > self._seconds:
+                self._last = now, work_out()
+            return self._last[1]
 
 
 def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -205,10 +210,10 @@ class Triage:
             return reviewing.review(session, series_id, by, asked, queue.utcnow())
 
     @_answering
-    def labels(self) -> LabelsView:
-        """What persons said of every series that is still here."""
+    def labels(self, after: int = 0, most: int = MOST_LABELS) -> LabelsView:
+        """What persons said of series that are still here, arguments as of :func:`records.labels`."""
         with self.database.reading() as session:
-            return records.labels(session)
+            return records.labels(session, after, most)
 
     @_answering
     def rerun(self, series_id: str, login: str) -> None:

@@ -107,11 +107,24 @@ class Pacs:
         Raises:
             PacsError: no answer, no triage there, or the user is refused.
         """
-        answer = self._answer(lambda: self._orthanc.get(f"{self._orthanc.url}/triage/api/v1/labels"))
+        found: list[StoredLabel] = []
+        after: int | None = 0
+        while after is not None:
+            part = self._labels(after)
+            found += part[0]
+            after = part[1]
+        return tuple(found)
+
+    def _labels(self, after: int) -> tuple[list[StoredLabel], int | None]:
+        """A part of the labels, and where the next one begins, if there is one."""
+        where = f"{self._orthanc.url}/triage/api/v1/labels?after={after}"
+        answer = self._answer(lambda: self._orthanc.get(where))
         if answer is None:
             raise PacsError(f"triage does not run in an Orthanc at {self._orthanc.url}")
         try:
-            return tuple(StoredLabel.from_json(row) for row in answer.json()["labels"])
+            body = answer.json()
+            rows, following = [StoredLabel.from_json(row) for row in body["labels"]], body.get("next")
+            return rows, None if following is None else max(int(following), after + 1)
         except (KeyError, TypeError, ValueError):
             raise PacsError(f"what answers at {self._orthanc.url} is no triage of this version") from None
 

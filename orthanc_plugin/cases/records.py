@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from headct.terms.assessment import Assessment
 from headct.terms.label import StoredLabel
@@ -19,6 +19,8 @@ from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.standing.case import KnownSeries, is_aside, series_of
 from orthanc_plugin.store.tables import Series, Study
 
+MOST_LABELS = 500
+"""Of one answer: a third of a second at most, and 300 KB."""
 LOST_SHOWN = 50
 """Of the studies that were lost unread."""
 
@@ -153,15 +155,33 @@ def review_answer(row: tables.Review) -> ReviewAnswer:
     )
 
 
-def labels(session: Session) -> LabelsView:
-    """What persons said of every series that is still here."""
+def labels(session: Session, after: int = 0, most: int = MOST_LABELS) -> LabelsView:
+    """What persons said of the series that are still here, in the order in which they were first spoken of.
+
+    Args:
+        session: of one transaction.
+        after: :attr:`LabelsView.next` of the part before; 0 for the first one.
+        most: series of a part.
+    """
+    first, before = tables.Review, aliased(tables.Review)
+    spoken_before = select(before.id).where(before.series_id == first.series_id, before.id < first.id)
+    firsts = session.execute(
+        select(first.id, first.series_id)
+        .join(Series, Series.id == first.series_id)
+        .where(first.id > after, ~spoken_before.exists(), Series.state != SeriesState.WITHDRAWN)
+        .order_by(first.id)
+        .limit(most + 1)
+    ).all()
+    wanted = {series_id: number for number, series_id in firsts[:most]}
     found = session.scalars(
         select(Series)
-        .where(Series.id.in_(select(tables.Review.series_id)), Series.state != SeriesState.WITHDRAWN)
+        .where(Series.id.in_(wanted))
         .options(selectinload(Series.reviews), selectinload(Series.study))
-        .order_by(Series.first_arrival, Series.id)
     )
-    return LabelsView(labels=tuple(_label(series) for series in found))
+    return LabelsView(
+        labels=tuple(_label(series) for series in sorted(found, key=lambda series: wanted[series.id])),
+        next=max(wanted.values()) if len(firsts) > most else None,
+    )
 
 
 def _label(series: Series) -> LabelView:

@@ -116,6 +116,7 @@ class LabelView(View):
 
 
 class LabelsView(View):
-    """All series that a person spoke of."""
+    """Series that a person spoke of."""
 
     labels: tuple[LabelView, ...]
+    next: int | None = Field(default=None, description="`after` of the part that follows, if there is one")

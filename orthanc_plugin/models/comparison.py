@@ -16,6 +16,9 @@ from orthanc_plugin.store import model_history, tables
 from orthanc_plugin.store.tables import Bundle, Review, Series, ShadowAssessment
 
 SHOWN_DIFFERENCES = 50
+COMPARED = 2000
+"""Series that a model in shadow judged, the newest: three weeks of a large hospital, with some 300 alerts.
+What it costs to compare does not grow with a shadow that nobody ends."""
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -31,13 +34,14 @@ def counts(session: Session) -> dict[str, int]:
 
 def comparisons(session: Session) -> tuple[ComparisonView, ...]:
     """Every model that was in shadow beside every one that judged meanwhile, the newest first."""
+    compared = _compared(session)
     pairs: dict[tuple[str, str], list[_Row]] = defaultdict(list)
-    for row in _compared(session):
+    for row in compared:
         pairs[row.shadow, row.active].append(row)
     if not pairs:
         return ()
     names = {b.digest: b.folder_name for b in session.scalars(select(Bundle))}
-    labels = _labels(session)
+    labels = _labels(session, compared)
     newest_first = sorted(pairs.items(), key=lambda pair: pair[1][0].id, reverse=True)
     return tuple(
         _comparison(names[shadow], names.get(active, active[:12]), rows, labels)
@@ -76,6 +80,7 @@ def _compared(session: Session, digest: str | None = None) -> list[_Row]:
         .join(Series, Series.id == row.series_id)
         .where(row.ended_at.is_not(None), Series.state != SeriesState.WITHDRAWN)
         .order_by(row.id.desc())
+        .limit(COMPARED)
     )
     if digest is not None:
         wanted = wanted.where(row.bundle == digest)
@@ -86,11 +91,11 @@ def _compared(session: Session, digest: str | None = None) -> list[_Row]:
     return list(newest.values())
 
 
-def _labels(session: Session) -> dict[str, Urgency]:
+def _labels(session: Session, rows: Sequence[_Row]) -> dict[str, Urgency]:
     """What readers agree on, by series, of those that a shadow judged."""
     found = session.scalars(
         select(Series)
-        .where(Series.id.in_(select(ShadowAssessment.series_id)), Series.id.in_(select(Review.series_id)))
+        .where(Series.id.in_({row.series_id for row in rows}), Series.id.in_(select(Review.series_id)))
         .options(selectinload(Series.reviews))
     )
     return {series.id: label for series in found if (label := series.verdict.label) is not None}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from headct.language import _
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.cases.blinding import blinded_series
+from orthanc_plugin.cases.records import MOST_LABELS
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import MOST_ROWS, Asked
 from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, StudyView, WorklistView
@@ -96,6 +97,13 @@ class ImportBody(BaseModel):
         min_length=1, max_length=1000
     )
     new: bool = Field(default=False, description="to be queued; without it they go to the earlier studies")
+
+
+class LabelsQuery(BaseModel):
+    """Which labels."""
+
+    after: int = Field(default=0, ge=0, le=2**63 - 1, description="as the part before gave it")
+    limit: int = Field(default=MOST_LABELS, ge=1, le=MOST_LABELS, description="most series of an answer")
 
 
 class SliceQuery(BaseModel):
@@ -241,9 +249,14 @@ def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
             return json_answer(ConflictView(code="conflict", message=message, current=current), 409)
         return json_answer(answer, 201)
 
-    @api.get("/labels", summary="What persons said of every series", responses={200: LabelsView})
-    def labels() -> Response:
-        return json_answer(triage.labels())
+    @api.get(
+        "/labels",
+        summary="What persons said of every series",
+        description="Comes in parts: `next` of one is `after` of the one that follows.",
+        responses={200: LabelsView},
+    )
+    def labels(query: LabelsQuery) -> Response:
+        return json_answer(triage.labels(query.after, query.limit))
 
 
 def _add_models(api: APIBlueprint, triage: Triage) -> None:

@@ -42,7 +42,6 @@ RECEIVER = "ARCHIVE"
 READERS = tuple(
     Person(login, name, "St. Elsewhere") for login, name in (("sato", "Sato^Hanako"), ("ito", "Ito^Ken"))
 )
-IMAGES = 33
 _AT_ONCE = 500
 """Studies in one go: all rows of the largest house would not fit into memory."""
 _REFERENCE = Reference({q: Histogram(edges, (10,) * (len(edges) + 1)) for q, edges in EDGES.items()})
@@ -88,6 +87,8 @@ class House:
     unread: int | None = LEFT_UNREAD
     """Of the queue; what else nobody read are earlier studies. ``None``: all that nobody read is queued."""
     now: datetime = NOW
+    images: int = 33
+    """Of each series."""
     document: bytes = bytes(4096)
     """Stands for each report; real ones have 10 to 20 KB."""
 
@@ -199,7 +200,7 @@ class House:
                 "modality": "CT",
                 "number": str(place + 1),
                 "description": series.name,
-                "instance_count": IMAGES,
+                "instance_count": self.images,
                 "first_arrival": at,
                 "last_arrival": at + timedelta(seconds=20),
                 "state": series.state,
@@ -210,7 +211,7 @@ class House:
                 "publish_done": 1,
                 "publish_not_before": judged,
                 "checked_at": self.now,
-                "preview_slices": IMAGES,
+                "preview_slices": self.images,
                 "files_digest": sha256(series.uid.encode()).hexdigest(),
             },
         )
@@ -339,7 +340,7 @@ def _said(number: int, series_uid: str) -> Assessment:
         timings=Timings(read=0.5, infer=1.5),
         inputs={
             Quantity.AGE_YEARS: 20 + 60 * spread,
-            Quantity.SLICES: float(IMAGES),
+            Quantity.SLICES: 33.0,
             Quantity.SLICE_DISTANCE_MM: 5.0,
             Quantity.PIXEL_MM: 0.45,
             Quantity.NOISE_HU: 3.0 + spread,

@@ -128,7 +128,7 @@ class FakeTriage(Triage):
     def identity(self, login: str) -> IdentityView:
         return self.me
 
-    def labels(self) -> LabelsView:
+    def labels(self, after: int = 0, most: int = 500) -> LabelsView:
         return LabelsView(labels=())
 
     def rerun(self, series_id: str, login: str) -> None:
