@@ -17,6 +17,7 @@ put_first()
 from data import SHARED
 from judging import judging
 from places import ROOT
+from polls import SIZES, polls
 from server import latency, load, store_rate
 from stack_process import StackProcess
 from training import training
@@ -24,7 +25,7 @@ from training import training
 from headct.generator.encoding import TransferSyntax
 from headct.generator.generation import generate, write
 
-PARTS = ["judging", "rate", "latency", "load", "training"]
+PARTS = ["judging", "rate", "latency", "load", "polls", "training"]
 
 
 def series_to_measure(work: Path) -> tuple[Path, str]:
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--series", type=int, default=200, help="series of the load")
+    parser.add_argument("--studies", type=int, action="append", help="sizes of the houses that are polled")
     options = parser.parse_args()
     chosen = options.only or PARTS
     rows: list[tuple[str, str]] = []
@@ -64,6 +66,8 @@ def main() -> None:
                     add(latency(stack, source, work))
                 if "load" in chosen:
                     add(load(stack, source, work, options.series))
+        if "polls" in chosen:
+            add(polls(work / "polls", options.studies or SIZES))
         if "training" in chosen:
             add(training(work))
     now = datetime.now(UTC)
