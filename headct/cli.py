@@ -13,7 +13,15 @@ import click
 from headct import __version__
 from headct.errors import HeadCTError, UnusableInputError
 from headct.terms.assessment import Outcome, State
-from headct.wording import caution_words, findings_words, notice, rule_words, state_words, urgency_words
+from headct.wording import (
+    caution_words,
+    doubt_words,
+    findings_words,
+    notice,
+    rule_words,
+    state_words,
+    urgency_words,
+)
 
 _EXTRAS = {"orthanc_plugin": "plugin", "model_training": "training"}
 """What has to be installed for the commands of other packages."""
@@ -116,26 +124,49 @@ def assess(path: Path, as_json: bool, bundle: Path | None, rubric: Path | None) 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON list, as the REST interface gives labels.")
-def labels(path: Path, as_json: bool) -> None:
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="HEADCT_REPORT_KEY",
+    show_envvar=True,
+    help="File of keys of the installation that wrote the reports (reports.key), with its list of reviews"
+    " beside it.",
+)
+@click.option(
+    "--unverified", is_flag=True, help="Count reports too that nobody vouches for, altered ones too."
+)
+def labels(path: Path, as_json: bool, key: Path | None, unverified: bool) -> None:
     """Rebuild the table of labels from the verified reports of reviews in the folder PATH alone.
 
-    A PACS gives the reports away like any DICOM object; nothing else is needed. Exit status 2 on unusable
-    input, a damaged report included.
+    A PACS gives the reports away like any DICOM object, and takes them from anybody. Those count that the
+    installation vouches for whose --key is given; of the others each is named with the reason.
+
+    Exit status 0 when every report was counted, 1 when one was not, 2 on unusable input.
     """
     from headct.reports.labels import find_reports, rebuild
+    from headct.reports.vouching import Vouching
 
     try:
-        found = rebuild(find_reports(path))
+        found = find_reports(path, Vouching.of(key) if key else Vouching())
     except (HeadCTError, OSError) as error:
         raise _Unusable(" ".join(str(error).split())) from error
+    left = [one for one in found.doubtful if one.report is None or not unverified]
+    counted = [*found.reports, *(one.report for one in found.doubtful if one.report and unverified)]
+    rows = rebuild(counted)
     if as_json:
-        click.echo(json.dumps([label.to_json() for label in found], ensure_ascii=False, indent=2))
-        return
-    for label in found:
+        click.echo(json.dumps([label.to_json() for label in rows], ensure_ascii=False, indent=2))
+    for label in () if as_json else rows:
         shown = label.label.name if label.label is not None else "-"
         readers = f"{label.readers} reader" + ("s" if label.readers > 1 else "")
         excluded = f", excluded: {label.reason.value}" if label.reason else ""
         click.echo(f"{shown:8}{label.series_instance_uid}  {label.standing.value}, {readers}{excluded}")
+    for one in found.doubtful:
+        counts = "counted, but" if one not in left else "not counted:"
+        click.echo(f"headct: {one.file}: {counts} {doubt_words(one.why)}", err=True)
+    if left and key is None:
+        click.echo("headct: without --key no report can be verified", err=True)
+    if left:
+        sys.exit(1)
 
 
 def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcome]:

@@ -49,6 +49,10 @@ class ReportError(HeadCTError):
     """A DICOM report cannot be written or read back."""
 
 
+class SealError(ToldError):
+    """What seals reports cannot be used, so that nobody can say whose they are."""
+
+
 class ReviewError(ToldError):
     """A review contradicts itself."""
 

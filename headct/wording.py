@@ -9,7 +9,7 @@ from math import floor
 
 from headct.language import Language, Phrase, _, pgettext
 from headct.terms.assessment import Finding, FindingKind, Location, State
-from headct.terms.review import Action, Exclusion, ReviewFinding
+from headct.terms.review import Action, Doubt, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import MIDLINE_NOISE_MM, Rubric, Rule, default_rubric
 
@@ -124,6 +124,13 @@ _REVIEW_FINDINGS: dict[ReviewFinding, Phrase] = {
     ReviewFinding.MIDLINE_SHIFT: _("midline shift"),
     ReviewFinding.FRACTURE: _("skull fracture"),
 }
+_DOUBTS: dict[Doubt, Phrase] = {
+    Doubt.NOT_SEALED: _("nobody vouches for it: it has no seal"),
+    Doubt.OTHER_KEY: _("nobody vouches for it: it was sealed with a key that is not here"),
+    Doubt.ALTERED: _("it was altered after it was sealed"),
+    Doubt.DAMAGED: _("it is damaged and cannot be read"),
+    Doubt.MISPLACED: _("it lies with other images than it speaks of"),
+}
 _BLIND: Phrase = _("given before the machine's answer was shown")
 
 
@@ -187,6 +194,11 @@ def review_finding_words(
     return (
         (_("{finding}: present") if present else _("{finding}: absent")).filled(finding=words).say(language)
     )
+
+
+def doubt_words(doubt: Doubt, language: Language = "en") -> str:
+    """Why a report of a review is not counted."""
+    return _DOUBTS[doubt].say(language)
 
 
 def blind_words(language: Language = "en") -> str:

@@ -143,3 +143,5 @@ YES_NO = {True: Code("373066001", "SCT", "Yes"), False: Code("373067005", "SCT",
 BASED_ON = own("based-on", "Machine's result under review")
 REQUEST = own("request", "Request of the review")
 CASE_IDENTITY = own("case-identity", "Case identity")
+BESIDE = own("beside", "Series of the study that the reader had beside it")
+SEAL = own("seal", "Seal of the installation that wrote this")

@@ -1,17 +1,35 @@
 """The table of labels, rebuilt from the verified reports of reviews alone: what survives a lost store."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
-
-from headct.errors import UnusableInputError
-from headct.images.quiet import quiet
+from headct.errors import ReportError, UnusableInputError
 from headct.reports import review_report
-from headct.reports.review_report import ReviewContent
+from headct.reports.review_meaning import ReviewContent
+from headct.reports.vouching import Vouching
 from headct.terms.label import Label
-from headct.terms.review import verdict
+from headct.terms.review import Doubt, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A report that says it is a review, and is not counted."""
+
+    file: Path
+    why: Doubt
+    report: ReviewContent | None = None
+    """What it says, where it can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The reports of reviews in a folder."""
+
+    reports: tuple[ReviewContent, ...]
+    """Those that are vouched for."""
+    doubtful: tuple[Doubtful, ...] = ()
+    """The others, in the order of their files."""
 
 
 def rebuild(reports: Iterable[ReviewContent]) -> tuple[Label, ...]:
@@ -22,28 +40,39 @@ def rebuild(reports: Iterable[ReviewContent]) -> tuple[Label, ...]:
     return tuple(_label(list(found.values())) for _uid, found in sorted(by_series.items()))
 
 
-def find_reports(folder: Path) -> tuple[ReviewContent, ...]:
-    """All reports of reviews below a folder; other files are passed by.
+def find_reports(folder: Path, vouching: Vouching) -> Found:
+    """All reports of reviews below a folder; other files are passed by, and a damaged one stops nothing.
+
+    Args:
+        folder: where the reports lie.
+        vouching: tells which of them are whose they say they are.
 
     Raises:
         UnusableInputError: there is no such folder.
-        ReportError: a report of a review is damaged. A table without it would be a wrong one.
     """
     if not folder.is_dir():
         raise UnusableInputError(f"there is no folder {folder}")
-    return tuple(
-        review_report.read(file.read_bytes())
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and _is_review(file)
-    )
+    reports: list[ReviewContent] = []
+    doubtful: list[Doubtful] = []
+    for file in sorted(folder.rglob("*")):
+        try:
+            if not file.is_file() or not _claims(file):
+                continue
+            report = review_report.read(file.read_bytes())
+        except (ReportError, OSError):
+            doubtful.append(Doubtful(file, Doubt.DAMAGED))
+            continue
+        why = vouching.doubt(report)
+        if why is None:
+            reports.append(report)
+        else:
+            doubtful.append(Doubtful(file, why, report))
+    return Found(tuple(reports), tuple(doubtful))
 
 
-@quiet()
-def _is_review(file: Path) -> bool:
-    try:
-        return review_report.is_review(dcmread(file, stop_before_pixels=True))
-    except InvalidDicomError:
-        return False
+def _claims(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return review_report.claims(opened)
 
 
 def _label(reports: list[ReviewContent]) -> Label:

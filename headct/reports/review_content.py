@@ -38,8 +38,7 @@ _CONTAINS = RelationshipTypeValues.CONTAINS
 def review_tree(
     review: Review,
     *,
-    request_id: str,
-    case_identity: str | None,
+    texts: Sequence[tuple[Code, str]],
     based_on: str | None,
     tracking_uid: str,
     slices: Sequence[Dataset],
@@ -50,8 +49,7 @@ def review_tree(
 
     Args:
         review: what the tree says.
-        request_id: names the request by which the review was given.
-        case_identity: of the judged series, where it was judged.
+        texts: what else is said in plain text, each under its name; empty ones are left out.
         based_on: SOP instance UID of the machine's report under review.
         tracking_uid: of the group of what the reader found.
         slices: the evidence, one dataset an image.
@@ -59,13 +57,9 @@ def review_tree(
         ct: whether the images are a CT.
     """
     group = _group(review, tracking_uid)
-    texts = {
-        codes.COMMENT: review.comment,
-        codes.REQUEST: request_id,
-        codes.CASE_IDENTITY: case_identity,
-    }
     items = group[0].ContentSequence
-    items.extend(TextContentItem(name, escaped(text), _CONTAINS) for name, text in texts.items() if text)
+    said = [(codes.COMMENT, review.comment), *texts]
+    items.extend(TextContentItem(name, escaped(text), _CONTAINS) for name, text in said if text)
     if based_on:
         items.append(UIDRefContentItem(codes.BASED_ON, based_on, _CONTAINS))
     return report_tree(

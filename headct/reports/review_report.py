@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Self
+from typing import BinaryIO, Self
 
 from highdicom.sr import Comprehensive3DSR
 from pydicom import dcmread
@@ -33,7 +33,10 @@ from headct.reports.evidence import (
 )
 from headct.reports.identity import digest, result_uid
 from headct.reports.review_content import review_tree
+from headct.reports.review_meaning import Beside, ReviewContent
+from headct.reports.seals import KeyRing
 from headct.terms.review import Action, Person, Review
+from headct.terms.urgency import Urgency
 
 SERIES_DESCRIPTION = "Head CT triage: review"
 SERIES_NUMBER = 9900
@@ -101,28 +104,6 @@ class Subject:
         return self.case_identity or digest([patient, self.series_instance_uid, *images])
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewContent:
-    """What a document of a review says, as read back."""
-
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    """The reviewed series, not the document's own."""
-    sop_instance_uids: tuple[str, ...]
-    """The images of the reviewed series, in slice order where it was judged."""
-    review: Review
-    request_id: str
-    case_identity: str | None
-    """``None`` where the series was never judged."""
-    based_on: str | None
-    """SOP instance UID of the machine's report under review."""
-    predecessor_uids: tuple[str, ...]
-    """Of the machine's report and of the same reader's earlier review, as far as there are any."""
-    summary: tuple[str, ...]
-    """The review in words, line by line."""
-
-
 @quiet()
 def write(
     review: Review,
@@ -131,7 +112,9 @@ def write(
     request_id: str,
     sent_at: datetime,
     earlier: bytes | None = None,
+    beside: Sequence[Beside] = (),
     language: Language = "en",
+    ring: KeyRing | None = None,
 ) -> bytes:
     """A review as a DICOM file, COMPLETE and VERIFIED. The same arguments give the same bytes.
 
@@ -144,7 +127,9 @@ def write(
         sent_at: date and time of the document, written in the images' zone where they and it have one, else
             as its wall clock shows; the time of the review is written in the same zone, else in UTC.
         earlier: the same reader's review of the same series that this one follows, as a DICOM file.
+        beside: other series of the study, as far as the reader had them before them.
         language: of the summary, where the character set of the images has it; codes stay English.
+        ring: seals what the report says; without it nobody can tell later who wrote it.
 
     Raises:
         ReportError: reader or request have no name, or ``earlier`` is something else.
@@ -156,30 +141,40 @@ def write(
     sent_at = documents.in_zone_of_images(sent_at, subject.slices[0])
     machine = subject.machine_report
     own = _earlier(earlier, review, subject) if earlier else None
-    report = Comprehensive3DSR(
-        evidence=documents.unnamed(list(subject.slices)),
-        content=review_tree(
-            review,
-            request_id=request_id,
-            case_identity=subject.case_identity,
-            based_on=None if machine is None else str(machine.SOPInstanceUID),
-            tracking_uid=result_uid(subject.identity, said_by, "review-tracking"),
-            slices=subject.slices,
-            language=writable(language, subject.slices[0]),
-            ct=subject.ct,
-        ),
-        series_instance_uid=result_uid(subject.identity, said_by, "review-series"),
-        series_number=SERIES_NUMBER + subject.series_number,
-        sop_instance_uid=result_uid(subject.identity, said_by, "review"),
-        instance_number=1,
-        is_complete=True,
-        previous_versions=[document for document in (machine, own) if document is not None] or None,
-        coding_schemes=[codes.own_scheme_identification()],
-        **documents.attributes(None, sent_at, SERIES_DESCRIPTION),
-    )
-    report.VerificationFlag = "VERIFIED"
-    report.VerifyingObserverSequence = [_verified(review.by, review.at.astimezone(sent_at.tzinfo or UTC))]
-    return documents.finished(report, subject.slices[0], sent_at)
+
+    def written(seal: str) -> bytes:
+        report = Comprehensive3DSR(
+            evidence=documents.unnamed(list(subject.slices)),
+            content=review_tree(
+                review,
+                texts=[
+                    (codes.REQUEST, request_id),
+                    (codes.CASE_IDENTITY, subject.case_identity or ""),
+                    *((codes.BESIDE, str(one)) for one in beside),
+                    (codes.SEAL, seal),
+                ],
+                based_on=None if machine is None else str(machine.SOPInstanceUID),
+                tracking_uid=result_uid(subject.identity, said_by, "review-tracking"),
+                slices=subject.slices,
+                language=writable(language, subject.slices[0]),
+                ct=subject.ct,
+            ),
+            series_instance_uid=result_uid(subject.identity, said_by, "review-series"),
+            series_number=SERIES_NUMBER + subject.series_number,
+            sop_instance_uid=result_uid(subject.identity, said_by, "review"),
+            instance_number=1,
+            is_complete=True,
+            previous_versions=[document for document in (machine, own) if document is not None] or None,
+            coding_schemes=[codes.own_scheme_identification()],
+            **documents.attributes(None, sent_at, SERIES_DESCRIPTION),
+        )
+        report.VerificationFlag = "VERIFIED"
+        report.VerifyingObserverSequence = [_verified(review.by, review.at.astimezone(sent_at.tzinfo or UTC))]
+        return documents.finished(report, subject.slices[0], sent_at)
+
+    unsealed = written("")
+    # Of what is read back, for that is what will be asked about.
+    return written(ring.seal(read(unsealed).statement)) if ring is not None else unsealed
 
 
 def read(document: bytes) -> ReviewContent:
@@ -202,6 +197,29 @@ def is_review(document: Dataset) -> bool:
         )
     except (AttributeError, KeyError, IndexError):
         return False
+
+
+@quiet()
+def claims(file: BinaryIO) -> bool:
+    """Whether a file says of itself that it is a review of this program, though it may be a damaged one."""
+    try:
+        document = dcmread(file, stop_before_pixels=True)
+        if is_review(document):
+            return True
+        if document.get("SOPClassUID", Comprehensive3DSRStorage) != Comprehensive3DSRStorage:
+            return False
+    except Exception:  # damaged bytes, of which all that follows is a look at what is there
+        pass
+    file.seek(0)
+    found = file.read()
+    named = codes.OWN_SCHEME.encode() in found and codes.REVIEW_TITLE.value.encode() in found
+    return named or SERIES_DESCRIPTION.encode() in found
+
+
+def glimpse(document: bytes) -> Urgency | None:
+    """The worst urgency that stands anywhere in a damaged review."""
+    found = [u for u, code in codes.REVIEWED_URGENCIES.items() if code.value.encode() in document]
+    return max(found, default=None)
 
 
 def _parsed(document: bytes) -> Dataset:
@@ -267,6 +285,8 @@ def _content(report: Dataset) -> ReviewContent:
     based_on = children(case, codes.BASED_ON)
     return ReviewContent(
         sop_instance_uid=str(report.SOPInstanceUID),
+        patient_id=headers.identifier(report, "PatientID"),
+        filed_in=str(report.StudyInstanceUID),
         study_instance_uid=str(judged.StudyInstanceUID),
         series_instance_uid=str(judged.ReferencedSeriesSequence[0].SeriesInstanceUID),
         sop_instance_uids=referenced_slices(report),
@@ -281,6 +301,8 @@ def _content(report: Dataset) -> ReviewContent:
             for document in series.ReferencedSOPSequence
         ),
         summary=tuple(plain(item.TextValue) for item in only(report, codes.SUMMARY).ContentSequence),
+        beside=tuple(Beside.parse(plain(item.TextValue)) for item in children(case, codes.BESIDE)),
+        seal=_text(case, codes.SEAL),
     )
 
 

@@ -79,11 +79,13 @@ class StoredLabel(Label):
     """Orthanc's identifier."""
     unseen: bool
     """Images arrived after the review."""
+    unverified: bool = False
+    """A review was found that nobody vouches for, and nobody has read the case again since."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, as in the REST interface; :meth:`from_json` reads them back."""
-        place = {"series_id": self.series_id, "study_id": self.study_id, "unseen": self.unseen}
-        return Label.to_json(self) | place
+        place = {"series_id": self.series_id, "study_id": self.study_id}
+        return Label.to_json(self) | place | {"unseen": self.unseen, "unverified": self.unverified}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
@@ -110,4 +112,5 @@ class StoredLabel(Label):
             readers=int(row["readers"]),
             reviewed_at=datetime.fromisoformat(row["reviewed_at"]),
             unseen=bool(row["unseen"]),
+            unverified=bool(row.get("unverified", False)),  # servers before 0.2 do not say
         )

@@ -222,6 +222,31 @@ def _held(standing: Standing, by: Review, spoken: Sequence[Review]) -> Verdict:
     return Verdict(standing, by.urgency, by, agreed)
 
 
+class Doubt(StrEnum):
+    """Why a report that says it is a review is not counted."""
+
+    NOT_SEALED = "not_sealed"
+    """Nobody says who wrote it."""
+    OTHER_KEY = "other_key"
+    """Sealed with a key that is not ours: by another installation, or with one that was lost."""
+    ALTERED = "altered"
+    """It says something else than was sealed."""
+    DAMAGED = "damaged"
+    """It cannot be read as a review."""
+    MISPLACED = "misplaced"
+    """It is filed with other images than it speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a report says that nobody vouches for, until a person has read the case again."""
+
+    urgency: Urgency | None
+    """``None`` where it gives none, or cannot be read."""
+    readable: bool = True
+    """Whether it is known what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What is said of one series now, by the machine and by persons."""
@@ -240,14 +265,16 @@ class Counted:
     """The urgency that counts of a case, and whose word it is."""
 
     urgency: Urgency | None
-    """``None`` where nobody gave one."""
+    """``None`` where nobody gave one, or where nobody knows whether it was worse than GREEN."""
     by_person: bool = False
     """Otherwise it is the machine's, in the machine's words."""
     preliminary: bool = False
     """Of the machine's: all results that say so are of parts of series."""
+    unverified: bool = False
+    """Whether there is a report that nobody vouches for: the case is to be read again."""
 
 
-def counted(said: Iterable[Said]) -> Counted:
+def counted(said: Iterable[Said], claims: Sequence[Claim] = ()) -> Counted:
     """Which urgency counts of one series, or of all series of a case: label, metadata and page show this one.
 
     1. What persons gave counts, the worst of it; of two who differ the worse, of an exclusion nothing.
@@ -255,18 +282,34 @@ def counted(said: Iterable[Said]) -> Counted:
     2. But a series that came after they had spoken, and of which nobody spoke, counts beside it by what the
        machine says, where that is worse.
     3. Where no person gave any, the worst of what the machine says counts.
+    4. A report that nobody vouches for is no person's word. But the machine never overrules it: where no
+       person gave an urgency, it is not below what such a report says, and beside one that cannot be read
+       it is not GREEN.
 
     Args:
         said: of each series.
+        claims: of the reports that nobody vouches for.
     """
     found = list(said)
     given = max((u for one in found if (u := one.verdict.urgency) is not None), default=None)
     asked = found if given is None else [one for one in found if _came_since(one)]
     machine = max((u for one in asked if (u := one.machine) is not None), default=None)
-    if machine is None or (given is not None and machine <= given):
-        return Counted(given, by_person=given is not None)
-    return Counted(machine, preliminary=all(one.preliminary for one in asked if one.machine is machine))
+    if given is not None and (machine is None or machine <= given):
+        return Counted(given, by_person=True, unverified=bool(claims))
+    preliminary = machine is not None and all(one.preliminary for one in asked if one.machine is machine)
+    if given is None and claims:
+        return _not_below(machine, claims, preliminary=preliminary)
+    return Counted(machine, preliminary=preliminary, unverified=bool(claims))
 
 
 def _came_since(said: Said) -> bool:
     return said.unseen and said.verdict.standing is Standing.UNREVIEWED
+
+
+def _not_below(machine: Urgency | None, claims: Sequence[Claim], *, preliminary: bool) -> Counted:
+    """What is shown of a case of which only machine and reports speak that nobody vouches for."""
+    claimed = max((u for one in claims if (u := one.urgency) is not None), default=None)
+    worst = max((u for u in (machine, claimed) if u is not None), default=None)
+    if worst is Urgency.GREEN and not all(one.readable for one in claims):
+        return Counted(None, unverified=True)
+    return Counted(worst, preliminary=preliminary and worst is machine, unverified=True)
