@@ -5,10 +5,11 @@ A worker keeps it up, study by study, soon after something of one changed
 themselves.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.cases import records
@@ -16,11 +17,15 @@ from orthanc_plugin.labelling_queue import ranking
 from orthanc_plugin.labelling_queue.ranking import SHOWN
 from orthanc_plugin.labelling_queue.tables import Teaching
 from orthanc_plugin.labelling_queue.views import LabellingQueueView, LabellingRow
+from orthanc_plugin.store import tallies
 from orthanc_plugin.store.standing import figures
 
 WORKED_OUT = 20
 """Studies at most that are worked out for who asks. Each takes some 10 ms; after an update of the program all
 that is there waits for the worker."""
+
+TALLY = "teaching"
+"""Of studies in the queue, and of those left to the worklist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,14 @@ class _Place:
 
 def keep(session: Session, study_id: str) -> None:
     """Make the place of a study anew."""
-    place, known = _place(session, study_id), session.get(Teaching, study_id)
+    place, known = _place(session, study_id), session.get(Teaching, study_id, with_for_update=True)
+    if known is not None:
+        tallies.add(session, TALLY, _key(known.waiting), -1)
     if place is None:
         if known is not None:
             session.delete(known)
         return
+    tallies.add(session, TALLY, _key(place.row is None), 1)
     if known is None:
         known = Teaching(study_id=study_id)
         session.add(known)
@@ -62,20 +70,22 @@ def view(session: Session, now: datetime) -> LabellingQueueView:
         _Place(row.study_id, row.first_arrival, LabellingRow(**row.row)) for row in session.scalars(kept)
     ]
     listed += [place for place in worked_out if place.row is not None]
-    count = dict.fromkeys((False, True), 0)
-    for waiting, of in session.execute(
-        select(Teaching.waiting, func.count()).where(others).group_by(Teaching.waiting)
-    ):
-        count[waiting] = of
+    count = Counter(tallies.counts(session, TALLY))
+    for row in session.scalars(select(Teaching).where(Teaching.study_id.in_(new))):
+        count[_key(row.waiting)] -= 1
     for place in worked_out:
-        count[place.row is None] += 1
+        count[_key(place.row is None)] += 1
     first = sorted(listed, key=lambda place: place.order)[:SHOWN]
     return LabellingQueueView(
         generated_at=now,
         rows=tuple(place.row for place in first if place.row is not None),
-        total=count[False],
-        left_to_worklist=count[True],
+        total=count[_key(False)],
+        left_to_worklist=count[_key(True)],
     )
+
+
+def _key(waiting: bool) -> str:
+    return "waiting" if waiting else "listed"
 
 
 def _place(session: Session, study_id: str) -> _Place | None:

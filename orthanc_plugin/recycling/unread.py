@@ -26,7 +26,7 @@ def unread_alerts(session: Session) -> list[UnreadAlert]:
     """The worst first, of these the longest waiting."""
     found = session.execute(
         select(Standing.study_id, Standing.unread_alert, Standing.first_arrival).where(
-            Standing.unread_alert.is_not(None), Standing.shown, Standing.earlier.is_(False)
+            Standing.unread_alert.is_not(None)
         )
     )
     alerts = [UnreadAlert(study_id, urgency, at) for study_id, urgency, at in found if urgency is not None]

@@ -39,6 +39,16 @@ def in_all(session: Session, kind: str) -> tuple[int, float]:
 
 def recount(connection: Connection) -> None:
     """Count all that there is. Where several machines write into one store, the last to start is right."""
+    rows = [
+        {"kind": kind, "key": key, "count": count, "seconds": seconds}
+        for (kind, key), (count, seconds) in of_rows(connection).items()
+    ]
+    connection.execute(delete(Tally).where(Tally.kind.in_({row["kind"] for row in rows})))
+    connection.execute(insert(Tally), rows)
+
+
+def of_rows(connection: Connection) -> dict[_Kind, tuple[int, float]]:
+    """What the rows themselves come to, by kind and key; those too of which there is none."""
     said = Assessment
     found: Counter[_Kind] = Counter()
     seconds: dict[_Kind, float] = defaultdict(float)
@@ -62,13 +72,15 @@ def recount(connection: Connection) -> None:
     count, judging, waiting = connection.execute(of_all).one()
     for kind, took in ((JUDGED, judging), (WAITED, waiting)):
         found[kind, ""], seconds[kind, ""] = count, took or 0.0
-    connection.execute(delete(Tally))
-    connection.execute(
-        insert(Tally),
-        [
-            {"kind": kind, "key": key, "count": count, "seconds": float(seconds[kind, key])}
-            for (kind, key), count in found.items()
-        ],
+    return {kind: (count, seconds[kind]) for kind, count in found.items()}
+
+
+def add(session: Session, kind: str, key: str, count: int, seconds: float = 0.0) -> None:
+    """So many more, or fewer, of which there is a row."""
+    session.connection().execute(
+        update(Tally)
+        .where(Tally.kind == kind, Tally.key == key)
+        .values(count=Tally.count + count, seconds=Tally.seconds + seconds)
     )
 
 
@@ -77,21 +89,17 @@ def keep_up(session: Session, *_: object) -> None:
     count: Counter[_Kind] = Counter()
     seconds: dict[_Kind, float] = defaultdict(float)
 
-    def add(row: object, value: _Value, sign: int) -> None:
+    def note(row: object, value: _Value, sign: int) -> None:
         for kind, took in _counted_as(row, value):
             count[kind] += sign
             seconds[kind] += sign * took
 
     for row in session.new | session.dirty:
-        add(row, partial(getattr, row), 1)
+        note(row, partial(getattr, row), 1)
     for row in session.dirty | session.deleted:
-        add(row, partial(_before, row), -1)
+        note(row, partial(_before, row), -1)
     for kind in sorted(kind for kind in count if count[kind] or seconds[kind]):  # all writers in one order
-        session.connection().execute(
-            update(Tally)
-            .where(Tally.kind == kind[0], Tally.key == kind[1])
-            .values(count=Tally.count + count[kind], seconds=Tally.seconds + seconds[kind])
-        )
+        add(session, *kind, count[kind], seconds[kind])
 
 
 # --- Inside ---------------------------------------------------------------------------------------

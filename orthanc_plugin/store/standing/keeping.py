@@ -146,12 +146,14 @@ def _derive(session: Session, study_ids: Sequence[str], number: int) -> None:
 
 def _follows(study: Study, series: Sequence[KnownSeries]) -> dict[str, Any]:
     rows = [s.row for s in series]
+    earlier = study.earlier or is_aside(rows)
+    unread_alerts = (u for s in series if not earlier and (u := s.unread_alert) is not None)
     values = {
         "shown": bool(rows),
-        "earlier": study.earlier or is_aside(rows),
+        "earlier": earlier,
         "first_arrival": study.first_arrival,
         "words": found_by(study.demographics),
-        "unread_alert": max((u for s in series if (u := s.unread_alert) is not None), default=None),
+        "unread_alert": max(unread_alerts, default=None),
     }
     try:
         case = Case.of(s.facts for s in series)

@@ -37,7 +37,8 @@ class Standing(Base):
     urgency: Mapped[Urgency | None]
     """The one that counts."""
     unread_alert: Mapped[Urgency | None]
-    """The worst that the machine says of its series and of which nobody knows, where that is an alert."""
+    """The worst that the machine says of its series and of which nobody knows, where that is an alert; empty
+    in earlier studies, too."""
     pending: Mapped[bool]
     """Whether nothing is known of it yet, and something to come."""
     words: Mapped[str]

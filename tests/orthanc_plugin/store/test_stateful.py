@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from headct.reasons import Reason, ReasonCode
 from headct.reports import review_report
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
+from orthanc_plugin.drift import sums
+from orthanc_plugin.drift.facts import Figures, of_study
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import FINAL, DocumentKind, SeriesState
 from orthanc_plugin.store import (
@@ -26,17 +29,24 @@ from orthanc_plugin.store import (
     reviews,
     sent_again,
     tables,
+    tallies,
     withdrawal,
 )
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.reviews import based_on
 from orthanc_plugin.store.tables import Assessment, Document, Series
+from orthanc_plugin.worker.summing import sum_some
 
 READERS = tuple(Person(n, f"{n.title()}^Hanako", "St. Elsewhere") for n in ("sato", "ito"))
 READER = strategies.sampled_from(READERS)
 IMAGED = review_report.Subject.of_images([header(n) for n in range(3)], "case")
 SERIES = strategies.sampled_from(["a", "b"])
 URGENCY = strategies.sampled_from(list(Urgency))
+
+
+def not_nothing(figures: Figures) -> dict[tuple[object, ...], list[int]]:
+    flat = {(*key, name): numbers for key, of in figures.of.items() for name, numbers in of.items()}
+    return {key: numbers for key, numbers in flat.items() if any(numbers)}
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -231,6 +241,22 @@ class StoreMachine(RuleBasedStateMachine):
         for _worker in range(2):
             with self.database.writing() as session:
                 review_documents.record(session, due, report, after(self.now))
+
+    @rule(count=strategies.integers(1, 3))
+    def keep_figures(self, count: int) -> None:
+        with self.database.writing() as session:
+            sum_some(session, count)
+
+    @invariant()
+    def what_is_kept_is_what_counting_would_say(self) -> None:
+        with self.database.reading() as session:
+            kept = {(t.kind, t.key): t.count for t in session.scalars(select(tables.Tally))}
+            rows = tallies.of_rows(session.connection())
+            assert {kind: kept[kind] for kind in rows} == {kind: count for kind, (count, _) in rows.items()}
+            weeks, anew = sums.since(session, date.min), Figures()
+            for study_id in session.scalars(select(tables.Study.id)):
+                anew.add(of_study(session, study_id))
+            assert not_nothing(weeks) == not_nothing(anew)
 
     @invariant()
     def what_persons_said_stays_and_counts(self) -> None:

@@ -45,13 +45,15 @@ def upgrade() -> None:
             f"UPDATE receivers SET {name} = (SELECT count(*) FROM deliveries"
             f" WHERE receiver = receivers.name AND delivered_at IS NOT NULL AND {which})"
         )
-    op.create_table(
+    tallies = op.create_table(
         "tallies",
         sa.Column("kind", sa.String(), primary_key=True),
         sa.Column("key", sa.String(), primary_key=True),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
     )
+    kept = [{"kind": "teaching", "key": key, "count": 0, "seconds": 0.0} for key in ("listed", "waiting")]
+    op.bulk_insert(tallies, kept)  # the others are counted at each start
     op.create_table(
         "study_figures",
         sa.Column("study_id", sa.String(64), sa.ForeignKey("studies.id"), primary_key=True),
