@@ -102,10 +102,7 @@ class Arrivals:
         self._woken.clear()
         if disk.is_low(self._settings):
             return  # the log keeps; what waits in it is handled when there is room again
-        self._clock.look()  # before it is written when images came
-        while not self._stopped.is_set() and self.read_changes():
-            self._stopped.wait(PAUSE_SECONDS)
-        self._handle_deleted()
+        self._handle_new()
         self._miss_images()
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
@@ -114,6 +111,12 @@ class Arrivals:
             except Exception:
                 self._next_sweep = 0.0
                 raise
+
+    def _handle_new(self) -> None:
+        self._clock.look()  # before it is written when images came
+        while not self._stopped.is_set() and self.read_changes():
+            self._stopped.wait(PAUSE_SECONDS)
+        self._handle_deleted()
 
     def read_changes(self) -> bool:
         """Handle one batch of the log; true when there is more."""
@@ -150,7 +153,10 @@ class Arrivals:
         return bool(changes) and not answer["Done"]
 
     def sweep(self) -> None:
-        """Compare Orthanc's series with the store's: add, withdraw, or have judged again."""
+        """Compare Orthanc's series with the store's: add, withdraw, or have judged again.
+
+        Over those of years that takes half an hour, in which what comes is handled as ever.
+        """
         listed: set[str] = set()
         with self._database.reading() as session:
             known = {
@@ -176,6 +182,7 @@ class Arrivals:
             if len(page) < PAGE:
                 break
             self._stopped.wait(PAUSE_SECONDS)
+            self._handle_new()
         else:
             return
         self._withdraw_if_gone(shown - listed)

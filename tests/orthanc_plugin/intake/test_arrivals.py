@@ -1,6 +1,7 @@
 """Orthanc's change log to the store, against an Orthanc that is a dictionary."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from orthanc_listing import CAPTURE, CT, MR, SR, STATE, Listing
@@ -144,6 +145,27 @@ def test_the_sweep_finds_what_the_log_no_longer_says(
     listing.changes.clear()
     arrivals.step()
     assert len(known(database)) == 2 * PAGE + 3
+
+
+def test_what_comes_during_a_sweep_does_not_wait_for_its_end(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3 * PAGE):
+        listing.image(f"s{number:03}", 0)
+    arrivals.read_changes()
+    noticed: list[bool] = []
+
+    def get(path: str) -> Any:
+        if path.startswith("/series?since="):
+            noticed.append("urgent" in known(database))
+            if len(noticed) == 1:
+                listing.image("urgent", 0)
+        return listing.get(path)
+
+    monkeypatch.setattr(arrivals, "_get", get)
+    monkeypatch.setattr("orthanc_plugin.intake.arrivals.PAUSE_SECONDS", 0.0)
+    arrivals.sweep()
+    assert noticed[:3] == [False, True, True]
 
 
 def test_the_sweep_notices_another_number_of_images(
