@@ -140,6 +140,7 @@ class Triage:
             receivers=known.receivers,
             recycling=self._recycling,
             lost_unread=known.lost_unread,
+            without_images=known.without_images,
             clock_set=known.clock_set,
             replaces_images=self.replaces_images,
             authentication=self.authentication,

@@ -15,7 +15,7 @@ from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, LostView, SeriesView
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import reviews, tables
+from orthanc_plugin.store import reviews, sent_again, tables
 from orthanc_plugin.store.standing.case import KnownSeries, is_aside, series_of
 from orthanc_plugin.store.tables import Series, Study
 
@@ -128,6 +128,7 @@ def series_view(series: Series, session: Session) -> SeriesView:
             for other in (series, *earlier)
             for d in other.documents
         ),
+        images_missing=sent_again.are_missing(session, series.id),
         slices=_rendered(series),
     )
 

@@ -177,6 +177,9 @@ class SeriesView(SeriesSummary):
     based_on: str = Field(default="", description="to be sent with a review")
     history: tuple[AssessmentView, ...] = Field(default=(), description="earlier ones, newest first")
     documents: tuple[DocumentView, ...] = ()
+    images_missing: bool = Field(
+        default=False, description="restored without its images, which are to be sent again"
+    )
     slices: int = Field(default=0, ge=0, description="slice previews, numbered from 0 at the feet")
     windows: tuple[Window, ...] = tuple(Window)
 

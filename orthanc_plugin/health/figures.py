@@ -16,7 +16,7 @@ from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import clock, tables, tallies, times
+from orthanc_plugin.store import clock, sent_again, tables, tallies, times
 from orthanc_plugin.store.tables import Series
 
 CLOCK_SET_SHOWN = timedelta(days=1)
@@ -33,6 +33,7 @@ class Known:
     model_problem: Words | None = None
     receivers: tuple[ReceiverView, ...] = ()
     lost_unread: int = 0
+    without_images: int = 0
     clock_set: ClockSetView | None = None
 
     @classmethod
@@ -47,6 +48,7 @@ class Known:
             model_problem=listing.problem(session),
             receivers=standing.receivers(session, settings.forward_to),
             lost_unread=unread.count_lost(session),
+            without_images=sent_again.count_missing(session),
             clock_set=ClockSetView(at=jump.at, seconds=jump.seconds) if jump is not None and told else None,
         )
 

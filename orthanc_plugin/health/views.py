@@ -37,6 +37,9 @@ class StatusView(View):
     lost_unread: int = Field(
         default=0, description="series deleted from Orthanc unread: alerts, or not judged"
     )
+    without_images: int = Field(
+        default=0, description="series restored without their images, which are to be sent again"
+    )
     clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
     replaces_images: bool = Field(
         default=True,

@@ -33,13 +33,22 @@ CONFIGURATION = "orthanc.json"
 """The file in the data folder with all options Orthanc was last started with."""
 
 
+def last_started(folder: Path) -> dict[str, Any]:
+    """All options that `headct up` last started Orthanc with on a data folder; empty where it never did.
+
+    Raises:
+        SettingsError: they cannot be read.
+    """
+    return _options_in(folder / CONFIGURATION)
+
+
 def own_address(folder: Path) -> str:
     """Address of the Orthanc that `headct up` last started on a data folder; its usual one where none was.
 
     Raises:
         SettingsError: the configuration it was started with cannot be read.
     """
-    options = _options_in(folder / CONFIGURATION)
+    options = last_started(folder)
     scheme = "https" if options.get("SslEnabled") else "http"
     return f"{scheme}://{LOOPBACK}:{options.get('HttpPort', HTTP_PORT)}"
 

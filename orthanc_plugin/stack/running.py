@@ -16,6 +16,8 @@ from orthanc_plugin.stack.credentials import Credentials, load_or_create, write_
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Child, first_dead
 
+UNFINISHED_RESTORE = "RESTORE-NOT-FINISHED"
+"""A file in a data folder while a backup is restored into it; who finds it later knows that it broke off."""
 START_SECONDS = 60.0
 """How long Orthanc and nginx may take until they answer."""
 
@@ -42,6 +44,10 @@ def running(options: Options) -> Iterator[Stack]:
         StackError: A part did not come up.
     """
     options.check()
+    if (options.data / UNFINISHED_RESTORE).exists():
+        raise SettingsError(
+            f"the restore into {options.data} was broken off: remove what lies in it, and restore again"
+        )
     logs = options.data / "logs"
     try:
         options.data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from orthanc_plugin.store import tallies
 from orthanc_plugin.store.standing import keeping
 from orthanc_plugin.store.standing.keeping import Watch
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 20
 """How long a writer waits for another one; transactions are far shorter."""
 STUDIES_AT_ONCE = 200
@@ -73,7 +75,7 @@ class Database:
                 if found != "ok":
                     raise OSError(errno.EIO, "the database file is damaged", path)
             config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             tallies.recount(connection)
@@ -95,6 +97,11 @@ class Database:
     @property
     def _sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def knows_schema(revision: str) -> bool:
+    """Whether a store of this revision can be brought to this version of the program."""
+    return any(known.revision == revision for known in ScriptDirectory(MIGRATIONS).walk_revisions())
 
 
 def _engine(url: str) -> Engine:

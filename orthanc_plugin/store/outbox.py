@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, false, func, select
+from sqlalchemy import and_, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.review import Said, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store import times
-from orthanc_plugin.store.tables import Assessment, Document, Series
+from orthanc_plugin.store.tables import Assessment, Document, MissingImages, Series
 
 PRELIMINARY_LABEL = "triage-preliminary"
 """Beside the colour's label while a series is incomplete."""
@@ -155,7 +155,7 @@ def preview_due(session: Session) -> tuple[str, int] | None:
             Assessment,
             and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)),
         )
-        .where(Series.preview_pending)
+        .where(Series.preview_pending, ~exists().where(MissingImages.series_id == Series.id))
         .order_by(
             func.coalesce(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)), false()).desc(),
             Series.first_arrival,

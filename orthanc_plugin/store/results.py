@@ -11,7 +11,7 @@ from headct.terms.assessment import Assessment
 from headct.terms.demographics import UNKNOWN, Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import copies, imports, model_history, outbox, reviews, tables, times
+from orthanc_plugin.store import copies, imports, model_history, outbox, reviews, sent_again, tables, times
 from orthanc_plugin.store.corrected_patients import give_way, supersede_others
 from orthanc_plugin.store.queue import Claim, claimed
 from orthanc_plugin.store.tables import Document, Series
@@ -85,6 +85,7 @@ def record_assessed(
     copies.settle(session, series, now)
     copies.know_again(session, series)
     series.files_digest = None if judgement.preliminary else files_digest
+    sent_again.were_read(session, series)
     series.attempts = 0
     series.preview_pending = True
     series.preview_slices = judgement.slices
@@ -143,6 +144,7 @@ def record_not_analysed(
     supersede_others(session, series, None, now)
     copies.settle(session, series, now)
     series.files_digest = files_digest
+    sent_again.were_read(session, series)
     outbox.want(series, now)
     audit(session, "not_analysed", series.id, now, reason=reason.code.value)
     return True

@@ -2,19 +2,21 @@
 
 Scanners send studies twice, and send them again when they were damaged. Until somebody has compared, what was
 said counts; where the files are the same it goes on counting, however often they come. Where they differ the
-series is judged as something new.
+series is judged as something new. The same holds of series restored from a backup without their images, which
+Orthanc lists and does not have until they are sent again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import FINAL, NOT_FINAL, SeriesState
 from orthanc_plugin.store import outbox, reviews, times
-from orthanc_plugin.store.tables import Series
+from orthanc_plugin.store.tables import MissingImages, Series
 from orthanc_plugin.store.transitions import audit, requeue
 from orthanc_plugin.store.withdrawal import withdraw_assessment
 
@@ -86,8 +88,36 @@ def compared(session: Session, due: Due, files_digest: str | None, now: datetime
         return
     if files_digest is not None and files_digest == series.files_digest:
         series.sent_again_at = None
+        were_read(session, series)
         return
     # Later than what readers saw, for they saw the images before.
     series.last_arrival = times.later_than(due.sent_again_at, reviews.last_word(session, series.study_id))
     as_new(series, now, now)
     audit(session, "images_replaced", series.id, now)
+
+
+def note_missing(session: Session, series_ids: Collection[str], now: datetime) -> int:
+    """Of these series, and of no others, images are not there; how many of them the store knows."""
+    session.execute(delete(MissingImages))
+    here = session.scalars(select(Series.id).where(Series.state != SeriesState.WITHDRAWN))
+    found = [series_id for series_id in here if series_id in series_ids]
+    session.add_all(MissingImages(series_id=series_id, since=now) for series_id in found)
+    return len(found)
+
+
+def are_missing(session: Session, series_id: str) -> bool:
+    """Whether images of a series are not there, as far as is known."""
+    return session.get(MissingImages, series_id) is not None
+
+
+def were_read(session: Session, series: Series) -> None:
+    """All files of the series were read, if they have a digest: none is missing."""
+    if series.files_digest is not None:
+        session.execute(delete(MissingImages).where(MissingImages.series_id == series.id))
+
+
+def count_missing(session: Session) -> int:
+    """Series that are here without their images."""
+    here = select(Series.id).where(Series.state != SeriesState.WITHDRAWN)
+    missing = select(func.count()).select_from(MissingImages).where(MissingImages.series_id.in_(here))
+    return session.scalar(missing) or 0

@@ -62,6 +62,16 @@ class Import(Base):
     actor: Mapped[str]
 
 
+class MissingImages(Base):
+    """A series that was restored without its images; the row goes when they were read again."""
+
+    __tablename__ = "missing_images"
+
+    series_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Orthanc's identifier."""
+    since: Mapped[datetime]
+
+
 class Position(Base):
     """How far a log of Orthanc was read."""
 
