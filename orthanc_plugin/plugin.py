@@ -19,7 +19,7 @@ import orthanc
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUTE = "/triage"
-RETRY_SECONDS = 30
+RETRY_SECONDS = 10
 UNKNOWN_RESOURCE = (7, 17)
 """Orthanc's error codes InexistentItem and UnknownResource."""
 
@@ -155,25 +155,14 @@ def describe(error: BaseException) -> Callable[[Any], str]:
             "The Python package {name} is missing: the virtual environment is absent or incomplete.",
             name=error.name,
         )
-    if isinstance(error, OSError):
-        what = of_system(error.strerror or type(error).__name__)
-        return _("{what}: {where}", what=what, where=error.filename or "")
-    if type(error).__module__.startswith("headct"):
-        sentence: Callable[[Any], str] = error.sentence.say  # type: ignore[attr-defined]
-        return sentence  # our own errors name settings, files and models
-    if type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
-        what = of_system(str(getattr(error, "orig", None) or type(error).__name__))
-        return _("The store's database cannot be used: {what}.", what=what)
-    return _("Unexpected {kind}.", kind=type(error).__name__)
-
-
-def of_system(said: str) -> object:
-    """What the operating system or SQLite says; English where the catalogue cannot be loaded."""
     try:
-        from orthanc_plugin.system_words import words_of_system
-    except Exception:  # as above
-        return said
-    return words_of_system(said)
+        from orthanc_plugin.system_words import words_of
+    except Exception:  # our own packages are not there
+        if isinstance(error, OSError):
+            return _("{what}: {where}", what=error.strerror, where=error.filename)
+        return _("Unexpected {kind}.", kind=type(error).__name__)
+    sentence: Callable[[Any], str] = words_of(error).say
+    return sentence
 
 
 def failure(error: BaseException) -> str:

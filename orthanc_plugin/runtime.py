@@ -14,6 +14,7 @@ from orthanc_plugin.intake.output import Output
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.intake.wsgi import Request, answer
 from orthanc_plugin.recycling.fill import Limits
+from orthanc_plugin.rounds import all_of
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
@@ -35,7 +36,7 @@ class Runtime:
     """Store, arrivals, supervisor and web application of one Orthanc.
 
     Raises:
-        SettingsError: Wrong option, or another Orthanc on the same store.
+        SettingsError: Wrong option.
         OSError, sqlalchemy.exc.DatabaseError: The store cannot be used.
     """
 
@@ -64,18 +65,29 @@ class Runtime:
         self._answering = Answering()
 
     def start(self) -> None:
-        """Start all threads and processes."""
-        self.supervisor.start()
-        self.arrivals.start()
-        self.keeper.start()
+        """Start all threads and processes; none where one cannot be started, for it will be tried again.
+
+        Raises:
+            SettingsError: Another Orthanc works on the store.
+            OSError, RuntimeError: There is no room for its lock, or for another thread.
+        """
+        try:
+            self.supervisor.start()
+            self.arrivals.start()
+            self.keeper.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop them."""
-        self._answering.stop()
-        self.keeper.stop()
-        self.arrivals.stop()
-        self.supervisor.stop()
-        self.database.close()
+        all_of(
+            self._answering.stop,
+            self.keeper.stop,
+            self.arrivals.stop,
+            self.supervisor.stop,
+            self.database.close,
+        )
 
     def answer(self, output: Output, uri: str, request: Mapping[str, Any]) -> None:
         """Answer a REST call."""

@@ -28,7 +28,7 @@ from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
-from orthanc_plugin.health.running import Follower, Keeper, Processes, why_stopped
+from orthanc_plugin.health.running import Follower, Keeper, Processes, troubles, why_stopped
 from orthanc_plugin.health.views import MetricsView, StatusView
 from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
@@ -129,6 +129,7 @@ class Triage:
             orthanc_version=self.orthanc_version,
             running=reason is None,
             reason=Words.of(reason) if reason is not None else None,
+            troubles=tuple(map(Words.of, troubles(self.supervisor, self.keeper))),
             workers_alive=self.supervisor.alive,
             workers_wanted=self.settings.workers,
             judging=known.series.get(SeriesState.JUDGING, 0),

@@ -1,6 +1,6 @@
 """Where things stand: the states that the store keeps and that every other part speaks of."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Window(StrEnum):
@@ -101,3 +101,16 @@ class ModelEvent(StrEnum):
     """The model before could not be loaded; this one judges instead, until a person chooses."""
     SHADOW_BEGAN = "shadow_began"
     SHADOW_ENDED = "shadow_ended"
+
+
+class WorkerExit(IntEnum):
+    """Statuses with which a judging process ends by itself; any other was done to it."""
+
+    DONE = 0
+    TROUBLE = 3
+    """It says on its output what was wrong."""
+    NO_TOKEN = 4
+    TOO_LONG = 5
+    """A piece of work took longer than a series may."""
+    GAVE_WAY = 6
+    """It left another attempt at what had failed, for something new."""

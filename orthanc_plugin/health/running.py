@@ -2,10 +2,11 @@
 
 from typing import Protocol
 
-from headct.language import Phrase, _, read_back
+from headct.language import Phrase, _
 from orthanc_plugin.recycling.fill import Fill
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk
+from orthanc_plugin.system_words import words_again
 
 
 class Processes(Protocol):
@@ -18,11 +19,17 @@ class Processes(Protocol):
     def alive(self) -> int:
         """Running now."""
 
+    @property
+    def trouble(self) -> Phrase | None:
+        """Why nobody looks after them, while that is so."""
+
 
 class Follower(Protocol):
     """Whoever follows Orthanc."""
 
-    error: str | None
+    @property
+    def trouble(self) -> Phrase | None:
+        """Why they do not, while that is so."""
 
 
 class Keeper(Protocol):
@@ -30,16 +37,31 @@ class Keeper(Protocol):
 
     fill: Fill
 
+    @property
+    def trouble(self) -> Phrase | None:
+        """Why they do not, while that is so."""
+
 
 def why_stopped(settings: Settings, processes: Processes, follower: Follower) -> Phrase | None:
     """Why nothing is judged; ``None`` while triage runs."""
     if disk.is_low(settings):
         free = disk.free_bytes(settings) / 2**30
         return _("The disk is nearly full ({free:.1f} GB free).", free=free)
-    if follower.error is not None:
-        return _("New images are not noticed ({kind}).", kind=follower.error)
+    if follower.trouble is not None:
+        return _("New images are not noticed ({kind}).", kind=follower.trouble)
     if settings.workers and not processes.alive:
-        if not processes.problem:
+        why = words_again(processes.problem) if processes.problem else processes.trouble
+        if why is None:
             return _("No judging process is running.")
-        return _("No judging process is running ({why}).", why=read_back(processes.problem))
+        return _("No judging process is running ({why}).", why=why)
     return None
+
+
+def troubles(processes: Processes, keeper: Keeper | None) -> tuple[Phrase, ...]:
+    """What else does not work at this moment, whether triage runs or not."""
+    found = []
+    if (why := processes.trouble) is not None:
+        found.append(_("Nobody looks after the judging processes ({why}).", why=why))
+    if keeper is not None and keeper.fill.limits.recycles and (why := keeper.trouble) is not None:
+        found.append(_("Unread alerts are not kept from being recycled ({why}).", why=why))
+    return tuple(found)

@@ -24,6 +24,7 @@ class StatusView(View):
     orthanc_version: str = ""
     running: bool
     reason: Words | None = Field(default=None, description="why triage is stopped")
+    troubles: tuple[Words, ...] = Field(default=(), description="what else does not work at this moment")
     workers_alive: int = 0
     workers_wanted: int = 1
     judging: int = Field(default=0, description="series being judged at this moment")

@@ -4,18 +4,18 @@ Runs inside Orthanc. Its calls hold Orthanc's interpreter lock, so they are few 
 identifiers and counts, never demographics and never pixels.
 """
 
-import logging
-import threading
 import time
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from headct.safe_log import failure
+from headct.language import Phrase
 from orthanc_plugin.intake.contents import Contents, Get, Images
 from orthanc_plugin.intake.lineage import Jobs, copied_documents, original
+from orthanc_plugin.rounds import Rounds, Troubles, all_of
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import copies, disk, outbox, positions, queue, withdrawal
@@ -23,8 +23,6 @@ from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series
-
-log = logging.getLogger(__name__)
 
 CHANGES = "changes"
 """Name of the log in the store."""
@@ -37,6 +35,7 @@ PAUSE_SECONDS = 0.5
 """Between two looks at the log while images pour in, and between two pages of the sweep."""
 DELETED_SECONDS = 2.0
 """From a deleted image to the sweep, for others are deleted with it."""
+STOP_SECONDS = 10.0
 POLL_SECONDS = 5.0
 """Looks at the log without being woken: events live in memory only."""
 
@@ -49,25 +48,26 @@ class Arrivals:
         self._clock = clock
         self._database = database
         self._settings = settings
-        self._woken = threading.Event()
-        self._stopped = threading.Event()
         self._contents = Contents(get)
         self._gone: list[str] = []
         self._deleted_images: dict[str, float] = {}
         self._study_uids: dict[str, str] = {}
         self._next_sweep = 0.0
-        self._thread: threading.Thread | None = None
-        self.error: str | None = None
-        """Kind of the last error while it lasts; shown in the status."""
+        self.rounds = Rounds("arrivals", self._round, at_least=PAUSE_SECONDS)
+
+    @property
+    def trouble(self) -> Phrase | None:
+        """What keeps it from its work, while that is so."""
+        return self.rounds.trouble
 
     def wake(self) -> None:
         """Something changed; called from Orthanc's one event thread."""
-        self._woken.set()
+        self.rounds.wake()
 
     def deleted(self, series_id: str) -> None:
         """A series was deleted; deletions are not in Orthanc's log."""
         self._gone.append(series_id)
-        self._woken.set()
+        self.rounds.wake()
 
     def image_deleted(self, instance_id: str) -> None:
         """An image was deleted, its series is unknown: compare everything soon, unless it comes again."""
@@ -75,35 +75,24 @@ class Arrivals:
 
     def start(self) -> None:
         """Begin to follow."""
-        self._thread = threading.Thread(target=self._run, name="triage-arrivals", daemon=True)
-        self._thread.start()
+        self.rounds.start()
 
     def stop(self) -> None:
         """End; waits for the transaction at hand."""
-        self._stopped.set()
-        self._woken.set()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
+        self.rounds.stop(STOP_SECONDS)
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.step()
-                self.error = None
-            except Exception as error:  # must go on, whatever Orthanc or the store answers
-                self.error = type(error).__name__
-                log.warning("arrivals: %s", failure(error))
-                self._stopped.wait(POLL_SECONDS)
-            self._stopped.wait(PAUSE_SECONDS)
-            self._woken.wait(POLL_SECONDS)
+    def _round(self) -> float:
+        self.step()
+        return POLL_SECONDS
 
     def step(self) -> None:
         """Handle what is new, and sweep when it is time."""
-        self._woken.clear()
         if disk.is_low(self._settings):
             return  # the log keeps; what waits in it is handled when there is room again
-        self._handle_new()
-        self._miss_images()
+        # Where the log cannot be read on, the sweep still sees what is new.
+        all_of(self._handle_new, self._miss_images, self._sweep_in_time)
+
+    def _sweep_in_time(self) -> None:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
             try:
@@ -114,9 +103,11 @@ class Arrivals:
 
     def _handle_new(self) -> None:
         self._clock.look()  # before it is written when images came
-        while not self._stopped.is_set() and self.read_changes():
-            self._stopped.wait(PAUSE_SECONDS)
-        self._handle_deleted()
+        all_of(self._read_log, self._handle_deleted)
+
+    def _read_log(self) -> None:
+        while not self.rounds.ended and self.read_changes():
+            self.rounds.pause(PAUSE_SECONDS)
 
     def read_changes(self) -> bool:
         """Handle one batch of the log; true when there is more."""
@@ -157,7 +148,7 @@ class Arrivals:
 
         Over those of years that takes half an hour, in which what comes is handled as ever.
         """
-        listed: set[str] = set()
+        listed, troubles = set[str](), Troubles()
         with self._database.reading() as session:
             known = {
                 row.id: row
@@ -165,7 +156,7 @@ class Arrivals:
             }
         shown = {i for i, row in known.items() if row.state is not SeriesState.WITHDRAWN}
         offset = 0
-        while not self._stopped.is_set():
+        while not self.rounds.ended:
             page = self._get(f"/series?since={offset}&limit={PAGE}&expand")
             offset += len(page)
             changed = {}
@@ -178,38 +169,46 @@ class Arrivals:
                     or (len(answer["Instances"]) != row.instance_count)
                 ):
                     changed[answer["ID"]] = answer
-            self._arrive_swept(changed, shown)
+            self._arrive_swept(changed, shown, troubles)
             if len(page) < PAGE:
                 break
-            self._stopped.wait(PAUSE_SECONDS)
-            self._handle_new()
+            self.rounds.pause(PAUSE_SECONDS)
+            with troubles.kept(but=OperationalError):
+                self._handle_new()
         else:
             return
         self._withdraw_if_gone(shown - listed)
+        troubles.raise_first()
 
-    def _arrive_swept(self, changed: dict[str, Any], shown: Collection[str]) -> None:
+    def _arrive_swept(self, changed: dict[str, Any], shown: Collection[str], troubles: Troubles) -> None:
         now, jobs = queue.utcnow(), Jobs(self._get)
         for series_id, answer in changed.items():
-            images = self._contents.images(answer)
-            if images is None:
-                if series_id in shown:  # those it had were deleted
-                    with self._database.writing() as session:
-                        withdrawal.withdraw(session, series_id, now)
-                continue
-            seen = self._seen(answer, images, _time(answer.get("LastUpdate", "")), jobs)
-            if seen is None:
-                continue
-            with self._database.writing() as session:
-                row = session.get(Series, series_id)
-                # The same series under a corrected patient stays superseded while nothing is added to it.
-                if row is not None and row.superseded_by and row.instance_count == seen.instance_count:
-                    continue
-                if (
-                    row is None
-                    or row.state is SeriesState.WITHDRAWN
-                    or (row.instance_count != seen.instance_count)
-                ):
-                    queue.arrive(session, seen, now, self._settings)
+            with troubles.kept(but=OperationalError):
+                self._arrive_one(series_id, answer, jobs, now, shown=series_id in shown)
+
+    def _arrive_one(
+        self, series_id: str, answer: dict[str, Any], jobs: Jobs, now: datetime, *, shown: bool
+    ) -> None:
+        images = self._contents.images(answer)
+        if images is None:
+            if shown:  # those it had were deleted
+                with self._database.writing() as session:
+                    withdrawal.withdraw(session, series_id, now)
+            return
+        seen = self._seen(answer, images, _time(answer.get("LastUpdate", "")), jobs)
+        if seen is None:
+            return
+        with self._database.writing() as session:
+            row = session.get(Series, series_id)
+            # The same series under a corrected patient stays superseded while nothing is added to it.
+            if row is not None and row.superseded_by and row.instance_count == seen.instance_count:
+                return
+            if (
+                row is None
+                or row.state is SeriesState.WITHDRAWN
+                or (row.instance_count != seen.instance_count)
+            ):
+                queue.arrive(session, seen, now, self._settings)
 
     def _miss_images(self) -> None:
         """Sweep when an image stays away; one that was replaced is deleted first and is in the log as new."""

@@ -5,28 +5,26 @@ refuse new images. What lies beyond that half is said on the page, and receiving
 protected is released again; which that is stands in the store.
 """
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
 
-from headct.safe_log import failure
+from headct.language import Phrase
 from orthanc_plugin.intake.contents import Get
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.recycling.fill import Fill, Limits
 from orthanc_plugin.recycling.tables import Protection
+from orthanc_plugin.rounds import Rounds, all_of
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk, queue
 from orthanc_plugin.store.database import Database
 
-log = logging.getLogger(__name__)
-
 Put = Callable[[str, str], None]
 """PUT of a body at a path of Orthanc's REST interface."""
 
+STOP_SECONDS = 10.0
 LOOK_SECONDS = 2.0
 """Between two looks at the unread alerts: a few seconds after its judgement one is safe."""
 COUNT_SECONDS = 30.0
@@ -41,40 +39,34 @@ class Keeper:
         self._put = put
         self._database = database
         self._settings = settings
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.rounds = Rounds("keeper", self._round)
         self._next_count = 0.0
         self._patients: dict[str, str | None] = {}
         self._sure: set[str] = set()
         """Patients that we made sure of since start."""
         self.fill = Fill(limits)
 
+    @property
+    def trouble(self) -> Phrase | None:
+        """What keeps it from its work, while that is so."""
+        return self.rounds.trouble
+
     def start(self) -> None:
         """Begin to protect."""
-        self._thread = threading.Thread(target=self._run, name="triage-keeper", daemon=True)
-        self._thread.start()
+        self.rounds.start()
 
     def stop(self) -> None:
         """End; what is protected stays so."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
+        self.rounds.stop(STOP_SECONDS)
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                if not disk.is_low(self._settings):
-                    self.step()
-            except Exception as error:  # must go on, whatever Orthanc or the store answers
-                log.warning("keeper: %s", failure(error))
-            self._stopped.wait(LOOK_SECONDS)
+    def _round(self) -> float:
+        if not disk.is_low(self._settings):
+            self.step()
+        return LOOK_SECONDS
 
     def step(self) -> None:
         """Protect and release, and count when it is time."""
-        self._protect()
-        if self.fill.limits and time.monotonic() >= self._next_count:
-            self._next_count = time.monotonic() + COUNT_SECONDS
-            self._count()
+        all_of(self._protect, self._count_in_time)
 
     def _protect(self) -> None:
         with self._database.reading() as session:
@@ -132,6 +124,11 @@ class Keeper:
             study = self._get(f"/studies/{study_id}")
             self._patients[study_id] = str(study["ParentPatient"]) if study is not None else None
         return self._patients[study_id]
+
+    def _count_in_time(self) -> None:
+        if self.fill.limits and time.monotonic() >= self._next_count:
+            self._next_count = time.monotonic() + COUNT_SECONDS
+            self._count()
 
     def _count(self) -> None:
         there = self._get("/statistics")

@@ -7,18 +7,20 @@ import os
 import socket
 import subprocess
 import sysconfig
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
 from headct.errors import SettingsError
-from headct.language import _
+from headct.language import Phrase, _
 from headct.safe_log import failure
+from orthanc_plugin.rounds import Rounds, all_of
 from orthanc_plugin.settings import ROOT, Settings
+from orthanc_plugin.states import WorkerExit
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
@@ -45,7 +47,7 @@ class Supervisor:
     """Keeps as many workers alive as the settings say.
 
     Raises:
-        SettingsError: another supervisor works on this store, or there is no interpreter for the workers.
+        SettingsError: there is no interpreter for the workers.
     """
 
     def __init__(
@@ -64,46 +66,57 @@ class Supervisor:
             raise SettingsError(
                 _("no Python interpreter at {path}: the virtual environment is missing", path=self._python)
             )
-        self._lock = _only_one(settings.storage / "supervisor.lock")
-        self._stopped = threading.Event()
+        self._lock: IO[bytes] | None = None
         self._slots = [_Slot() for _ in range(settings.workers)]
-        self._thread = threading.Thread(target=self._watch, name="triage-supervisor", daemon=True)
+        self._taken_over = False
+        self.rounds = Rounds("supervisor", self.step)
 
     @property
     def alive(self) -> int:
         """Workers running now."""
         return sum(slot.running for slot in self._slots)
 
+    @property
+    def trouble(self) -> Phrase | None:
+        """What keeps it from its work, while that is so."""
+        return self.rounds.trouble
+
     def start(self) -> None:
-        """Start the workers."""
-        self._thread.start()
+        """Start the workers.
+
+        Raises:
+            SettingsError: another supervisor works on this store.
+        """
+        self._lock = _only_one(self._settings.storage / "supervisor.lock")
+        self.rounds.start()
 
     def stop(self) -> None:
         """End the workers: each gives its series back when its pipe closes."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=STOP_SECONDS)
+        self.rounds.stop(STOP_SECONDS)
         for slot in self._slots:
             slot.close()
         for slot in self._slots:
             slot.end(STOP_SECONDS)
+        if self._lock is None:
+            return  # what is in the store is another one's
+        try:
+            self._take_over()
+        except Exception as error:  # the next start does it
+            log.warning("supervisor: %s", failure(error))
+        self._lock.close()
+        self._lock = None
+
+    def step(self) -> float:
+        """Look at the clock and at every place for a worker."""
+        if not self._taken_over:
+            self._take_over()  # workers of an Orthanc that was killed
+            self._taken_over = True
+        all_of(self._clock.look, *(partial(self._look_after, slot) for slot in self._slots))
+        return WATCH_SECONDS
+
+    def _take_over(self) -> None:
         with self._database.writing() as session:
             queue.host_lost(session, HOST, queue.utcnow())
-        self._lock.close()
-
-    def _watch(self) -> None:
-        with self._database.writing() as session:
-            queue.host_lost(session, HOST, queue.utcnow())  # workers of an Orthanc that was killed
-        while not self._stopped.wait(WATCH_SECONDS):
-            try:
-                self._clock.look()
-            except Exception as error:  # the workers still need watching
-                log.warning("clock: %s", failure(error))
-            for slot in self._slots:
-                try:
-                    self._look_after(slot)
-                except Exception as error:  # the others still need watching
-                    log.warning("supervisor: %s", failure(error))
 
     def _look_after(self, slot: "_Slot") -> None:
         if slot.running:
@@ -114,10 +127,16 @@ class Supervisor:
         if time.monotonic() < slot.start_at:
             return
         if slot.process is not None:
+            with self._database.writing() as session:
+                queue.worker_lost(
+                    session,
+                    slot.name,
+                    queue.utcnow(),
+                    self._settings,
+                    by_itself=slot.process.returncode == WorkerExit.TROUBLE,
+                )
             self.restarts += 1
             log.warning("%s ended with status %s", slot.name, slot.process.returncode)
-            with self._database.writing() as session:
-                queue.worker_lost(session, slot.name, queue.utcnow(), self._settings)
             self.problem = slot.ended()
             return
         self._new_worker(slot)
@@ -190,8 +209,10 @@ class _Slot:
         """Make the place free; what the worker said at its end."""
         assert self.process is not None
         assert self.process.stdout is not None
-        # A worker writes nothing else there, and what it wrote is smaller than a pipe's buffer.
-        said = self.process.stdout.read(4096).decode("utf-8", "replace").strip()
+        # A worker writes nothing else there, and what it wrote is smaller than a pipe's buffer. Never waited
+        # for: a process of its own that outlives it keeps the pipe open.
+        os.set_blocking(self.process.stdout.fileno(), False)
+        said = (self.process.stdout.read(4096) or b"").decode("utf-8", "replace").strip()
         self.close()
         self.process = None
         if self.age > STEADY_SECONDS:

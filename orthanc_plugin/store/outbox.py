@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, false, func, select
+from sqlalchemy import Select, and_, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from headct.terms.review import Said, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store import times
-from orthanc_plugin.store.tables import Assessment, Document, MissingImages, Series
+from orthanc_plugin.store.tables import Assessment, Document, MissingImages, Series, Worker
 
 PRELIMINARY_LABEL = "triage-preliminary"
 """Beside the colour's label while a series is incomplete."""
@@ -147,27 +147,53 @@ def want_checks(session: Session, older_than: datetime, now: datetime, limit: in
     return len(rows)
 
 
-def preview_due(session: Session) -> tuple[str, int] | None:
-    """A series whose slices are to be rendered and its generation, alerts first."""
-    row = session.execute(
-        select(Series.id, Series.generation)
-        .outerjoin(
-            Assessment,
-            and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)),
-        )
-        .where(Series.preview_pending, ~exists().where(MissingImages.series_id == Series.id))
+def previews_due(session: Session, owner: str) -> bool:
+    """Whether there is something to render; asked before it is claimed, which keeps others from writing."""
+    return session.scalar(_previews_due(owner).limit(1)) is not None
+
+
+def claim_preview(session: Session, owner: str, attempts: int) -> tuple[str, int] | None:
+    """The next series whose slices a worker is to render and its generation, alerts first.
+
+    What ends its worker each time is given up after so many attempts, and meanwhile keeps no other waiting.
+    """
+    due = (
+        _previews_due(owner)
+        .outerjoin(Assessment, and_(Assessment.series_id == Series.id, Assessment.withdrawn_at.is_(None)))
         .order_by(
+            Series.preview_attempts,
             func.coalesce(Assessment.urgency.in_((Urgency.BLACK, Urgency.RED)), false()).desc(),
             Series.first_arrival,
         )
         .limit(1)
-    ).first()
-    return (row[0], row[1]) if row else None
+        .with_for_update(of=Series, skip_locked=True)
+    )
+    while (series := session.scalar(due)) is not None:
+        if series.preview_attempts < attempts:
+            series.preview_attempts += 1
+            series.preview_owner = owner
+            return series.id, series.generation
+        series.preview_pending, series.preview_slices, series.preview_owner = False, 0, None
+    return None
+
+
+def _previews_due(owner: str) -> Select[Series]:
+    """Those that nobody renders: who began with them may have died over them."""
+    alive = select(Worker.name).where(Worker.name == Series.preview_owner, Worker.name != owner)
+    missing = exists().where(MissingImages.series_id == Series.id)
+    return select(Series).where(Series.preview_pending, ~missing, ~alive.exists())
+
+
+def preview_put_off(session: Session, series_id: str) -> None:
+    """The slices could not be rendered now, through no fault of the series."""
+    series = session.get_one(Series, series_id)
+    series.preview_attempts, series.preview_owner = max(0, series.preview_attempts - 1), None
 
 
 def previews_done(session: Session, series_id: str, generation: int) -> None:
     """The slices of that generation are rendered."""
     series = session.get_one(Series, series_id)
+    series.preview_owner = None
     if series.generation == generation:
         series.preview_pending = False
 

@@ -58,6 +58,8 @@ class Claim:
     instance_count: int
     quiet_seconds: float
     """Since the last image arrived, as far as a clock that was set back does not hide it."""
+    tried_before: bool = False
+    """An attempt has come to nothing: it may be broken off for what was never tried."""
 
 
 def utcnow() -> datetime:
@@ -95,15 +97,18 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
 
 
 def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Claim | None:
-    """The next series to look at, or nothing."""
+    """The next series to look at, or nothing.
+
+    What failed once waits behind all that was never tried: it may hang or kill one worker after the other.
+    """
     expire_leases(session, now, settings)
-    longest = max(settings.quiet_seconds, settings.long_quiet_seconds, *RETRY_SECONDS)
     series = session.scalar(
         select(Series)
         .join(Study)
-        .where(Series.state.in_(UNCLAIMED), times.due(Series.not_before, now, longest))
+        .where(_is_due(now, settings))
         .order_by(
             Study.earlier | Series.aside,  # a whole CD of earlier studies never keeps the queue waiting
+            Series.setbacks,
             Series.priority,
             Series.modality != "CT",
             Series.first_arrival <= now + times.SLACK,  # what came on a wrong clock may have waited longest
@@ -127,7 +132,14 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
         modality=series.modality,
         instance_count=series.instance_count,
         quiet_seconds=quiet,
+        tried_before=series.setbacks > 0,
     )
+
+
+def untried_is_due(session: Session, now: datetime, settings: Settings) -> bool:
+    """Whether something new waits for a worker, for which another attempt at what failed is broken off."""
+    waiting = select(Series.id).join(Study).where(_is_due(now, settings), Series.setbacks == 0)
+    return session.scalar(waiting.where(~Study.earlier, ~Series.aside).limit(1)) is not None
 
 
 def renew(session: Session, claim: Claim, now: datetime, settings: Settings) -> bool:
@@ -139,11 +151,17 @@ def renew(session: Session, claim: Claim, now: datetime, settings: Settings) -> 
     return True
 
 
-def release(session: Session, claim: Claim, now: datetime) -> None:
-    """Give a claim back unjudged, through no fault of the series."""
+def release(session: Session, claim: Claim, now: datetime, *, setback: bool = False) -> None:
+    """Give a claim back unjudged, through no fault of the series as far as is known.
+
+    ``setback``: something went wrong over it. Should it be the series after all, it keeps no other waiting.
+    """
     series = claimed(session, claim)
-    if series is not None:
-        give_back(series, now)
+    if series is None:
+        return
+    give_back(series, now)
+    if setback:
+        _set_back(series, RETRY_SECONDS[0], now)
 
 
 def expire_leases(session: Session, now: datetime, settings: Settings) -> int:
@@ -202,10 +220,16 @@ def sign_of_life(session: Session, worker: str, now: datetime) -> None:
         row.seen_at = now
 
 
-def worker_lost(session: Session, owner: str, now: datetime, settings: Settings) -> int:
-    """A worker died over its series: take it up without waiting for the lease to end."""
+def worker_lost(
+    session: Session, owner: str, now: datetime, settings: Settings, *, by_itself: bool = False
+) -> int:
+    """A worker died over its series: take it up without waiting for the lease to end.
+
+    ``by_itself``: it ended in good order and said why, so it was killed by no model that it loaded.
+    """
     if (worker := session.get(Worker, owner)) is not None:
-        model_history.died_loading(session, worker, now)
+        if not by_itself:
+            model_history.died_loading(session, worker, now)
         session.delete(worker)
         session.flush()
     shadow.worker_lost(session, owner, now)
@@ -223,6 +247,12 @@ def host_lost(session: Session, host: str, now: datetime) -> None:
 
 
 # --- Inside ---------------------------------------------------------------------------------------
+
+
+def _is_due(now: datetime, settings: Settings) -> ColumnElement[bool]:
+    """Whether a worker may take a series up."""
+    longest = max(settings.quiet_seconds, settings.long_quiet_seconds, *RETRY_SECONDS)
+    return Series.state.in_(UNCLAIMED) & times.due(Series.not_before, now, longest)
 
 
 def _new_series(session: Session, study: Study, seen: Seen, stored: datetime, now: datetime) -> Series:
@@ -305,4 +335,9 @@ def _attempt_failed(
     else:
         pause = RETRY_SECONDS[min(series.attempts, len(RETRY_SECONDS)) - 1]
         move(series, SeriesState.ARRIVING, now)
-        series.not_before = now + timedelta(seconds=pause)
+        _set_back(series, pause, now)
+
+
+def _set_back(series: Series, pause: float, now: datetime) -> None:
+    series.setbacks += 1
+    series.not_before = now + timedelta(seconds=pause)

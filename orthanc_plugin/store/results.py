@@ -86,8 +86,8 @@ def record_assessed(
     copies.know_again(session, series)
     series.files_digest = None if judgement.preliminary else files_digest
     sent_again.were_read(session, series)
-    series.attempts = 0
-    series.preview_pending = True
+    series.attempts = series.setbacks = 0
+    series.preview_pending, series.preview_attempts = True, 0
     series.preview_slices = judgement.slices
     outbox.want(series, now)
     audit(
@@ -132,8 +132,9 @@ def record_not_analysed(
         return False
     move(series, SeriesState.NOT_ANALYSED, now)
     give_reason(series, reason)
-    series.attempts = 0
+    series.attempts = series.setbacks = 0
     series.preview_slices, series.preview_pending = slices, slices > 0
+    series.preview_attempts = 0
     if description is not None:
         _describe(session, series, description)
     current = series.current
@@ -181,7 +182,7 @@ def record_waiting(
     if current is not None and (judged or not current.preliminary):
         withdraw_assessment(series, now)
         outbox.want(series, now)
-    series.attempts = 0
+    series.attempts = series.setbacks = 0
     wait(series, now, settings)
     copies.settle(session, series, now)
     return True

@@ -12,15 +12,16 @@ import sys
 import threading
 import time
 import warnings
+from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
-
-from headct.errors import HeadCTError
 from headct.safe_log import Formatter, failure, set_level
+from orthanc_plugin.rounds import Rounds
 from orthanc_plugin.settings import Settings
+from orthanc_plugin.states import WorkerExit
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.system_words import cause_of
 from orthanc_plugin.worker.delivering import Deliverer
 from orthanc_plugin.worker.in_hand import InHand
 from orthanc_plugin.worker.loop import Worker
@@ -28,9 +29,6 @@ from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
 from orthanc_plugin.worker.serving import Serving
 
 log = logging.getLogger("orthanc_plugin.worker")
-
-FAILED, NO_TOKEN, TOO_LONG = 3, 4, 5
-"""Exit statuses."""
 
 
 def main() -> int:
@@ -42,16 +40,12 @@ def main() -> int:
         _work(greeting, Settings.model_validate(greeting["settings"]))
     except TokenError:
         log.warning("Orthanc refuses the token")
-        return NO_TOKEN
-    except HeadCTError as error:
-        log.warning("cannot work: %s", failure(error))
-        print(error, flush=True)
-        return FAILED
+        return WorkerExit.NO_TOKEN
     except Exception as error:
         log.warning("cannot work: %s", failure(error))
-        print(type(error).__name__, flush=True)
-        return FAILED
-    return 0
+        print(cause_of(error), flush=True)
+        return WorkerExit.TROUBLE
+    return WorkerExit.DONE
 
 
 def _log_safely() -> None:
@@ -73,42 +67,42 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
     serving = Serving(name, database, settings)
     with OrthancClient(str(greeting["url"]), str(greeting["token"])) as client:
         worker = Worker(name, client, database, settings, serving)
-        for target, arguments in (
-            (heartbeat, (worker.in_hand, name, database, settings)),
-            (follow_pipe, (worker.in_hand, database)),
-            (Deliverer(client, database, settings).run, (threading.Event(),)),
-        ):
-            threading.Thread(target=target, args=arguments, daemon=True).start()
+        threading.Thread(target=follow_pipe, args=(worker.in_hand, database), daemon=True).start()
+        Rounds("heartbeat", partial(heartbeat, worker.in_hand, name, database, settings)).start()
+        Deliverer(client, database, settings).rounds.start()
         try:
             worker.run(threading.Event())
         finally:
             worker.in_hand.give_back(database)
 
 
-def heartbeat(in_hand: InHand, name: str, database: Database, settings: Settings) -> None:
+def heartbeat(in_hand: InHand, name: str, database: Database, settings: Settings) -> float:
     """Renew the lease for as long as a series may take, then end the process: a hung one helps nobody."""
-    while True:
-        time.sleep(min(5.0, settings.lease_seconds / 4))
-        claim, since = in_hand.claim, in_hand.busy_since
-        if since is not None and time.monotonic() - since > settings.series_limit_seconds:
-            log.error("a series took longer than %g s", settings.series_limit_seconds)
-            os._exit(TOO_LONG)
-        try:
-            with database.writing() as session:
-                queue.sign_of_life(session, name, queue.utcnow())
-                if claim is not None:
-                    queue.renew(session, claim, queue.utcnow(), settings)
-        except OperationalError as error:
-            log.warning("no sign of life: %s", failure(error))
+    claim, since = in_hand.claim, in_hand.busy_since
+    if since is not None and time.monotonic() - since > settings.series_limit_seconds:
+        log.error("a series took longer than %g s", settings.series_limit_seconds)
+        os._exit(WorkerExit.TOO_LONG)
+    with database.writing() as session:
+        queue.sign_of_life(session, name, queue.utcnow())
+        if claim is not None:
+            queue.renew(session, claim, queue.utcnow(), settings)
+        spare = in_hand.is_spare() and queue.untried_is_due(session, queue.utcnow(), settings)
+    if spare:
+        log.warning("something new waits: what was tried before, or is less urgent, is broken off")
+        in_hand.give_back(database)
+        os._exit(WorkerExit.GAVE_WAY)
+    return min(5.0, settings.lease_seconds / 4)
 
 
 def follow_pipe(in_hand: InHand, database: Database) -> None:
     """End with Orthanc, however it ended."""
-    # Not by the buffer, whose lock this thread would still hold when the interpreter ends.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    in_hand.give_back(database)
-    os._exit(0)
+    try:
+        # Not by the buffer, whose lock this thread would still hold when the interpreter ends.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        in_hand.give_back(database)
+    finally:
+        os._exit(WorkerExit.DONE)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ same object of the same UID.
 """
 
 import logging
-import threading
 from collections.abc import Iterator
 
 from headct.errors import ReportError
@@ -17,6 +16,7 @@ from headct.reports import plain_text
 from headct.safe_log import failure
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.forwarding.deliveries import Due
+from orthanc_plugin.rounds import Rounds
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import REPORTS, DeliveryTrouble, DocumentKind
 from orthanc_plugin.store import disk, queue
@@ -27,7 +27,6 @@ from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
-ERROR_SECONDS = 5.0
 
 
 class Deliverer:
@@ -37,20 +36,15 @@ class Deliverer:
         self._client = client
         self._database = database
         self._settings = settings
+        self.rounds = Rounds("sending on", self._round)
 
-    def run(self, stopped: threading.Event) -> None:
-        """Deliver until stopped, or until Orthanc was restarted: then the worker ends too."""
-        while not stopped.is_set():
-            try:
-                busy = not disk.is_low(self._settings) and self.deliver_next()
-            except TokenError:
-                return
-            except Exception as error:  # Orthanc, the store or the disk is in trouble: it goes on after that
-                log.warning("nothing can be sent on: %s", failure(error))
-                stopped.wait(ERROR_SECONDS)
-            else:
-                if not busy:
-                    stopped.wait(IDLE_SECONDS)
+    def _round(self) -> float:
+        try:
+            busy = not disk.is_low(self._settings) and self.deliver_next()
+        except TokenError:  # Orthanc was restarted: the worker ends too
+            self.rounds.end()
+            busy = False
+        return 0.0 if busy else IDLE_SECONDS
 
     def deliver_next(self) -> bool:
         """Make one attempt; false when none is due.

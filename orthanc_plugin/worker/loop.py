@@ -3,15 +3,18 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from headct.images.sop_classes import CT_IMAGE
 from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
+from orthanc_plugin.rounds import back_off
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk, imports, model_history, outbox, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
@@ -32,11 +35,26 @@ from orthanc_plugin.worker.summing import sum_next
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
+<<<<<<< HEAD
 ERROR_SECONDS = 2.0
 CHECKED_A_SWEEP = 300
 """Series at most that are compared with Orthanc in the time of a sweep, the longest unseen first: what that
 costs Orthanc does not grow with what it has. A hospital of years comes round in a day."""
+=======
+CHECKS_AT_ONCE = 5
+>>>>>>> 8637666 (Threads: one guarded way for all; what failed once waits behind what was never tried)
 HOUSEKEEPING_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class _Duty:
+    """A kind of work; the more urgent ones come first."""
+
+    work: Callable[[], bool]
+    """Does a piece of it; false when there was none."""
+    failed: int = 0
+    """How often in a row."""
+    rests_until: float = 0.0
 
 
 class Worker:
@@ -51,10 +69,20 @@ class Worker:
         self._settings = settings
         self._serving = serving
         self._publisher = Publisher(client, database, settings)
-        self._renderer = Renderer(client, database, settings)
+        self._renderer = Renderer(name, client, database, settings)
         self._shadowing = Shadowing(name, client, database, settings, serving)
         self._next_check = self._next_housekeeping = 0.0
         self.in_hand = InHand()
+        self._duties = (
+            _Duty(self._publisher.publish_next),
+            _Duty(self._judge_next),
+            _Duty(lambda: copies.compare_next(client, database, settings)),
+            _Duty(lambda: copies.withdraw_next(client, database)),
+            _Duty(lambda: report_next(client, database, settings)),
+            _Duty(self._renderer.render_next),
+            _Duty(self._shadowing.repeat_next),
+            _Duty(self._check_some),
+        )
 
     def run(self, stopped: threading.Event) -> None:
         """Work until stopped.
@@ -63,27 +91,14 @@ class Worker:
             TokenError: Orthanc was restarted; its new supervisor starts new workers.
         """
         while not stopped.is_set():
-            try:
-                busy = self.step()
-            except TokenError:
-                raise
-            except (OrthancError, OperationalError, OSError) as error:
-                log.warning("trouble with Orthanc, the store or the disk: %s", failure(error))
-                if (claim := self.in_hand.claim) is not None and self._client.refuses(error):
-                    detail = pgettext("detail", "Orthanc does not give its files")
-                    self._failed(claim, Reason(ReasonCode.UNREADABLE, str(detail)))
-                    self.in_hand.put_down()
-                # Else Orthanc or the disk is in trouble, not the series: give it back and try again.
-                self.in_hand.give_back(self._database)
-                stopped.wait(ERROR_SECONDS)
-            else:
-                if not busy:
-                    stopped.wait(IDLE_SECONDS)
+            if not self.step():
+                stopped.wait(IDLE_SECONDS)
 
     def step(self) -> bool:
-        """The most urgent piece of work; false when there was none."""
+        """The most urgent piece of work; false when there was none, or none that could be done."""
         if disk.is_low(self._settings):
             return False
+<<<<<<< HEAD
         return (
             self._publisher.publish_next()
             or self._judge_next()
@@ -95,6 +110,44 @@ class Worker:
             or self._shadowing.repeat_next(self.in_hand)
             or self._check_some()
         )
+=======
+        return any(self._done(duty) for duty in self._duties)
+
+    def _done(self, duty: "_Duty") -> bool:
+        """Do such a piece of work; where it fails, the other kinds go on and this one rests."""
+        if time.monotonic() < duty.rests_until:
+            return False
+        self.in_hand.take()
+        try:
+            busy = duty.work()
+        except TokenError:
+            raise
+        except Exception as error:
+            duty.failed += 1
+            duty.rests_until = time.monotonic() + back_off(duty.failed)
+            self._trouble(error)
+            return False
+        duty.failed = 0
+        self.in_hand.put_down()
+        return busy
+
+    def _trouble(self, error: Exception) -> None:
+        """Something failed that is not known to be the fault of the series in hand."""
+        about = isinstance(error, OrthancError | OperationalError | OSError)
+        what = "trouble with Orthanc, the store or the disk" if about else "trouble of another kind"
+        log.warning("%s: %s", what, failure(error))
+        if (claim := self.in_hand.claim) is not None and (not about or self._client.refuses(error)):
+            refused = Reason(
+                ReasonCode.UNREADABLE, str(pgettext("detail", "Orthanc does not give its files"))
+            )
+            unknown = Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
+            try:
+                self._failed(claim, refused if about else unknown)
+                self.in_hand.put_down()
+            except SQLAlchemyError as again:
+                log.warning("not recorded: %s", failure(again))
+        self.in_hand.give_back(self._database, setback=True)
+>>>>>>> 8637666 (Threads: one guarded way for all; what failed once waits behind what was never tried)
 
     def _judge_next(self) -> bool:
         with self._database.writing() as session:

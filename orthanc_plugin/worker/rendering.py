@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 class Renderer:
     """Renders previews; keeps the series read last, whose turn it often is."""
 
-    def __init__(self, client: OrthancClient, database: Database, settings: Settings) -> None:
+    def __init__(self, worker: str, client: OrthancClient, database: Database, settings: Settings) -> None:
+        self._worker = worker
         self._client = client
         self._database = database
         self._settings = settings
@@ -40,7 +41,10 @@ class Renderer:
             OrthancError, OSError: Orthanc or the disk is in trouble; the series stays due.
         """
         with self._database.reading() as session:
-            due = outbox.preview_due(session)
+            if not outbox.previews_due(session, self._worker):
+                return False
+        with self._database.writing() as session:
+            due = outbox.claim_preview(session, self._worker, self._settings.max_attempts)
             if due is None:
                 return False
             series_id, generation = due
@@ -51,6 +55,8 @@ class Renderer:
                 self._render(series_id, generation, keys)
             except Exception as error:  # the page does without them
                 if isinstance(error, OrthancError | OSError) and not self._client.refuses(error):
+                    with self._database.writing() as session:
+                        outbox.preview_put_off(session, series_id)
                     raise
                 log.warning("rendering failed: %s", failure(error))
         with self._database.writing() as session:

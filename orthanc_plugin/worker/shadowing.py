@@ -8,7 +8,6 @@ from orthanc_plugin.store import queue, shadow
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.worker import judging
 from orthanc_plugin.worker.fetching import Fetched, fetch_series
-from orthanc_plugin.worker.in_hand import InHand
 from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError
 from orthanc_plugin.worker.serving import Serving
 
@@ -29,7 +28,7 @@ class Shadowing:
         self._serving = serving
         self._next_look = 0.0
 
-    def repeat_next(self, in_hand: InHand) -> bool:
+    def repeat_next(self) -> bool:
         """Repeat one assessment; false when none is due.
 
         Raises:
@@ -46,7 +45,6 @@ class Shadowing:
             due = shadow.claim(session, self._worker, queue.utcnow())
         if due is None:
             return False
-        in_hand.take()
         try:
             outcome = self._repeat(due)
         except (OrthancError, OSError):
@@ -58,7 +56,6 @@ class Shadowing:
                 shadow.give_back(session, due)
             else:
                 shadow.record(session, due, outcome, queue.utcnow())
-        in_hand.put_down()
         return True
 
     def _repeat(self, due: shadow.Due) -> Outcome | None:

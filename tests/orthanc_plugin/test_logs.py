@@ -18,7 +18,6 @@ from store_samples import after, arrive_and_judge, judgement, seen, settings
 from headct.errors import ReportError
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin.intake import supervisor
 from orthanc_plugin.intake.arrivals import Arrivals
 from orthanc_plugin.intake.supervisor import Supervisor
 from orthanc_plugin.settings import ROOT, Settings
@@ -155,7 +154,7 @@ def test_what_cannot_be_rendered(
     monkeypatch.setattr(previews, "render", fails)
     monkeypatch.setattr(Renderer, "_read", lambda *_: object())
     client: Any = Orthanc()
-    assert Renderer(client, database, options).render_next()
+    assert Renderer("w", client, database, options).render_next()
     said("rendering failed: KeyError", "worker/rendering.py")
 
 
@@ -201,7 +200,7 @@ def test_a_result_of_which_no_report_can_be_written(
 def test_a_store_that_is_away_while_a_claim_is_given_back(
     database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: Any) -> NoReturn:
+    def away(*_: Any, **__: Any) -> NoReturn:
         raise OperationalError(NAME, {}, Exception(NAME))
 
     arrive(database, options)
@@ -218,22 +217,16 @@ def test_arrivals_that_fail(
     database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follower = Arrivals(fails, database, options, ClockWatch(database, options))
-    monkeypatch.setattr(follower._stopped, "wait", lambda _: follower._stopped.set())
-    follower._woken.set()
-    follower._run()
+    follower.rounds.once()
     said("arrivals: KeyError", "intake/arrivals.py")
-    assert follower.error == "KeyError"
+    assert str(follower.trouble) == "KeyError"
 
 
-def test_a_worker_that_cannot_be_started(
-    database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor, "WATCH_SECONDS", 0.0)
+def test_a_worker_that_cannot_be_started(database: Database, options: Settings, said: Any) -> None:
     watched = Supervisor(options, database, ClockWatch(database, options), fails)
-    turns = iter((False, True))
-    monkeypatch.setattr(watched._stopped, "wait", lambda _: next(turns))
-    watched._watch()
+    watched.rounds.once()
     said("supervisor: KeyError", "intake/supervisor.py")
+    assert str(watched.trouble) == "KeyError"
     watched.stop()
 
 

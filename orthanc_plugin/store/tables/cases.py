@@ -81,6 +81,8 @@ class Series(Base):
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     """Attempts begun on this generation."""
+    setbacks: Mapped[int] = mapped_column(default=0)
+    """Attempts that came to nothing since it was last looked at to the end, whatever came meanwhile."""
     superseded_by: Mapped[str | None] = mapped_column(index=True)
     """The same images under a corrected patient."""
     lost_unread: Mapped[bool] = mapped_column(default=False)
@@ -112,6 +114,10 @@ class Series(Base):
 
     preview_pending: Mapped[bool] = mapped_column(default=False)
     preview_slices: Mapped[int] = mapped_column(default=0)
+    preview_attempts: Mapped[int] = mapped_column(default=0)
+    """Begun since the slices were last to be rendered."""
+    preview_owner: Mapped[str | None]
+    """The worker that renders them."""
 
     study: Mapped[Study] = relationship(back_populates="series")
     assessments: Mapped[list["Assessment"]] = relationship(

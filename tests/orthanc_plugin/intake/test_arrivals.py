@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from orthanc_listing import CAPTURE, CT, MR, SR, STATE, Listing
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from orthanc_plugin.intake.arrivals import CHANGES, PAGE, Arrivals
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import imports, positions, queue, withdrawal
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series, Study
 
 
@@ -294,10 +296,42 @@ def test_a_transaction_that_fails_leaves_the_position(
     with monkeypatch.context() as broken:
         broken.setattr(positions, "set_position", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            arrivals.step()
+            arrivals.read_changes()
     assert known(database) == {}
     arrivals.step()
     assert list(known(database)) == ["a"]
+
+
+def test_where_the_log_cannot_be_read_on_the_sweep_sees_what_is_new(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions, "set_position", lambda *_: 1 / 0)
+    for series in ("a", "b"):
+        listing.image(series, 0)
+        arrivals.rounds.once()
+        assert str(arrivals.trouble) == "ZeroDivisionError", "and says so"
+        assert series in known(database)
+
+
+def test_a_series_that_cannot_be_taken_keeps_no_other_away(
+    listing: Listing, database: Database, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive = queue.arrive
+
+    def poisoned(session: Session, seen: Seen, *rest: Any) -> Series:
+        if seen.series_id == "b":
+            raise KeyError("b")
+        return arrive(session, seen, *rest)
+
+    monkeypatch.setattr(queue, "arrive", poisoned)
+    for series in ("a", "b", "c"):
+        listing.image(series, 0)
+    arrivals.rounds.once()
+    assert list(known(database)) == ["a", "c"]
+    monkeypatch.undo()
+    arrivals.rounds.once()
+    assert sorted(known(database)) == ["a", "b", "c"]
+    assert arrivals.trouble is None
 
 
 def test_a_colour_changed_by_others_is_compared(
