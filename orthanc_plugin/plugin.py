@@ -7,6 +7,7 @@ When triage cannot start, Orthanc stores images as ever and ``/triage/`` says wh
 import html
 import json
 import logging
+import os
 import re
 import site
 import sys
@@ -118,9 +119,15 @@ class Triage:
             send_status(output, 503, body)
             return
         output.SetHttpHeader("Cache-Control", "no-store")
-        meanwhile = _(
-            "Images are received and stored as always. No urgency is given: see every head CT in order of"
-            " arrival."
+        meanwhile = (
+            _(
+                "Images are received and stored as always. No urgency is given: see every head CT in order of"
+                " arrival."
+            )
+            if can_store()
+            else _(
+                "No image is stored: scanners are refused and have to send again. What is here can be read."
+            )
         )
         page = PAGE.format(
             language=language,
@@ -129,6 +136,17 @@ class Triage:
             reason=html.escape(self.problem(language)),
         )
         output.AnswerBuffer(page.encode(), "text/html; charset=utf-8")
+
+
+def can_store() -> bool:
+    """Whether there is room for an image where Orthanc keeps them; true where that is not known."""
+    try:
+        where = json.loads(orthanc.GetConfiguration()).get("StorageDirectory", "OrthancStorage")
+        found = os.statvfs(where)
+    except Exception:  # they are kept elsewhere
+        return True
+    full = found.f_bavail * found.f_frsize < 2**20 or bool(found.f_files and found.f_favail < 16)
+    return not (full or found.f_flag & os.ST_RDONLY)
 
 
 def get(path: str) -> Any:

@@ -43,6 +43,7 @@ from orthanc_plugin.store import disk, imports, model_history, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series
+from orthanc_plugin.system_words import cause_of
 
 DRIFT_SECONDS = 60.0
 """How long the drift monitoring is not worked out again: it reads the figures of a year."""
@@ -87,7 +88,7 @@ def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def _unusable(error: SQLAlchemyError) -> Phrase:
     _log.warning("the store cannot be used: %s", failure(error))
-    return _("The store cannot be used ({kind}).", kind=type(error).__name__)
+    return _("The store cannot be used ({kind}).", kind=cause_of(error))
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Triage:
 
     def status(self) -> StatusView:
         """Is the machine alive, and what is it doing?"""
-        reason, known, now = self._why_stopped(), Known(), queue.utcnow()
+        reason, known, now, room = self._why_stopped(), Known(), queue.utcnow(), self._disk
         try:
             with self.database.reading() as session:
                 known = Known.of(session, self.settings, now)
@@ -135,7 +136,8 @@ class Triage:
             judging=known.series.get(SeriesState.JUDGING, 0),
             last_judgement=known.last_judgement,
             series=known.series,
-            free_disk_bytes=disk.free_bytes(self.settings),
+            free_disk_bytes=room.free if room is not None else None,
+            takes_images=room is None or not room.is_full,
             bundle=known.bundle,
             model_problem=known.model_problem,
             receivers=known.receivers,
@@ -231,6 +233,8 @@ class Triage:
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
         self.require(login, Role.READER)
+        if self._disk is None or self._disk.is_full:
+            raise UnavailableError(_("No image can be stored: the disk is full, or cannot be written."))
         if disk.is_low(self.settings):
             raise UnavailableError(_("The disk is nearly full, and what is left is for new patients."))
         now = queue.utcnow()
@@ -315,6 +319,7 @@ class Triage:
     @_answering
     def metrics(self) -> MetricsView:
         """Figures for monitoring."""
+        room = self._disk
         with self.database.reading() as session:
             known = figures.metrics(session, self.settings, queue.utcnow())
         return known.model_copy(
@@ -323,7 +328,7 @@ class Triage:
                 "worker_restarts": self.supervisor.restarts,
                 "running": self._why_stopped() is None,
                 "recycling": self._recycling,
-                "free_disk_bytes": disk.free_bytes(self.settings),
+                "free_disk_bytes": room.free if room is not None else None,
             }
         )
 
@@ -344,6 +349,14 @@ class Triage:
     @property
     def _people(self) -> People:
         return People(self.settings.people, self.authentication)
+
+    @property
+    def _disk(self) -> disk.Disk | None:
+        """``None`` where the folder of the store is gone, which is said elsewhere."""
+        try:
+            return disk.Disk.of(self.settings)
+        except OSError:
+            return None
 
     @property
     def _recycling(self) -> RecyclingView | None:

@@ -6,7 +6,7 @@ from headct.language import Phrase, _
 from orthanc_plugin.recycling.fill import Fill
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk
-from orthanc_plugin.system_words import words_again
+from orthanc_plugin.system_words import words_again, words_of
 
 
 class Processes(Protocol):
@@ -44,9 +44,12 @@ class Keeper(Protocol):
 
 def why_stopped(settings: Settings, processes: Processes, follower: Follower) -> Phrase | None:
     """Why nothing is judged; ``None`` while triage runs."""
-    if disk.is_low(settings):
-        free = disk.free_bytes(settings) / 2**30
-        return _("The disk is nearly full ({free:.1f} GB free).", free=free)
+    try:
+        trouble = disk.Disk.of(settings).trouble(settings)
+    except OSError as error:  # the folder is gone, or its disk
+        trouble = words_of(error)
+    if trouble is not None:
+        return trouble
     if follower.trouble is not None:
         return _("New images are not noticed ({kind}).", kind=follower.trouble)
     if settings.workers and not processes.alive:

@@ -31,6 +31,9 @@ class StatusView(View):
     last_judgement: AwareDatetime | None = None
     series: dict[SeriesState, int] = Field(default_factory=dict, description="series in each state")
     free_disk_bytes: int | None = None
+    takes_images: bool = Field(
+        default=True, description="whether Orthanc can store images: there is room, and it can be written"
+    )
     bundle: BundleView | None = Field(default=None, description="the model in service")
     model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
     receivers: tuple[ReceiverView, ...] = Field(default=(), description="where results are sent on to")

@@ -18,6 +18,7 @@ from uuid import uuid4
 from headct.errors import SettingsError
 from headct.language import Phrase, _
 from headct.safe_log import failure
+from orthanc_plugin.housekeeping.reserve import Reserve
 from orthanc_plugin.rounds import Rounds, all_of
 from orthanc_plugin.settings import ROOT, Settings
 from orthanc_plugin.states import WorkerExit
@@ -39,6 +40,8 @@ LOOK_SECONDS = 10.0
 """Between two looks at a worker's sign of life."""
 STEADY_SECONDS = 120.0
 """A worker that lived this long starts again without delay."""
+HOLD_SECONDS = 10.0
+"""Between two looks whether room is held back for the next start."""
 LOCK_WAIT_SECONDS = 10.0
 """An Orthanc that is being restarted may still hold the store."""
 
@@ -69,6 +72,8 @@ class Supervisor:
         self._lock: IO[bytes] | None = None
         self._slots = [_Slot() for _ in range(settings.workers)]
         self._taken_over = False
+        self._reserve = Reserve(settings.storage)
+        self._next_hold = 0.0
         self.rounds = Rounds("supervisor", self.step)
 
     @property
@@ -109,10 +114,15 @@ class Supervisor:
     def step(self) -> float:
         """Look at the clock and at every place for a worker."""
         if not self._taken_over:
-            self._take_over()  # workers of an Orthanc that was killed
+            all_of(self._take_over, self._hold_room)  # workers of an Orthanc that was killed
             self._taken_over = True
-        all_of(self._clock.look, *(partial(self._look_after, slot) for slot in self._slots))
+        all_of(self._hold_room, self._clock.look, *(partial(self._look_after, slot) for slot in self._slots))
         return WATCH_SECONDS
+
+    def _hold_room(self) -> None:
+        if time.monotonic() >= self._next_hold:
+            self._next_hold = time.monotonic() + HOLD_SECONDS
+            self._reserve.take()
 
     def _take_over(self) -> None:
         with self._database.writing() as session:

@@ -1,5 +1,6 @@
 """What all tables share: how times, states and JSON lie in columns."""
 
+import zlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -29,6 +30,28 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class Compressed(TypeDecorator[bytes]):
+    """Bytes that lie compressed in the database and come back as they were."""
+
+    impl = LargeBinary
+    cache_ok = True
+    MARK = b"headct-zlib:"
+    """Before what is compressed; of releases before this one, and where that is shorter, it lies as it is."""
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """A report takes a fifth, a region a hundredth of its bytes."""
+        if value is None:
+            return None
+        small = self.MARK + zlib.compress(value)
+        return small if len(small) < len(value) or value.startswith(self.MARK) else value
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """As it was."""
+        if value is None or not value.startswith(self.MARK):
+            return value
+        return zlib.decompress(value[len(self.MARK) :])
 
 
 def _values(enum: type[StrEnum]) -> list[str]:

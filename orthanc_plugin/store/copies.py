@@ -140,11 +140,14 @@ def is_ours(session: Session, instance: str | None) -> bool:
 
 
 def of_images(session: Session, series_instance_uids: Iterable[str]) -> Iterator[bytes]:
-    """Our documents of the series of some UIDs, byte for byte, withdrawn ones too."""
+    """Our documents of the series of some UIDs, byte for byte, withdrawn ones too while they are kept."""
     yield from session.scalars(
         select(Document.content)
         .join(Series, Series.id == Document.series_id)
-        .where(Series.series_instance_uid.in_(tuple(series_instance_uids)))
+        .where(
+            Series.series_instance_uid.in_(tuple(series_instance_uids)),
+            Document.let_go_at.is_(None),
+        )
     )
 
 

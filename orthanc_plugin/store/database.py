@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,18 @@ BUSY_SECONDS = 20
 """How long a writer waits for another one; transactions are far shorter."""
 STUDIES_AT_ONCE = 200
 """In one transaction, where many standings are derived: it takes about a tenth of a second."""
+
+
+INCREMENTAL = 2
+"""What SQLite calls a file that gives free pages back when asked."""
+KEPT_PAGES = 2_000
+"""Free pages that stay for what is written next: 8 MB."""
+PAGES_AT_ONCE = 500
+"""Given back in one transaction, which keeps others from writing for some 20 ms."""
+REWRITTEN_BYTES = 256 * 2**20
+"""A file up to this size is written anew at the start, in some seconds; a larger one is not waited for."""
+JOURNAL_BYTES = 64 * 2**20
+"""That the log of changes keeps on disk once it was longer."""
 
 
 class Database:
@@ -79,6 +92,7 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             tallies.recount(connection)
+        self._shrink_old()
         self.complete()
 
     def complete(self) -> None:
@@ -89,6 +103,29 @@ class Database:
                 keeping.of(session).touch(without)
             if len(without) < STUDIES_AT_ONCE:
                 return
+
+    def shrink(self) -> None:
+        """Give some free pages of an SQLite file back to the disk; the rest is written over."""
+        if not self._sqlite:
+            return
+        with self._writer.begin() as connection:
+            if connection.execute(text("PRAGMA freelist_count")).scalar_one() > KEPT_PAGES:
+                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")).all()
+
+    def _shrink_old(self) -> None:
+        """A file of an earlier release gives nothing back until it was written anew once."""
+        if not self._sqlite:
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+            size = pages * connection.execute(text("PRAGMA page_size")).scalar_one()
+            gives = connection.execute(text("PRAGMA auto_vacuum")).scalar_one() == INCREMENTAL
+            path = self.engine.url.database
+            room = shutil.disk_usage(Path(path).parent).free if path is not None else 0
+            if gives or size > REWRITTEN_BYTES or room < 4 * size:
+                return
+            connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))
+            connection.execute(text("VACUUM"))
 
     def close(self) -> None:
         """Close all connections."""
@@ -114,7 +151,9 @@ def _engine(url: str) -> Engine:
         # The driver's own transactions begin too late and deferred: SQLAlchemy begins them, see below.
         connection.isolation_level = None
         cursor = connection.cursor()
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is still to be made
         cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA journal_size_limit={JOURNAL_BYTES}")
         # FULL, not NORMAL: a result that was published must survive a power cut.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")

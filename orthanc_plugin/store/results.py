@@ -280,6 +280,8 @@ def _keep_documents(
             )
         elif known.withdrawn_at is not None:
             send_again(known)
+            if known.let_go_at is not None:
+                known.content, known.let_go_at = new.content, None
     # Judged again with the profile switched off since, the same result draws nothing.
     withdraw_regions(series, now, {new.sop_instance_uid for new in judgement.documents})
     session.flush()

@@ -126,6 +126,8 @@ def give_up(session: Session, due: Due, why: str, now: datetime) -> None:
 def _report_of(session: Session, assessment: tables.Assessment) -> bytes | None:
     return session.scalar(
         select(Document.content).where(
-            Document.assessment_id == assessment.id, Document.kind == DocumentKind.STRUCTURED_REPORT
+            Document.assessment_id == assessment.id,
+            Document.kind == DocumentKind.STRUCTURED_REPORT,
+            Document.let_go_at.is_(None),
         )
     )

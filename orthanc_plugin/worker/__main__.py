@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from headct.safe_log import Formatter, failure, set_level
+from orthanc_plugin.housekeeping import work_folders
 from orthanc_plugin.rounds import Rounds
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import WorkerExit
@@ -61,6 +62,10 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
     set_level(settings.log_level)
     os.nice(settings.worker_niceness)
     name = str(greeting["name"])
+    try:
+        work_folders.remove_dead(settings)
+    except OSError as error:  # no reason not to judge
+        log.warning("what killed workers left stays: %s", failure(error))
     database = Database(settings.database_url)
     with database.writing() as session:
         queue.sign_of_life(session, name, queue.utcnow())
@@ -74,6 +79,7 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
             worker.run(threading.Event())
         finally:
             worker.in_hand.give_back(database)
+            work_folders.of_this_process(settings).remove()
 
 
 def heartbeat(in_hand: InHand, name: str, database: Database, settings: Settings) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headct.images.series import DicomSource
+from orthanc_plugin.housekeeping import work_folders
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.worker.orthanc_client import OrthancClient
 
@@ -44,7 +45,7 @@ def fetch(client: OrthancClient, instances: Sequence[str], settings: Settings) -
     """
     folder = None
     if len(instances) > SPOOL_FROM:
-        folder = Path(tempfile.mkdtemp(prefix="series-", dir=work_folder(settings)))
+        folder = Path(tempfile.mkdtemp(prefix="series-", dir=work_folders.of_this_process(settings).path()))
     sources: list[DicomSource] = []
     total = 0
     try:
@@ -92,13 +93,6 @@ def fetch_series(client: OrthancClient, series_id: str, settings: Settings) -> F
         OSError: there is no room for them.
     """
     return fetch(client, client.instances(series_id) or (), settings)
-
-
-def work_folder(settings: Settings) -> Path:
-    """Where large series lie while they are judged."""
-    folder = settings.storage / "work"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _kept(data: bytes, folder: Path | None, number: int) -> DicomSource:

@@ -14,7 +14,8 @@ from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
-from orthanc_plugin.rounds import back_off
+from orthanc_plugin.housekeeping import aged_documents, work_folders
+from orthanc_plugin.rounds import all_of, back_off
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import disk, imports, model_history, outbox, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
@@ -35,15 +36,12 @@ from orthanc_plugin.worker.summing import sum_next
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
-<<<<<<< HEAD
-ERROR_SECONDS = 2.0
 CHECKED_A_SWEEP = 300
 """Series at most that are compared with Orthanc in the time of a sweep, the longest unseen first: what that
 costs Orthanc does not grow with what it has. A hospital of years comes round in a day."""
-=======
-CHECKS_AT_ONCE = 5
->>>>>>> 8637666 (Threads: one guarded way for all; what failed once waits behind what was never tried)
 HOUSEKEEPING_SECONDS = 600.0
+STEP_SECONDS = 1.0
+"""Between two steps of what takes many."""
 
 
 @dataclass(slots=True)
@@ -80,9 +78,11 @@ class Worker:
             _Duty(lambda: copies.withdraw_next(client, database)),
             _Duty(lambda: report_next(client, database, settings)),
             _Duty(self._renderer.render_next),
+            _Duty(lambda: sum_next(database)),
             _Duty(self._shadowing.repeat_next),
             _Duty(self._check_some),
         )
+        self._tidying = _Duty(self._tidy_up)
 
     def run(self, stopped: threading.Event) -> None:
         """Work until stopped.
@@ -97,21 +97,8 @@ class Worker:
     def step(self) -> bool:
         """The most urgent piece of work; false when there was none, or none that could be done."""
         if disk.is_low(self._settings):
-            return False
-<<<<<<< HEAD
-        return (
-            self._publisher.publish_next()
-            or self._judge_next()
-            or copies.compare_next(self._client, self._database, self._settings)
-            or copies.withdraw_next(self._client, self._database)
-            or report_next(self._client, self._database, self._settings)
-            or self._renderer.render_next()
-            or sum_next(self._database)
-            or self._shadowing.repeat_next(self.in_hand)
-            or self._check_some()
-        )
-=======
-        return any(self._done(duty) for duty in self._duties)
+            return self._done(self._tidying)  # may make room
+        return any(self._done(duty) for duty in self._duties) or self._done(self._tidying)
 
     def _done(self, duty: "_Duty") -> bool:
         """Do such a piece of work; where it fails, the other kinds go on and this one rests."""
@@ -252,13 +239,29 @@ class Worker:
             queue.record_failure(session, claim, reason, queue.utcnow(), self._settings)
 
     def _check_some(self) -> bool:
-        """Nothing else to do: compare some series with what Orthanc shows, and tidy up."""
+        """Nothing else to do: compare some series with what Orthanc shows."""
         if time.monotonic() > self._next_check:
             self._next_check = time.monotonic() + self._settings.sweep_seconds / CHECKED_A_SWEEP
             now = queue.utcnow()
             with self._database.writing() as session:
                 outbox.want_checks(session, now - timedelta(seconds=self._settings.sweep_seconds), now, 1)
-        if time.monotonic() > self._next_housekeeping:
-            self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
-            disk.remove_old_previews(self._database, self._settings)
         return False
+
+    def _tidy_up(self) -> bool:
+        """At intervals, when there is nothing else to do: delete what nobody needs."""
+        if time.monotonic() < self._next_housekeeping:
+            return False
+        self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+        all_of(
+            lambda: work_folders.remove_dead(self._settings),
+            lambda: disk.remove_old_previews(self._database, self._settings),
+            self._age_documents,
+        )
+        return False
+
+    def _age_documents(self) -> None:
+        with self._database.writing() as session:
+            more = aged_documents.age(session, queue.utcnow())
+        self._database.shrink()
+        if more:  # in small steps, between which whatever came is judged
+            self._next_housekeeping = time.monotonic() + STEP_SECONDS

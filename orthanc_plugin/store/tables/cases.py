@@ -19,7 +19,7 @@ from headct.terms.review import Review as SaidByPerson
 from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store.base import Base, few
+from orthanc_plugin.store.base import Base, Compressed, few
 
 
 class Study(Base):
@@ -232,7 +232,8 @@ class Document(Base):
     assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessments.id"), index=True)
     """What the machine's results are of; empty for a review's."""
     kind: Mapped[DocumentKind]
-    content: Mapped[bytes] = mapped_column(deferred=True)
+    content: Mapped[bytes] = mapped_column(Compressed, deferred=True)
+    """Empty once it was let go: :mod:`orthanc_plugin.housekeeping.aged_documents`."""
     predecessor_uid: Mapped[str | None]
     created_at: Mapped[datetime]
     orthanc_id: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -243,8 +244,12 @@ class Document(Base):
     withdrawn_at: Mapped[datetime | None]
     """Set when it is to be deleted from Orthanc; the bytes stay here."""
     removed_at: Mapped[datetime | None]
+    compressed: Mapped[bool] = mapped_column(default=True)
+    """Whether the bytes were written by a release that compresses them."""
+    let_go_at: Mapped[datetime | None]
 
     __table_args__ = (
+        few("documents_to_compress", "sop_instance_uid", where="compressed = 0", postgresql="NOT compressed"),
         few("documents_to_forward", "sop_instance_uid", where="to_forward = 1", postgresql="to_forward"),
     )
 

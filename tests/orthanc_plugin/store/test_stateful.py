@@ -20,6 +20,8 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.drift import sums
 from orthanc_plugin.drift.facts import Figures, of_study
 from orthanc_plugin.errors import ConflictError, NotFoundError
+from orthanc_plugin.housekeeping import aged_documents
+from orthanc_plugin.housekeeping.aged_documents import LET_GO_AFTER
 from orthanc_plugin.states import FINAL, DocumentKind, SeriesState
 from orthanc_plugin.store import (
     outbox,
@@ -207,6 +209,12 @@ class StoreMachine(RuleBasedStateMachine):
                 outbox.document_removed(session, uid, orthanc_id, after(self.now))
             outbox.published(session, *wish, after(self.now))
 
+    @rule()
+    def a_month_passes(self) -> None:
+        """As far as documents are concerned."""
+        with self.database.writing() as session:
+            aged_documents.age(session, after(self.now) + 2 * LET_GO_AFTER)
+
     @rule(series=SERIES, by=READER, urgency=URGENCY, stale=strategies.booleans(), again=strategies.booleans())
     def review(self, series: str, by: Person, urgency: Urgency, *, stale: bool, again: bool) -> None:
         """A reader speaks, sometimes of what is no longer so, sometimes twice for want of an answer."""
@@ -308,6 +316,14 @@ class StoreMachine(RuleBasedStateMachine):
             for document in documents:
                 if document.kind is DocumentKind.REVIEW:
                     assert (document.withdrawn_at is not None) == (document.series_id in withdrawn)
+
+    @invariant()
+    def what_is_to_be_in_orthanc_is_never_let_go(self) -> None:
+        with self.database.reading() as session:
+            for document in session.scalars(select(Document)):
+                if document.withdrawn_at is None or document.kind is DocumentKind.REVIEW:
+                    assert document.content
+                assert (document.content == b"") == (document.let_go_at is not None)
 
     @invariant()
     def only_what_counts_is_drawn(self) -> None:
