@@ -9,7 +9,7 @@ nobody: should the images come again, they are judged as something new. What per
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, attributes
+from sqlalchemy.orm import Session, attributes, undefer
 
 from orthanc_plugin.forwarding.tables import Delivery
 from orthanc_plugin.states import DocumentKind, SeriesState
@@ -28,7 +28,8 @@ def age(session: Session, now: datetime) -> bool:
 
 def _compress(session: Session) -> int:
     """Those that were written before bytes were compressed."""
-    rows = session.scalars(select(Document).where(~Document.compressed).limit(AT_ONCE)).all()
+    old = select(Document).options(undefer(Document.content)).where(~Document.compressed)
+    rows = session.scalars(old.limit(AT_ONCE)).all()
     for document in rows:
         document.compressed = True
         attributes.flag_modified(document, "content")  # written anew, which compresses it

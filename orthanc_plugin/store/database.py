@@ -110,7 +110,10 @@ class Database:
             return
         with self._writer.begin() as connection:
             if connection.execute(text("PRAGMA freelist_count")).scalar_one() > KEPT_PAGES:
-                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")).all()
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                # It gives a page back with each step, and has no columns: SQLAlchemy would end it at once.
+                driver.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
 
     def _shrink_old(self) -> None:
         """A file of an earlier release gives nothing back until it was written anew once."""

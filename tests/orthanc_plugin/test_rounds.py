@@ -34,7 +34,7 @@ def works(*turns: object) -> Callable[[], float]:
     def work() -> float:
         error = next(left, None)
         if isinstance(error, BaseException):
-            raise error
+            raise error.with_traceback(None)
         return 7.0
 
     return work
@@ -83,7 +83,9 @@ def test_it_is_woken_and_ends() -> None:
 
 
 def test_the_same_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    one = Rounds("made", works(*[ValueError("Yamada^Tarou")] * 5, None, ValueError("Yamada^Tarou")))
+    one = Rounds(
+        "made", works(*(ValueError("Yamada^Tarou") for _ in range(5)), None, ValueError("Yamada^Tarou"))
+    )
     for _turn in range(7):
         one.once()
     said = [r.getMessage() for r in caplog.records if r.name == rounds.__name__]
