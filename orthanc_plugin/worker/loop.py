@@ -134,7 +134,6 @@ class Worker:
             except SQLAlchemyError as again:
                 log.warning("not recorded: %s", failure(again))
         self.in_hand.give_back(self._database, setback=True)
->>>>>>> 8637666 (Threads: one guarded way for all; what failed once waits behind what was never tried)
 
     def _judge_next(self) -> bool:
         with self._database.writing() as session:
