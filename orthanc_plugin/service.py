@@ -30,6 +30,7 @@ from orthanc_plugin.health import figures
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Follower, Keeper, Processes, troubles, why_stopped
 from orthanc_plugin.health.views import MetricsView, StatusView
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
@@ -39,7 +40,7 @@ from orthanc_plugin.recycling import unread
 from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState, Window
-from orthanc_plugin.store import disk, imports, model_history, queue
+from orthanc_plugin.store import imports, model_history, queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.preview_files import Folder
 from orthanc_plugin.store.tables import Series

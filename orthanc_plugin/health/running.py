@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from headct.language import Phrase, _
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.recycling.fill import Fill
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk
 from orthanc_plugin.system_words import words_again, words_of
 
 

@@ -39,9 +39,10 @@ class Reserve:
         files_left = found.f_favail if found.f_files else FILES
         if found.f_bavail * found.f_frsize >= FILES * BYTES and files_left >= FILES:
             return False
-        for path in self._files():
-            path.unlink(missing_ok=True)
-        return True
+        given = [path for path in self._files() if path.exists()]
+        for path in given:
+            path.unlink()
+        return bool(given)
 
     def take(self) -> None:
         """Hold back what there is of it, to the last bit where there is less."""

@@ -13,12 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from headct.language import Phrase
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.intake.contents import Contents, Get, Images
 from orthanc_plugin.intake.lineage import Jobs, copied_documents, original
 from orthanc_plugin.rounds import Rounds, Troubles, all_of
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
-from orthanc_plugin.store import copies, disk, outbox, positions, queue, withdrawal
+from orthanc_plugin.store import copies, outbox, positions, queue, withdrawal
 from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen

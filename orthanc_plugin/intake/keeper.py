@@ -12,13 +12,14 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from headct.language import Phrase
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.intake.contents import Get
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.recycling.fill import Fill, Limits
 from orthanc_plugin.recycling.tables import Protection
 from orthanc_plugin.rounds import Rounds, all_of
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk, queue
+from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
 
 Put = Callable[[str, str], None]

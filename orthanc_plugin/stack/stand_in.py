@@ -40,8 +40,7 @@ def why_not(folder: Path) -> Phrase | None:
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
             return None  # a file system that holds no room back, but is written
-        what = words_of_system(os.strerror(error.errno or errno.EIO))
-        return _("{what}: {where}", what=what, where=str(folder))
+        return words_of_system(os.strerror(error.errno or errno.EIO))  # not where: anybody may ask
     return None
 
 

@@ -108,12 +108,16 @@ class Database:
         """Give some free pages of an SQLite file back to the disk; the rest is written over."""
         if not self._sqlite:
             return
-        with self._writer.begin() as connection:
-            if connection.execute(text("PRAGMA freelist_count")).scalar_one() > KEPT_PAGES:
-                driver = connection.connection.driver_connection
-                assert driver is not None
-                # It gives a page back with each step, and has no columns: SQLAlchemy would end it at once.
-                driver.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+        connection = self.engine.raw_connection()
+        try:
+            driver = connection.driver_connection
+            assert driver is not None
+            (free,) = driver.execute("PRAGMA freelist_count").fetchone()
+            if free > KEPT_PAGES:
+                # A page with each step of the statement; the driver's other calls make but one.
+                driver.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+        finally:
+            connection.close()
 
     def _shrink_old(self) -> None:
         """A file of an earlier release gives nothing back until it was written anew once."""

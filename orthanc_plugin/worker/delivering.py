@@ -16,10 +16,11 @@ from headct.reports import plain_text
 from headct.safe_log import failure
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.forwarding.deliveries import Due
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.rounds import Rounds
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import REPORTS, DeliveryTrouble, DocumentKind
-from orthanc_plugin.store import disk, queue
+from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Document
 from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError

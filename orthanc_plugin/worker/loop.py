@@ -14,10 +14,10 @@ from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
-from orthanc_plugin.housekeeping import aged_documents, work_folders
+from orthanc_plugin.housekeeping import aged_documents, disk, work_folders
 from orthanc_plugin.rounds import all_of, back_off
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import disk, imports, model_history, outbox, queue, results, withdrawal
+from orthanc_plugin.store import imports, model_history, outbox, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.tables import Document

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from store_samples import settings
 
+from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.housekeeping.reserve import BYTES, FILES, Reserve
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.stack.stand_in import why_not
-from orthanc_plugin.store import disk
 from orthanc_plugin.store.database import Database
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from store_samples import judgement, open_store, seen, settings
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.store import disk, queue, results, withdrawal
+from orthanc_plugin.housekeeping import disk
+from orthanc_plugin.store import queue, results, withdrawal
 
 
 def test_low_is_a_matter_of_the_option(tmp_path: Path) -> None:
