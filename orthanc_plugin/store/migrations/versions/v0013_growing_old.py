@@ -6,8 +6,8 @@ from sqlalchemy.sql import column, table
 
 from orthanc_plugin.store.base import Compressed
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
