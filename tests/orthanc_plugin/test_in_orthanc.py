@@ -1,5 +1,6 @@
 """The plugin inside a real Orthanc: results on arrival, nothing twice, and never a stopped server."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -174,6 +175,26 @@ def test_what_is_nested_deeply_ends_no_server(orthanc: Start, tmp_path: Path) ->
                 assert answer.status_code == 400
     (refused,) = (m for m in one.get("models")["models"] if m["state"] == "refused")
     assert "nested too deeply" in refused["reason"]["en"]
+
+
+def test_a_store_that_is_locked_at_the_start(orthanc: Start, tmp_path: Path) -> None:
+    """By another program, for longer than anybody waits for it: then all goes on as if it never had been."""
+    drawn_heads.write_series(tmp_path / "head", drawn_heads.whole_head(28), PatientAge="050Y")
+    head = [path.read_bytes() for path in sorted((tmp_path / "head").iterdir())]
+    one = orthanc({"Storage": str(tmp_path / "store"), "Workers": 0}).start()
+    one.wait(one.triage_answers)
+    one.stop()
+    locker = sqlite3.connect(tmp_path / "store" / "triage.sqlite", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    one.configuration["HeadCTTriage"]["Workers"] = 1
+    one.start()
+    one.send(head)
+    one.wait(lambda: "database is locked" in one.http.get("/triage/").text)
+    assert "database is locked" in one.http.get("/triage/api/v1/status").json()["message"]
+    locker.execute("ROLLBACK")
+    one.wait(lambda: one.triage_answers() and one.settled() and one.results() == {"SR": 1, "KO": 1})
+    assert one.get("status")["troubles"] == []
+    assert one.get("status")["reason"] is None
 
 
 def test_a_bundle_that_is_missing_is_said(orthanc: Start) -> None:
