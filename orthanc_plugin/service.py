@@ -51,6 +51,9 @@ DRIFT_SECONDS = 60.0
 LABELLING_SECONDS = 5.0
 """The same for the labelling queue, for which nobody waits."""
 
+STATUS_SECONDS = 1.0
+"""The same for the status, for pages that ask by themselves."""
+
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -111,6 +114,7 @@ class Triage:
     authentication: bool
     replaces_images: bool = True
     keeper: Keeper | None = None
+    _kept_status: Kept[StatusView] = field(default_factory=lambda: Kept(STATUS_SECONDS), repr=False)
     _kept_lists: KeptLists = field(default_factory=KeptLists, repr=False)
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
@@ -150,6 +154,10 @@ class Triage:
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
         )
+
+    def recent_status(self) -> StatusView:
+        """The same as of a second ago at most: for pages, which ask by themselves."""
+        return self._kept_status.get(self.status).model_copy(update={"now": queue.utcnow()})
 
     @_answering
     def worklist(self, asked: Asked = EVERYTHING) -> WorklistView:

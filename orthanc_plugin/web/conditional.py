@@ -16,6 +16,11 @@ def unless_known(tag: str, answer: Callable[[], Response]) -> Response:
     return response
 
 
+def asks_by_itself() -> bool:
+    """Whether the page asks, as it does every two seconds, and nobody has just opened it."""
+    return request.headers.get("HX-Request") == "true"
+
+
 def tag_of(text: str) -> str:
     """A tag that changes with every letter."""
     return blake2b(text.encode(), digest_size=12).hexdigest()

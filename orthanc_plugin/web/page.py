@@ -25,7 +25,7 @@ from orthanc_plugin.service import Triage
 from orthanc_plugin.states import PENDING, CaseState, SeriesState, Window
 from orthanc_plugin.web import drift_page, links, models_page, reading, words, worklist_page
 from orthanc_plugin.web.ages import age_of, around, with_ages
-from orthanc_plugin.web.conditional import tag_of, unless_known
+from orthanc_plugin.web.conditional import asks_by_itself, tag_of, unless_known
 
 BLIND_COOKIE = "headct_blind"
 """Blind reading, until the browser is closed or the reader ends it."""
@@ -246,7 +246,7 @@ def to_review(series: tuple[SeriesView, ...], viewer: dict[str, Any] | None) -> 
 
 def _render(template: str, status: StatusView, code: int = 200, **values: Any) -> Response:
     """A whole page; or only its living part when htmx asks for it, if that is another than it has."""
-    living = request.headers.get("HX-Request") == "true"
+    living = asks_by_itself()
     html = render_template(
         template,
         layout="_living.html" if living else "_page.html",

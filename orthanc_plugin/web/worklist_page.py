@@ -17,6 +17,7 @@ from orthanc_plugin.errors import UnavailableError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.service import Triage
 from orthanc_plugin.web import links, reading, words
+from orthanc_plugin.web.conditional import asks_by_itself
 
 ROWS = 50
 """On one page: more than anybody reads at a sitting, and some 100 kB."""
@@ -95,7 +96,8 @@ def add_routes(
             alerts = _alerts(view if _is_all(asked) else listed(replace(EVERYTHING, most=1)), blind=blind)
         except UnavailableError as error:
             trouble = error.sentence.say(words.requested_language())
-        status = links.with_viewer(triage.status())
+        status = triage.recent_status() if asks_by_itself() else triage.status()
+        status = links.with_viewer(status)
         return render(
             "worklist.html",
             status,

@@ -27,7 +27,7 @@ from worklist_samples import in_order
 from headct.reasons import Reason, ReasonCode
 from headct.terms.review import Action, Exclusion, Person, Review
 from headct.terms.urgency import Urgency
-from orthanc_plugin.cases import records
+from orthanc_plugin.cases import kept_lists, records
 from orthanc_plugin.cases.kept_lists import KeptLists
 from orthanc_plugin.cases.selection import EVERYTHING, Asked, following
 from orthanc_plugin.cases.views import WorklistRow, WorklistView
@@ -221,7 +221,7 @@ def lists_found(lists: KeptLists, database: Database, asked: Asked, now: float) 
 TestHistories = Histories.TestCase
 TestHistories.settings = run_with(
     max_examples=8,
-    stateful_step_count=25,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.reuse, Phase.generate],
@@ -312,15 +312,18 @@ def test_nothing_is_made_again_while_nothing_changes(judged: Database, options: 
     assert said.rows[0].reviewed
 
 
-def test_a_long_list_comes_in_parts_within_their_bytes(database: Database, options: Settings) -> None:
+def test_a_long_list_comes_in_parts_within_their_bytes(
+    database: Database, options: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_lists, "MOST_BYTES", 10_000)
     with database.writing() as session:
-        for number in range(250):
+        for number in range(30):
             queue.arrive(session, seen(f"s{number:03}", f"st{number:03}"), after(number), options)
     parts = walk(KeptLists(), database, EVERYTHING, 1000)
-    assert [row.id for part in parts for row in part.rows] == [f"st{n:03}" for n in range(250)]
+    assert [row.id for part in parts for row in part.rows] == [f"st{n:03}" for n in range(30)]
     assert len(parts) > 1
-    assert all(len(part.model_dump_json()) < 300_000 for part in parts)
-    assert parts[0].counts.total == parts[0].total == 250
+    assert all(len(part.model_dump_json()) < 11_000 for part in parts)
+    assert parts[0].counts.total == parts[0].total == 30
 
 
 def test_rows_that_came_by_another_way_are_on_the_list(judged: Database) -> None:

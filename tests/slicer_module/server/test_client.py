@@ -8,7 +8,7 @@ import pytest
 from asking import PASSWORD, at, status, triage, wrong
 from fake_triage import FakeTriage
 from HeadCTTriageLib.errors import RefusedError, TriageError, UnreachableError, UnreadableError
-from HeadCTTriageLib.server import cases
+from HeadCTTriageLib.server import cases, client
 from HeadCTTriageLib.server.client import ConflictError, Server, TriageClient
 from slicer_servers import Asked, Reply, as_json, http_server
 from stack_process import free_ports
@@ -89,6 +89,29 @@ def test_the_worklist_a_study_and_a_series() -> None:
         assert [case.id for case in one.worklist().rows] == [case.id for case in fake.rows]
         assert one.study(row.id).case.patient_name.shown.startswith("Müller-Lüdenscheidt")
         assert one.series(row.series[0].id).assessment is not None
+
+
+def test_a_long_worklist_comes_in_parts_and_what_moved_meanwhile_is_there_once() -> None:
+    fake = FakeTriage()
+    last = len(fake.rows)
+    parts = {
+        "": fake.worklist().model_copy(update={"earlier": (), "next": last - 1}),
+        f"?offset={last - 1}": fake.worklist().model_copy(update={"rows": fake.rows[-2:], "total": last}),
+    }
+    answers = {f"/triage/api/v1/worklist{part}": json.loads(v.model_dump_json()) for part, v in parts.items()}
+    with http_server(lambda asked: as_json(200, answers[asked.path])) as (url, _):
+        listed = at(url).worklist()
+    assert [case.id for case in listed.rows] == [row.id for row in fake.rows]
+    assert [case.id for case in listed.earlier] == [row.id for row in fake.earlier]
+    assert (listed.next, listed.total) == (None, last)
+
+
+def test_of_an_endless_worklist_the_beginning_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_STUDIES", 10)
+    view = json.loads(FakeTriage().worklist().model_copy(update={"next": 10}).model_dump_json())
+    with http_server(lambda asked: as_json(200, view)) as (url, asked):
+        assert at(url).worklist().next == 10
+    assert len(asked) == 1
 
 
 def review() -> cases.Review:
