@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from backup_samples import FakeStack
@@ -13,6 +14,7 @@ from headct.errors import SettingsError
 from orthanc_plugin.backup.coverage import Coverage
 from orthanc_plugin.backup.errors import BackupError
 from orthanc_plugin.backup.restoring import _pointed
+from orthanc_plugin.settings import Settings
 
 
 def places(coverage: Coverage) -> set[str]:
@@ -60,6 +62,23 @@ def test_files_and_models_that_the_settings_keep_elsewhere(tmp_path: Path) -> No
     assert pointed["SslCertificate"] == "/new/elsewhere/1-pacs.pem"
     assert pointed["Plugins"] == [str(certificate)], "programs are not brought along"
     assert pointed["HeadCTTriage"] == {"Models": "/new/elsewhere/models", "Python": "/usr/bin/python3"}
+
+
+FOLDERS = [
+    str(field.alias)
+    for name, field in Settings.model_fields.items()
+    if name != "python" and (field.annotation is Path or Path in get_args(field.annotation))
+]
+"""Settings that name folders, those of later versions too."""
+
+
+@pytest.mark.parametrize("setting", FOLDERS)
+def test_every_folder_that_a_setting_names(tmp_path: Path, setting: str) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a-key").write_text("key")
+    stack = FakeStack(tmp_path / "data", {"HeadCTTriage": {setting: str(tmp_path / "disk")}})
+    coverage = Coverage.of(stack.data)
+    assert f"{coverage.place(tmp_path / 'disk')}/a-key" in places(coverage)
 
 
 def test_store_and_images_on_disks_of_their_own(tmp_path: Path) -> None:
