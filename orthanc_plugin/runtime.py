@@ -18,6 +18,7 @@ from orthanc_plugin.rounds import all_of
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.vouching.keys import Keys
 from orthanc_plugin.web import create_app
 
 
@@ -60,6 +61,7 @@ class Runtime:
             authentication=self.authenticated,
             replaces_images=_replaces_images(configuration),
             keeper=self.keeper,
+            keys_problem=Keys.open(self.settings).problem,
         )
         self._app = create_app(self.triage, self.settings.proxies)
         self._answering = Answering()

@@ -114,6 +114,8 @@ class Triage:
     authentication: bool
     replaces_images: bool = True
     keeper: Keeper | None = None
+    keys_problem: Phrase | None = None
+    """Of :class:`orthanc_plugin.vouching.keys.Keys`."""
     _kept_status: Kept[StatusView] = field(default_factory=lambda: Kept(STATUS_SECONDS), repr=False)
     _kept_lists: KeptLists = field(default_factory=KeptLists, repr=False)
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
@@ -149,6 +151,9 @@ class Triage:
             recycling=self._recycling,
             lost_unread=known.lost_unread,
             without_images=known.without_images,
+            keys_problem=Words.of(self.keys_problem) if self.keys_problem is not None else None,
+            unverified=known.unverified,
+            unknown_keys=known.unknown_keys,
             clock_set=known.clock_set,
             replaces_images=self.replaces_images,
             authentication=self.authentication,

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from headct.errors import SettingsError
 from headct.language import _
+from headct.reports.seals import KEY_FILE, LIST_FILE
 from orthanc_plugin.people import PersonSettings
 from orthanc_plugin.validation import problems, web_address
 
@@ -32,6 +33,10 @@ class Settings(BaseModel):
     models: Path | None = None
     """Folder of the hospital's own models, each in a folder ``NAME-VERSION``. Default: ``models`` in the
     storage folder."""
+    secrets: Path | None = None
+    """Folder of the keys with which reports of reviews are sealed, and of the list of reviews: what tells,
+    when the store is lost, which of the reports in Orthanc are ours. Default: ``secrets`` in the storage
+    folder; ``headct up`` has it in the data folder, outside Orthanc's."""
     python: Path | None = None
     """Interpreter of the workers. Default: the one whose packages Orthanc itself uses."""
     orthanc_url: str = ""
@@ -112,7 +117,7 @@ class Settings(BaseModel):
                 raise ValueError(_("Database is not a database URL")) from None
             if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
                 raise ValueError(_("Database must outlive the process: an SQLite in memory does not"))
-        for name in ("storage", "bundle", "models", "python"):
+        for name in ("storage", "bundle", "models", "secrets", "python"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_absolute():
                 raise ValueError(_("{name} must be an absolute path", name=to_pascal(name)))
@@ -133,6 +138,21 @@ class Settings(BaseModel):
     def models_folder(self) -> Path:
         """Where the hospital's own models lie."""
         return self.models or self.storage / "models"
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where keys and list lie that must outlive the store; a backup has all of it."""
+        return self.secrets or self.storage / "secrets"
+
+    @property
+    def key_file(self) -> Path:
+        """The keys of reports."""
+        return self.secrets_folder / KEY_FILE
+
+    @property
+    def list_file(self) -> Path:
+        """The list of reviews."""
+        return self.secrets_folder / LIST_FILE
 
     @property
     def previews_folder(self) -> Path:

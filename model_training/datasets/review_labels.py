@@ -7,6 +7,7 @@ from model_training.datasets.selection import POSTOPERATIVE
 
 DISPUTED = "readers differ"
 UNSEEN = "images came after the review"
+UNVERIFIED = "a review was found that nobody vouches for"
 NO_WORD_ON_BLOOD = "no agreed word on whether there is blood"
 BY_READER = "excluded by a reader"
 DOUBTFUL = "no word on blood; green is taken as none"
@@ -45,6 +46,8 @@ def row_of(series: StoredLabel, postoperative: frozenset[str] = frozenset()) -> 
         return {"excluded": POSTOPERATIVE}
     if series.unseen:
         return {"excluded": UNSEEN}
+    if series.unverified:
+        return {"excluded": UNVERIFIED}
     said = series.findings
     row = {"urgency": series.label.name}
     row |= {column: str(int(said[finding])) for finding, column in _COLUMN_OF.items() if finding in said}

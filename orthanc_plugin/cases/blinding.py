@@ -55,6 +55,7 @@ def blinded_row(case: WorklistRow) -> WorklistRow:
             "disputed": False,
             "reviews": (),
             "reopened": False,
+            "unverified": (),
         }
     )
 
@@ -68,6 +69,7 @@ def blinded_series(series: SeriesView) -> SeriesView:
             "attempts": 0,
             "assessment": None,
             "reviews": (),
+            "unverified": (),
             "verdict": VerdictView(standing=Standing.UNREVIEWED),
             "disagreement": False,
             "history": (),

@@ -10,7 +10,14 @@ from headct.terms.assessment import Assessment
 from headct.terms.label import StoredLabel
 from headct.terms.review import Review
 from orthanc_plugin.answer import PatientNameView
-from orthanc_plugin.cases.review_views import LabelsView, LabelView, ReviewAnswer, ReviewView, VerdictView
+from orthanc_plugin.cases.review_views import (
+    LabelsView,
+    LabelView,
+    ReviewAnswer,
+    ReviewView,
+    UnverifiedView,
+    VerdictView,
+)
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import AssessmentView, DocumentView, LostView, SeriesView
 from orthanc_plugin.recycling import unread
@@ -27,7 +34,9 @@ LOST_SHOWN = 50
 
 def studies(session: Session, study_ids: Sequence[str] | None = None) -> list[StudyRecord]:
     """All studies, or some, with their current assessments and nothing of their history."""
-    wanted = select(Study) if study_ids is None else select(Study).where(Study.id.in_(study_ids))
+    wanted = select(Study).options(selectinload(Study.in_doubt))
+    if study_ids is not None:
+        wanted = wanted.where(Study.id.in_(study_ids))
     by_study = series_of(session, study_ids)
     return [_study_record(study, by_study.get(study.id, ())) for study in session.scalars(wanted)]
 
@@ -68,6 +77,7 @@ def _study_record(study: Study, series: Sequence[KnownSeries]) -> StudyRecord:
         earlier=study.earlier or aside,
         aside=aside,
         demographics=study.demographics,
+        unverified=study.unverified,
     )
 
 
@@ -111,6 +121,9 @@ def series_view(series: Series, session: Session) -> SeriesView:
         first_arrival=series.first_arrival,
         assessment=_assessment_view(current) if current else None,
         reviews=tuple(_review_view(row) for row in series.reviews),
+        unverified=tuple(
+            UnverifiedView.of(f) for f in series.study.unverified if f.speaks_of(series.series_instance_uid)
+        ),
         verdict=VerdictView.of(counted),
         disagreement=bool(current and counted.urgency is not None and counted.urgency is not current.urgency),
         based_on=reviews.based_on(series),
@@ -177,7 +190,7 @@ def labels(session: Session, after: int = 0, most: int = MOST_LABELS) -> LabelsV
     found = session.scalars(
         select(Series)
         .where(Series.id.in_(wanted))
-        .options(selectinload(Series.reviews), selectinload(Series.study))
+        .options(selectinload(Series.reviews), selectinload(Series.study).selectinload(Study.in_doubt))
     )
     return LabelsView(
         labels=tuple(_label(series) for series in sorted(found, key=lambda series: wanted[series.id])),
@@ -196,5 +209,6 @@ def _label(series: Series) -> LabelView:
             series_instance_uid=series.series_instance_uid,
             study_instance_uid=series.study.study_instance_uid,
             unseen=series.unseen((), None),
+            unverified=any(f.speaks_of(series.series_instance_uid) for f in series.study.unverified),
         )
     )

@@ -5,9 +5,11 @@ from typing import Self
 from pydantic import AwareDatetime, Field
 
 from headct.terms.label import StoredLabel
-from headct.terms.review import Action, Exclusion, Review, ReviewFinding, Standing, Verdict
+from headct.terms.review import Action, Doubt, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.terms.urgency import Urgency
-from orthanc_plugin.answer import UrgencyName, View
+from headct.wording import doubt_words
+from orthanc_plugin.answer import UrgencyName, View, Words
+from orthanc_plugin.store.tables import FoundReport
 
 
 class ReviewRequest(View):
@@ -67,6 +69,34 @@ class ReviewView(View):
         )
 
 
+class UnverifiedView(View):
+    """A report that says it is a review, for which nobody vouches: not counted, to be read again."""
+
+    why: Doubt
+    sentence: Words
+    series_instance_uid: str | None = Field(default=None, description="of which it speaks, where known")
+    urgency: UrgencyName | None = Field(default=None, description="which it gives, as far as it can be read")
+    reader: str = Field(default="", description="DICOM person name, as the report has it")
+    at: AwareDatetime | None = Field(default=None, description="when it says that it was given")
+    found_at: AwareDatetime = Field(description="when Orthanc received it")
+    orthanc_id: str = Field(description="instance in Orthanc, where it may have been deleted since")
+
+    @classmethod
+    def of(cls, found: FoundReport) -> Self:
+        """From the store's row."""
+        doubt = found.doubt or Doubt.NOT_SEALED
+        return cls(
+            why=doubt,
+            sentence=Words(en=doubt_words(doubt, "en"), ja=doubt_words(doubt, "ja")),
+            series_instance_uid=found.series_instance_uid,
+            urgency=found.urgency,
+            reader=found.said.by.name if found.said is not None else "",
+            at=found.said.at if found.said is not None else None,
+            found_at=found.found_at,
+            orthanc_id=found.instance_id,
+        )
+
+
 class VerdictView(View):
     """What counts of all reviews of a series."""
 
@@ -105,6 +135,9 @@ class LabelView(View):
         description="of those whose urgency counts, without what they differ on"
     )
     unseen: bool = Field(default=False, description="images arrived after the review")
+    unverified: bool = Field(
+        default=False, description="a review was found that nobody vouches for; to be read again"
+    )
     reason: Exclusion | None = Field(default=None, description="of an exclusion")
     readers: int = Field(ge=1)
     reviewed_at: AwareDatetime

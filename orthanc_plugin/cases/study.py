@@ -12,6 +12,7 @@ from orthanc_plugin.cases.review_views import ReviewView
 from orthanc_plugin.cases.views import ReasonView, SeriesSummary
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.standing.progress import SeriesFacts
+from orthanc_plugin.store.tables import FoundReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class StudyRecord:
     aside: bool = False
     """It has nothing but copies of images that stand in the queue; it is earlier for as long."""
     demographics: Demographics = UNKNOWN
+    unverified: tuple[FoundReport, ...] = ()
+    """Reports of reviews that nobody vouches for, since which nobody has read it again."""
 
     @property
     def shown(self) -> tuple[SeriesRecord, ...]:

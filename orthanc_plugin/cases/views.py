@@ -17,7 +17,7 @@ from orthanc_plugin.answer import (
     View,
     Words,
 )
-from orthanc_plugin.cases.review_views import ReviewView, VerdictView
+from orthanc_plugin.cases.review_views import ReviewView, UnverifiedView, VerdictView
 from orthanc_plugin.states import CaseState, DocumentKind, SeriesState, Window
 
 
@@ -172,6 +172,9 @@ class SeriesView(SeriesSummary):
     first_arrival: AwareDatetime
     assessment: AssessmentView | None = Field(default=None, description="the current one")
     reviews: tuple[ReviewView, ...] = Field(default=(), description="in the order in which they were given")
+    unverified: tuple[UnverifiedView, ...] = Field(
+        default=(), description="reports of reviews that nobody vouches for; until it is read again"
+    )
     verdict: VerdictView = VerdictView(standing=Standing.UNREVIEWED)
     disagreement: bool = Field(default=False, description="the machine says another urgency than persons")
     based_on: str = Field(default="", description="to be sent with a review")
@@ -240,6 +243,11 @@ class WorklistRow(View):
     )
     reopened: bool = Field(
         default=False, description="images came after the review; what they show may be worse"
+    )
+    unverified: tuple[UnverifiedView, ...] = Field(
+        default=(),
+        description="reports of reviews that nobody vouches for: not counted, and the urgency is not below"
+        " theirs unless a person gave it; until a person reads the case again",
     )
     aside: bool = Field(
         default=False, description="copies that Orthanc made of images on the worklist; earlier for as long"

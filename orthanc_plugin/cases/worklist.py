@@ -7,6 +7,7 @@ from typing import Any
 
 from headct.reasons import ReasonCode
 from orthanc_plugin.answer import PatientNameView
+from orthanc_plugin.cases.review_views import UnverifiedView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
 from orthanc_plugin.cases.views import CautionView, FindingView, PreviewView, ReasonView, WorklistRow
 from orthanc_plugin.states import CaseState
@@ -35,7 +36,7 @@ def row(study: StudyRecord, now: datetime, number: int = 0) -> WorklistRow:
     """One study as shown; ``number`` as in :attr:`WorklistRow.change`."""
     series = sorted(study.shown, key=_best_first)
     worst = next((s for s in series if s.assessment is not None), None)
-    case = Case.of(s.facts for s in series)
+    case = Case.of((s.facts for s in series), study.unverified)
     counts, progress, state = case.counts, case.progress, case.state
     # Beside a person's word it is said of what the machine says.
     preliminary = counts.preliminary or (counts.by_person and worst is not None and worst.preliminary)
@@ -59,6 +60,7 @@ def row(study: StudyRecord, now: datetime, number: int = 0) -> WorklistRow:
         reviewed=progress.reviewed,
         disputed=progress.disputed,
         reopened=progress.reopened,
+        unverified=tuple(UnverifiedView.of(found) for found in study.unverified),
         aside=study.aside,
         reviews=tuple(sorted((r for s in series for r in s.reviews), key=lambda review: review.at)),
         reason=_reason(series) if worst is None and state is not CaseState.PENDING else None,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.reasons import ReasonCode
+from headct.terms.review import Doubt
 from orthanc_plugin.answer import BundleView, Words
 from orthanc_plugin.forwarding import standing
 from orthanc_plugin.forwarding.views import ReceiverView
@@ -18,6 +19,7 @@ from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
 from orthanc_plugin.store import clock, sent_again, tables, tallies, times
 from orthanc_plugin.store.tables import Series
+from orthanc_plugin.vouching import found
 
 CLOCK_SET_SHOWN = timedelta(days=1)
 """How long it is told that the clock was set: until everybody on duty has been there once."""
@@ -34,6 +36,8 @@ class Known:
     receivers: tuple[ReceiverView, ...] = ()
     lost_unread: int = 0
     without_images: int = 0
+    unverified: int = 0
+    unknown_keys: bool = False
     clock_set: ClockSetView | None = None
 
     @classmethod
@@ -41,6 +45,7 @@ class Known:
         """As it is now."""
         jump = clock.last_jump(session)
         told = jump is not None and abs(now - jump.at) < CLOCK_SET_SHOWN
+        in_doubt = found.unverified(session)
         return cls(
             series=_series(session),
             last_judgement=session.scalar(select(func.max(tables.Assessment.created_at))),
@@ -49,6 +54,8 @@ class Known:
             receivers=standing.receivers(session, settings.forward_to),
             lost_unread=unread.count_lost(session),
             without_images=sent_again.count_missing(session),
+            unverified=len(in_doubt),
+            unknown_keys=any(f.doubt is Doubt.OTHER_KEY for study in in_doubt for f in study.unverified),
             clock_set=ClockSetView(at=jump.at, seconds=jump.seconds) if jump is not None and told else None,
         )
 
@@ -75,6 +82,7 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
         shadow_series=comparison.counts(session),
         deliveries=standing.deliveries(session, settings.forward_to),
         lost_unread=unread.count_lost(session),
+        unverified=len(found.unverified(session)),
     )
 
 

@@ -44,6 +44,13 @@ class StatusView(View):
     without_images: int = Field(
         default=0, description="series restored without their images, which are to be sent again"
     )
+    keys_problem: Words | None = Field(
+        default=None, description="why no reports of reviews can be written, nor told apart from others'"
+    )
+    unverified: int = Field(default=0, description="studies with a review that nobody vouches for")
+    unknown_keys: bool = Field(
+        default=False, description="some of these reviews are sealed with a key that is not here"
+    )
     clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
     replaces_images: bool = Field(
         default=True,
@@ -77,6 +84,7 @@ class MetricsView(View):
     )
     recycling: RecyclingView | None = None
     lost_unread: int = 0
+    unverified: int = Field(default=0, description="studies with a review that nobody vouches for")
     workers_alive: int = 0
     worker_restarts: int = 0
     running: bool = True

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from headct.language import Phrase
 from orthanc_plugin.housekeeping import disk
-from orthanc_plugin.intake.contents import Contents, Get, Images
+from orthanc_plugin.intake.contents import Contents, Get, Images, modality
 from orthanc_plugin.intake.lineage import Jobs, copied_documents, original
 from orthanc_plugin.rounds import Rounds, Troubles, all_of
 from orthanc_plugin.settings import Settings
@@ -24,12 +24,15 @@ from orthanc_plugin.store.clock import ClockWatch
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Series
+from orthanc_plugin.vouching import found
 
 CHANGES = "changes"
 """Name of the log in the store."""
 BATCH = 200
 REMEMBERED = 1000
 """Studies whose UID is remembered."""
+REPORTS = "SR"
+"""Modality of structured reports."""
 PAGE = 20
 """Series listed in one call of the sweep; a page of thin-slice series is a few hundred kilobytes."""
 PAUSE_SECONDS = 0.5
@@ -128,7 +131,10 @@ class Arrivals:
         now, jobs = queue.utcnow(), Jobs(self._get)
         with self._database.writing() as session:
             for series_id, answer_series in touched.items():
-                copies.found(session, copied_documents(self._get, answer_series, jobs), now)
+                copied = copied_documents(self._get, answer_series, jobs)
+                copies.found(session, copied, now)
+                if not copied and modality(answer_series) == REPORTS:
+                    found.note(session, answer_series["ParentStudy"], answer_series["Instances"], now)
                 images = self._contents.images(answer_series)
                 if images is None:
                     withdrawal.withdraw(session, series_id, now)
@@ -171,6 +177,8 @@ class Arrivals:
                 ):
                     changed[answer["ID"]] = answer
             self._arrive_swept(changed, shown, troubles)
+            with troubles.kept(but=OperationalError):
+                self._find_reports(a for a in page if modality(a) == REPORTS and original(a) is None)
             if len(page) < PAGE:
                 break
             self.rounds.pause(PAUSE_SECONDS)
@@ -180,6 +188,15 @@ class Arrivals:
             return
         self._withdraw_if_gone(shown - listed)
         troubles.raise_first()
+
+    def _find_reports(self, series: Iterable[dict[str, Any]]) -> None:
+        """Reports that the store does not know may be reviews given before it was lost."""
+        for answer in series:
+            with self._database.reading() as session:
+                new = found.unknown(session, answer["Instances"])
+            if new:
+                with self._database.writing() as session:
+                    found.note(session, answer["ParentStudy"], new, queue.utcnow())
 
     def _arrive_swept(self, changed: dict[str, Any], shown: Collection[str], troubles: Troubles) -> None:
         now, jobs = queue.utcnow(), Jobs(self._get)

@@ -116,6 +116,7 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
         "HeadCTTriage": {
             "Python": sys.executable,
+            "Secrets": str(options.data / "secrets"),
             "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
             "Annotations": options.annotations,
             # Until the hospital names its people.

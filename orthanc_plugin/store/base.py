@@ -9,6 +9,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, Index, LargeBinary, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+from headct.terms.review import Doubt
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DeliveryTrouble, DocumentKind, ModelEvent, SeriesState
 
@@ -69,6 +70,7 @@ class Base(DeclarativeBase):
         DocumentKind: Enum(DocumentKind, native_enum=False, length=24, values_callable=_values),
         DeliveryTrouble: Enum(DeliveryTrouble, native_enum=False, length=16, values_callable=_values),
         Urgency: Enum(Urgency, native_enum=False, length=8),
+        Doubt: Enum(Doubt, native_enum=False, length=16, values_callable=_values),
         ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
     }
 

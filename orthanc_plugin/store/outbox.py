@@ -15,10 +15,12 @@ from headct.terms.review import Said, counted
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import FINAL, SeriesState
 from orthanc_plugin.store import times
-from orthanc_plugin.store.tables import Assessment, Document, MissingImages, Series, Worker
+from orthanc_plugin.store.tables import Assessment, Document, FoundReport, MissingImages, Series, Worker
 
 PRELIMINARY_LABEL = "triage-preliminary"
 """Beside the colour's label while a series is incomplete."""
+UNVERIFIED_LABEL = "triage-review-unverified"
+"""Beside the colour's, or alone, where there is a review that nobody vouches for: to be read again."""
 PUBLISH_SECONDS = 30
 """A publication not finished by then is taken up by anyone."""
 PUBLISH_RETRY_SECONDS = 300
@@ -51,12 +53,17 @@ def want(series: Series, now: datetime) -> None:
 
 
 def claim_publication(session: Session, now: datetime) -> tuple[str, int] | None:
-    """The next series whose face in Orthanc may be out of date, and the number of that wish."""
+    """The next series whose face in Orthanc may be out of date, and the number of that wish.
+
+    None of a study while a report in it was found that may be a review, and nobody looked at it yet.
+    """
+    unread = exists().where(FoundReport.study_id == Series.study_id, FoundReport.looked_at.is_(None))
     series = session.scalar(
         select(Series)
         .where(
             Series.publish_wanted != Series.publish_done,
             times.due(Series.publish_not_before, now, PUBLISH_RETRY_SECONDS),
+            ~unread,
         )
         .order_by(Series.publish_not_before)
         .limit(1)
@@ -72,11 +79,12 @@ def publication(session: Session, series_id: str) -> Publication:
     """What Orthanc is to show of a series now."""
     series = session.get_one(Series, series_id)
     live = [d for d in series.documents if d.withdrawn_at is None]
+    unverified = series.study.unverified
     return Publication(
         series_id=series.id,
         study_id=series.study_id,
-        series_labels=labels([series]),
-        study_labels=labels(series.study.series),
+        series_labels=labels([series], [f for f in unverified if f.speaks_of(series.series_instance_uid)]),
+        study_labels=labels(series.study.series, unverified),
         reviewed=any(s.reviews for s in series.study.series),
         send=tuple(d.sop_instance_uid for d in live if d.sent_at is None),
         remove=tuple(
@@ -198,15 +206,23 @@ def previews_done(session: Session, series_id: str, generation: int) -> None:
         series.preview_pending = False
 
 
-def labels(series: Iterable[Series]) -> tuple[str, ...]:
-    """Labels of the urgency that counts of some series, the colour first."""
+def labels(series: Iterable[Series], unverified: Sequence[FoundReport] = ()) -> tuple[str, ...]:
+    """Labels of the urgency that counts of some series, the colour first.
+
+    Args:
+        series: of one study.
+        unverified: reports on them that nobody vouches for.
+    """
     shown = [s for s in series if s.state is not SeriesState.WITHDRAWN]
-    counts = counted(_said(s, shown) for s in shown)
-    if counts.urgency is None:
+    if not shown:
         return ()
+    counts = counted((_said(s, shown) for s in shown), [f.claim for f in unverified])
+    marks = (UNVERIFIED_LABEL,) if counts.unverified else ()
+    if counts.urgency is None:
+        return marks
     if counts.by_person:
-        return counts.urgency.person_labels()
-    return counts.urgency.machine_labels() + ((PRELIMINARY_LABEL,) if counts.preliminary else ())
+        return counts.urgency.person_labels() + marks
+    return counts.urgency.machine_labels() + ((PRELIMINARY_LABEL,) if counts.preliminary else ()) + marks
 
 
 def _said(series: Series, of_study: Sequence[Series]) -> Said:

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from headct.language import Language
 from headct.reports import review_report
+from headct.reports.review_meaning import Beside
 from headct.reports.review_report import Subject
+from headct.reports.seals import KeyRing
 from headct.terms.review import Review
-from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import outbox, tables
+from orthanc_plugin.states import FINAL, DocumentKind, SeriesState
+from orthanc_plugin.store import outbox, reviews, tables
 from orthanc_plugin.store.reviews import NONE_WRITTEN
 from orthanc_plugin.store.tables import AuditEntry, Document, Series
 
@@ -31,6 +33,8 @@ class Due:
     """Of the result that the reader saw; ``None`` where the series was not assessed."""
     earlier: bytes | None
     """The same reader's review before this one."""
+    beside: tuple[Beside, ...] = ()
+    """Other series of the study that they had before them."""
 
 
 def next_due(session: Session) -> Due | None:
@@ -38,7 +42,12 @@ def next_due(session: Session) -> Due | None:
     row = session.scalar(
         select(tables.Review)
         .join(Series, Series.id == tables.Review.series_id)
-        .where(tables.Review.report_uid.is_(None), Series.state != SeriesState.WITHDRAWN)
+        .where(
+            tables.Review.report_uid.is_(None),
+            Series.state != SeriesState.WITHDRAWN,
+            # Of what was rebuilt only now is it known whether the images are the same.
+            tables.Review.rebuilt.is_(None) | Series.state.in_(FINAL),
+        )
         .order_by(tables.Review.id)
         .limit(1)
     )
@@ -55,13 +64,20 @@ def next_due(session: Session) -> Due | None:
         series_id=row.series_id,
         request_id=row.request_id,
         review=Review.from_json(row.content),
-        case_identity=seen.case_identity if seen else "",
+        case_identity=seen.case_identity if seen else (row.rebuilt or {}).get("case_identity", ""),
         machine_report=_report_of(session, seen) if seen else None,
         earlier=session.get_one(Document, before[-1].report_uid).content if before else None,
+        beside=_beside(row),
     )
 
 
-def write(due: Due, headers: Callable[[], Sequence[Dataset]], sent_at: datetime, language: Language) -> bytes:
+def write(
+    due: Due,
+    headers: Callable[[], Sequence[Dataset]],
+    sent_at: datetime,
+    language: Language,
+    ring: KeyRing | None = None,
+) -> bytes:
     """The report as a DICOM file.
 
     Args:
@@ -69,6 +85,7 @@ def write(due: Due, headers: Callable[[], Sequence[Dataset]], sent_at: datetime,
         headers: of all images of the series; asked only where the machine wrote no report.
         sent_at: date and time of the document.
         language: of its summary.
+        ring: seals it.
 
     Raises:
         ReportError: no report can be written of this review.
@@ -83,7 +100,9 @@ def write(due: Due, headers: Callable[[], Sequence[Dataset]], sent_at: datetime,
         request_id=due.request_id,
         sent_at=sent_at,
         earlier=due.earlier,
+        beside=due.beside,
         language=language,
+        ring=ring,
     )
 
 
@@ -121,6 +140,12 @@ def give_up(session: Session, due: Due, why: str, now: datetime) -> None:
                 detail={"review": due.review_id, "why": why},
             )
         )
+
+
+def _beside(row: tables.Review) -> tuple[Beside, ...]:
+    if row.rebuilt is not None:
+        return tuple(map(Beside.parse, row.rebuilt["beside"]))
+    return reviews.beside(row.first)
 
 
 def _report_of(session: Session, assessment: tables.Assessment) -> bytes | None:

@@ -8,12 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.language import _
+from headct.reports.review_meaning import Beside
 from headct.terms.review import Action, Review, Verdict, verdict
 from orthanc_plugin.errors import ConflictError, NotFoundError
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, tables, times
-from orthanc_plugin.store.tables import AuditEntry, Series
+from orthanc_plugin.store.tables import AuditEntry, FoundReport, Series
 
+UNKNOWN_REQUEST = ""
+"""Stands for the digest of a request of which only what was recorded is known."""
 NONE_WRITTEN = ""
 """Stands for the report's UID where none is or can be written, so that nobody tries for ever."""
 
@@ -21,8 +24,9 @@ NONE_WRITTEN = ""
 def based_on(series: Series) -> str:
     """Changes with everything a reader goes by.
 
-    That is the machine's result, the images, the last review, and what the machine says of the rest of the
-    study: whoever speaks of one series is taken to have seen the others.
+    That is the machine's result, the images, the last review, what the machine says of the rest of the study,
+    and the last review found that nobody vouches for: whoever speaks of one series is taken to have seen the
+    others.
     """
     machine = series.current.id if series.current else 0
     person = max((row.id for row in series.reviews), default=0)
@@ -30,7 +34,8 @@ def based_on(series: Series) -> str:
         s.current for s in series.study.series if s is not series and s.state is not SeriesState.WITHDRAWN
     ]
     rest = max((said.id for said in others if said is not None), default=0)
-    return f"{machine}-{series.instance_count}-{person}-{rest}"
+    unverified = "".join(f"-{found.id}" for found in series.study.unverified[-1:])
+    return f"{machine}-{series.instance_count}-{person}-{rest}{unverified}"
 
 
 def repeated(
@@ -48,7 +53,8 @@ def repeated(
             tables.Review.request_id == request_id,
         )
     )
-    if known is not None and known.request_digest != _digest(asked):
+    # Of what was rebuilt from a report nobody knows how it was asked for.
+    if known is not None and known.request_digest not in (UNKNOWN_REQUEST, _digest(asked)):
         raise ConflictError(_("This request_id was used for another review."))
     return known
 
@@ -131,6 +137,66 @@ def carry_over(session: Session, old: Series, new: Series, now: datetime, *, rep
                 report_uid=None if reported else NONE_WRITTEN,
             )
             _add(session, new, copy, now)
+    for found in () if old.study_id == new.study_id else old.study.unverified:
+        _doubt_too(session, found, new.study_id)
+
+
+def rebuild(session: Session, series: Series, row: tables.Review, now: datetime) -> None:
+    """Add a review that an earlier store knew; when the reader gave it stays as it was."""
+    _add(session, series, row, now, event="review_rebuilt")
+
+
+def beside(row: tables.Review) -> tuple[Beside, ...]:
+    """The other series of the study that the machine had judged when a person spoke."""
+    found = []
+    for other in row.series.study.series:
+        judged = min((a.created_at for a in other.assessments), default=None)
+        if other is row.series or other.state is SeriesState.WITHDRAWN or judged is None:
+            continue
+        since = other.known_since or max(other.last_arrival, judged)
+        if since <= row.at:
+            found.append(
+                Beside(other.series_instance_uid, other.instance_count, other.assessments[0].case_identity)
+            )
+    return tuple(found)
+
+
+def seen_before(series: Series) -> None:
+    """Images of which a rebuilt review says that its reader had them before them are known since then."""
+    times_seen = [
+        row.at for other in series.study.series for row in other.reviews if _had_before_them(row, series)
+    ]
+    known = [series.known_since] if series.known_since is not None else []
+    series.known_since = min([*known, *times_seen], default=None)
+
+
+def _had_before_them(row: tables.Review, series: Series) -> bool:
+    """Whether the reader of a rebuilt review had the very images of a series before them."""
+    had = row.rebuilt
+    if had is None or series.state.pending:
+        return False
+    if row.series_id == series.id:
+        images, identity = had["images"], had["case_identity"]
+    else:
+        seen = [
+            b for b in map(Beside.parse, had["beside"]) if b.series_instance_uid == series.series_instance_uid
+        ]
+        if not seen:
+            return False
+        images, identity = seen[0].images, seen[0].case_identity
+    if series.current is not None:
+        return bool(identity == series.current.case_identity)
+    return not identity and bool(images == series.instance_count)
+
+
+def _doubt_too(session: Session, found: FoundReport, study_id: str) -> None:
+    """What nobody vouches for of some images, of the same ones in another study too."""
+    there = select(FoundReport.id).where(
+        FoundReport.instance_id == found.instance_id, FoundReport.study_id == study_id
+    )
+    if session.scalar(there) is None:
+        values = {c.key: getattr(found, c.key) for c in FoundReport.__table__.columns if c.key != "id"}
+        session.add(FoundReport(**{**values, "study_id": study_id}))
 
 
 def _shown(series: Series) -> Iterator[datetime]:
@@ -142,13 +208,15 @@ def _shown(series: Series) -> Iterator[datetime]:
                 yield other.current.created_at
 
 
-def _add(session: Session, series: Series, row: tables.Review, now: datetime) -> None:
+def _add(
+    session: Session, series: Series, row: tables.Review, now: datetime, event: str = "reviewed"
+) -> None:
     session.add(row)
     session.flush()
     session.expire(series, ["reviews"])
     outbox.want(series, now)
     session.add(
-        AuditEntry(at=now, event="reviewed", actor=row.login, series_id=series.id, detail={"review": row.id})
+        AuditEntry(at=now, event=event, actor=row.login, series_id=series.id, detail={"review": row.id})
     )
 
 

@@ -64,8 +64,12 @@ def send_again(document: Document) -> None:
 
 
 def is_unread_alert(series: Series) -> bool:
-    """Whether the machine gives an alert, and nobody spoke of the study since it has what it has."""
-    return series.current is not None and series.current.urgency in ALERTS and _is_unread(series)
+    """Whether the machine gives an alert, and nobody spoke of the study since it has what it has.
+
+    So does a report that nobody vouches for, until somebody has read the case again.
+    """
+    alert = series.current is not None and series.current.urgency in ALERTS and _is_unread(series)
+    return alert or (_waits(series) and any(found.may_be_alert for found in series.study.unverified))
 
 
 def may_be_missed(series: Series) -> bool:
@@ -77,5 +81,8 @@ def _is_unread(series: Series) -> bool:
     of_study = series.study.series
     first_judged = min((a.created_at for a in series.assessments), default=None)
     spoken = any(s.reviews for s in of_study)
-    waits = not (series.study.earlier or series.aside)
-    return waits and (not spoken or series.unseen(of_study, first_judged))
+    return _waits(series) and (not spoken or series.unseen(of_study, first_judged))
+
+
+def _waits(series: Series) -> bool:
+    return not (series.study.earlier or series.aside)

@@ -182,6 +182,7 @@ def context() -> dict[str, Any]:
         "windows": list(Window),
         "timeline": lambda series: reading.timeline(series, language),
         "given_title": lambda said: reading.given_title(said, language),
+        "unverified_words": lambda found: reading.unverified_words(found, language),
         "reader_name": lambda said: words.name_parts(PatientNameView.of(said.reader), language)[0],
         "person_sign": lambda urgency: person_sign(urgency, language),
         "blind": blind_reading(),

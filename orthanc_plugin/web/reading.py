@@ -10,7 +10,7 @@ from headct.terms.review import Action, ReviewFinding
 from headct.terms.urgency import Urgency
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.blinding import has_spoken
-from orthanc_plugin.cases.review_views import ReviewView
+from orthanc_plugin.cases.review_views import ReviewView, UnverifiedView
 from orthanc_plugin.cases.views import AssessmentView, SeriesView, WorklistRow
 from orthanc_plugin.states import CaseState
 from orthanc_plugin.web import words
@@ -103,6 +103,16 @@ def given_title(said: ReviewView, language: Language) -> str:
     return wording.colour(said.urgency, language).upper()
 
 
+def unverified_words(found: UnverifiedView, language: Language) -> str:
+    """What a report says for which nobody vouches, and why nobody does."""
+    who = words.name_parts(PatientNameView.of(found.reader), language)[0]
+    colour = wording.colour(found.urgency, language).upper() if found.urgency is not None else ""
+    when = words.moment(found.at)[:16] if found.at is not None else ""
+    said = " ".join(part for part in (colour, who, when) if part)
+    why = found.sentence.ja if language == "ja" else found.sentence.en
+    return f"{said} ({why})" if said else why
+
+
 def waits_for(row: WorklistRow, login: str, *, blind: bool) -> bool:
     """Whether a case waits for a reader; read blind, until they spoke of it, whatever others said."""
     if blind:
@@ -114,4 +124,4 @@ def _is_unreviewed(row: WorklistRow, login: str) -> bool:
     """Nothing to look at yet is passed over, and a dispute that only another reader can settle."""
     if row.reviewed or (row.state is CaseState.PENDING and row.urgency is None):
         return False
-    return row.reopened or not row.disputed or not has_spoken(row, login)
+    return row.reopened or bool(row.unverified) or not row.disputed or not has_spoken(row, login)

@@ -6,6 +6,7 @@ from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import copies, queue, sent_again
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import CopiedDocument
+from orthanc_plugin.vouching import found
 from orthanc_plugin.worker.fetching import digest, fetch
 from orthanc_plugin.worker.orthanc_client import OrthancClient
 
@@ -20,11 +21,17 @@ def withdraw_next(client: OrthancClient, database: Database) -> bool:
         copy = copies.next_document(session)
     if copy is None:
         return False
-    ours = _is_ours(client, database, copy)
+    ours, now = _is_ours(client, database, copy), queue.utcnow()
+    study_id = None if ours else client.study_of(copy.id)
     if ours:
         client.delete_instance(copy.id)
     with database.writing() as session:
-        copies.looked_at(session, copy.id, queue.utcnow(), ours=ours)
+        copies.looked_at(session, copy.id, now, ours=ours)
+        if ours:
+            found.forget(session, copy.id, now)
+        elif study_id is not None:
+            session.flush()
+            found.note(session, study_id, [copy.id], now)
     return True
 
 

@@ -32,6 +32,7 @@ from orthanc_plugin.worker.reporting import report_next
 from orthanc_plugin.worker.serving import Serving
 from orthanc_plugin.worker.shadowing import Shadowing
 from orthanc_plugin.worker.summing import sum_next
+from orthanc_plugin.worker.verifying import Verifier
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Worker:
         self._serving = serving
         self._publisher = Publisher(client, database, settings)
         self._renderer = Renderer(name, client, database, settings)
+        self._verifier = Verifier(client, database, settings)
         self._shadowing = Shadowing(name, client, database, settings, serving)
         self._next_check = self._next_housekeeping = 0.0
         self.in_hand = InHand()
@@ -76,7 +78,9 @@ class Worker:
             _Duty(self._judge_next),
             _Duty(lambda: copies.compare_next(client, database, settings)),
             _Duty(lambda: copies.withdraw_next(client, database)),
-            _Duty(lambda: report_next(client, database, settings)),
+            _Duty(self._verifier.look_next),
+            _Duty(lambda: report_next(client, database, settings, self._verifier.keys.ring)),
+            _Duty(self._verifier.list_next),
             _Duty(self._renderer.render_next),
             _Duty(lambda: sum_next(database)),
             _Duty(self._shadowing.repeat_next),
@@ -146,6 +150,7 @@ class Worker:
         if claim is None:
             return False
         self.in_hand.take(claim)
+        self._verifier.seek(claim.series_id)
         fetched = self._fetch(claim)
         if fetched is not None:
             try:

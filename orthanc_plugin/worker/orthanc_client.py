@@ -1,5 +1,6 @@
 """Orthanc's REST interface, as workers use it over HTTP."""
 
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -8,6 +9,8 @@ import httpx
 
 from headct.errors import HeadCTError
 from headct.orthanc_http import LIMITS
+from orthanc_plugin.intake.contents import modality
+from orthanc_plugin.intake.lineage import original
 from orthanc_plugin.states import DeliveryTrouble
 
 METADATA = "8310"
@@ -113,6 +116,32 @@ class OrthancClient:
         """An instance's DICOM file, ``None`` when it is gone."""
         answer = self._request("GET", f"/instances/{instance_id}/file", missing_ok=True)
         return answer.content if answer is not None else None
+
+    def study_of(self, instance_id: str) -> str | None:
+        """Orthanc's identifier of the study in which an instance lies, ``None`` when it is gone."""
+        answer = self._request("GET", f"/instances/{instance_id}/study", missing_ok=True)
+        return str(answer.json()["ID"]) if answer is not None else None
+
+    def received(self, instance_id: str) -> datetime | None:
+        """When Orthanc received an instance, where it says so."""
+        path = f"/instances/{instance_id}/metadata/ReceptionDate"
+        answer = self._request("GET", path, missing_ok=True)
+        if answer is None:
+            return None
+        try:
+            return datetime.strptime(answer.text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+    def reports_of(self, study_id: str) -> tuple[str, ...]:
+        """Structured reports of a study in Orthanc that it did not make of others by itself."""
+        answer = self._request("GET", f"/studies/{study_id}/series", missing_ok=True)
+        return tuple(
+            instance
+            for series in (answer.json() if answer is not None else ())
+            if modality(series) == "SR" and original(series) is None
+            for instance in series["Instances"]
+        )
 
     def store(self, content: bytes) -> str:
         """Store a DICOM file, or find it stored already; Orthanc's identifier of the instance."""

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from headct.errors import ReportError
 from headct.images.objects import Kind, kind
+from headct.reports.seals import KeyRing
 from headct.safe_log import failure
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import queue, review_documents
@@ -19,12 +20,16 @@ from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError
 log = logging.getLogger(__name__)
 
 
-def report_next(client: OrthancClient, database: Database, settings: Settings) -> bool:
+def report_next(client: OrthancClient, database: Database, settings: Settings, ring: KeyRing | None) -> bool:
     """Write the report of the oldest review without one; false when there is none.
+
+    Without keys all wait: of a report without a seal nobody could say later whose it is.
 
     Raises:
         OrthancError, OperationalError, OSError: Orthanc, the store or the disk is in trouble.
     """
+    if ring is None:
+        return False
     with database.reading() as session:
         due = review_documents.next_due(session)
     if due is None:
@@ -35,6 +40,7 @@ def report_next(client: OrthancClient, database: Database, settings: Settings) -
             lambda: _headers(client, due.series_id, settings),
             datetime.now().astimezone(),
             settings.report_language,
+            ring,
         )
         with database.writing() as session:
             review_documents.record(session, due, report, queue.utcnow())

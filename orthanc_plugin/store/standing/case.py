@@ -13,7 +13,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.states import PENDING, CaseState, SeriesState
 from orthanc_plugin.store.standing.order import Facts
 from orthanc_plugin.store.standing.progress import Progress, SeriesFacts
-from orthanc_plugin.store.tables import Assessment, Review, Series
+from orthanc_plugin.store.tables import Assessment, FoundReport, Review, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,20 @@ class Case:
     state: CaseState
     incomplete: bool
     """Something is still to come, or failed."""
+    claimed: Urgency | None = None
+    """The worst that reports say for which nobody vouches, until somebody has read it again."""
 
     @classmethod
-    def of(cls, series: Iterable[SeriesFacts]) -> Self:
-        """From what is known of each."""
+    def of(cls, series: Iterable[SeriesFacts], unverified: Sequence[FoundReport] = ()) -> Self:
+        """From what is known of each, and the reports on them that nobody vouches for."""
         found = list(series)
         return cls(
-            counts=counted(s.said for s in found),
+            counts=counted((s.said for s in found), [report.claim for report in unverified]),
             machine=max((u for s in found if (u := s.said.machine) is not None), default=None),
-            progress=Progress.of(found),
+            progress=Progress.of(found, unverified=bool(unverified)),
             state=_state(found),
             incomplete=any(s.state.unknown for s in found),
+            claimed=max((r.urgency for r in unverified if r.urgency is not None), default=None),
         )
 
     @property
@@ -52,7 +55,7 @@ class Case:
             just_came: not over :data:`order.OVERDUE_SECONDS` ago.
             wrong_clock: it seems to come from the future.
         """
-        said = (self.counts.urgency, self.machine if self.progress.reopened else None)
+        said = self.counts.urgency, self.machine if self.progress.reopened else None, self.claimed
         return Facts(
             waits=not self.progress.reviewed,
             worst=max((u for u in said if u is not None), default=None),

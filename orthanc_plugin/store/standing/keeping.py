@@ -13,12 +13,13 @@ from sqlalchemy import event, inspect, select, update
 from sqlalchemy.orm import Session, UOWTransaction, aliased
 
 from headct.safe_log import failure
+from headct.terms.urgency import Urgency
 from orthanc_plugin.store.standing.case import Case, KnownSeries, is_aside, series_of
 from orthanc_plugin.store.standing.order import place_of
 from orthanc_plugin.store.standing.search import found_by
-from orthanc_plugin.store.tables import Assessment, ChangeCount, Review, Series, Standing, Study
+from orthanc_plugin.store.tables import Assessment, ChangeCount, FoundReport, Review, Series, Standing, Study
 
-RULE = 2
+RULE = 3
 """Raised whenever standings follow by another rule, in this room or where it asks: they are derived again."""
 _NOT_SHOWN = frozenset(
     {
@@ -80,6 +81,8 @@ class Watch:
                     self._series.add(row.id)
                 case Assessment() | Review():
                     self._series.add(row.series_id)
+                case FoundReport() if _is_doubted(row):
+                    self._studies.add(row.study_id)
 
 
 def of(session: Session) -> Watch:
@@ -108,6 +111,14 @@ def _shows_a_change(series: Series) -> bool:
         changed.attrs[column.key].history.has_changes()
         for column in changed.mapper.column_attrs
         if column.key not in _NOT_SHOWN
+    )
+
+
+def _is_doubted(found: FoundReport) -> bool:
+    """Whether nobody vouches for a report, or did until now."""
+    changed: Any = inspect(found)
+    return found.doubt is not None or any(
+        before is not None for before in changed.attrs.doubt.history.deleted
     )
 
 
@@ -153,10 +164,10 @@ def _follows(study: Study, series: Sequence[KnownSeries]) -> dict[str, Any]:
         "earlier": earlier,
         "first_arrival": study.first_arrival,
         "words": found_by(study.demographics),
-        "unread_alert": max(unread_alerts, default=None),
+        "unread_alert": max([*unread_alerts, *_claimed([] if earlier else study.unverified)], default=None),
     }
     try:
-        case = Case.of(s.facts for s in series)
+        case = Case.of((s.facts for s in series), study.unverified)
     except (ValueError, KeyError, TypeError) as error:
         # What is not understood stays in sight, above all else; and nothing else is held up by it.
         _log.error("where a study stands cannot be said: %s", failure(error))
@@ -171,3 +182,8 @@ def _follows(study: Study, series: Sequence[KnownSeries]) -> dict[str, Any]:
         "urgency": case.counts.urgency,
         "pending": case.pending,
     }
+
+
+def _claimed(unverified: Sequence[FoundReport]) -> list[Urgency]:
+    """The alerts that reports may give for which nobody vouches."""
+    return [max(f.urgency or Urgency.RED, Urgency.RED) for f in unverified if f.may_be_alert]

@@ -17,7 +17,8 @@ class Facts:
     """For a reader."""
     worst: Urgency | None
     """The urgency that counts; while images came after the review also the machine's, as they may show what
-    readers could not see: a person's colour stays, the order follows the worse."""
+    readers could not see, and what a review says that nobody vouches for: a person's colour stays, the order
+    follows the worse."""
     just_came: bool
     """Pending, and not for longer than a minute."""
     incomplete: bool

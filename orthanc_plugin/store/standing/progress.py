@@ -35,9 +35,11 @@ class Progress:
     """When somebody first spoke of it."""
     last_word: datetime | None
     """When somebody last did."""
+    unverified: bool = False
+    """A review was found that nobody vouches for: to be read again."""
 
     @classmethod
-    def of(cls, series: Sequence[SeriesFacts]) -> Self:
+    def of(cls, series: Sequence[SeriesFacts], *, unverified: bool = False) -> Self:
         """Of the series of a study that Orthanc still has."""
         given = max((u for s in series if (u := s.said.verdict.urgency) is not None), default=None)
         spoken = [s for s in series if s.first_word is not None]
@@ -47,17 +49,22 @@ class Progress:
             reopened=any(s.said.unseen and _may_be_worse(s, given) for s in series),
             first_word=min((s.first_word for s in spoken if s.first_word), default=None),
             last_word=max((s.last_word for s in spoken if s.last_word), default=None),
+            unverified=unverified,
         )
 
     @property
     def reviewed(self) -> bool:
         """Whether it waits for nobody any more."""
-        return self.read and not self.disputed and not self.reopened
+        return self.read and not self.disputed and not self._open_again
 
     @property
     def waited_until(self) -> datetime | None:
         """When its waiting ended; ``None`` while it goes on."""
-        return self.first_word if self.read and not self.reopened else None
+        return self.first_word if self.read and not self._open_again else None
+
+    @property
+    def _open_again(self) -> bool:
+        return self.reopened or self.unverified
 
 
 def _is_open(series: SeriesFacts) -> bool:

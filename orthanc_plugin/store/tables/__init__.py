@@ -1,6 +1,7 @@
 """Tables of the store. Only the functions beside them change them."""
 
 from orthanc_plugin.store.tables.cases import Assessment, Document, Review, Series, Study
+from orthanc_plugin.store.tables.found import FoundReport
 from orthanc_plugin.store.tables.models import Bundle, ModelChange, ShadowAssessment
 from orthanc_plugin.store.tables.standings import ChangeCount, Standing
 from orthanc_plugin.store.tables.work import (
@@ -24,6 +25,7 @@ __all__ = [
     "ClockMark",
     "CopiedDocument",
     "Document",
+    "FoundReport",
     "Import",
     "MissingImages",
     "ModelChange",

@@ -9,9 +9,10 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    and_,
     text,
 )
-from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
+from sqlalchemy.orm import Mapped, composite, foreign, mapped_column, relationship
 
 from headct.reasons import Reason, ReasonCode
 from headct.terms.demographics import Demographics
@@ -20,6 +21,7 @@ from headct.terms.review import Verdict, verdict
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DocumentKind, SeriesState
 from orthanc_plugin.store.base import Base, Compressed, few
+from orthanc_plugin.store.tables.found import FoundReport
 
 
 class Study(Base):
@@ -48,6 +50,20 @@ class Study(Base):
     )
 
     series: Mapped[list["Series"]] = relationship(back_populates="study", order_by="Series.first_arrival")
+    in_doubt: Mapped[list[FoundReport]] = relationship(
+        primaryjoin=lambda: and_(Study.id == foreign(FoundReport.study_id), FoundReport.doubt.is_not(None)),
+        order_by=FoundReport.id,
+        viewonly=True,
+    )
+    """Reports of reviews that nobody vouches for."""
+
+    @property
+    def unverified(self) -> "tuple[FoundReport, ...]":
+        """Those of them since which no person has spoken of the study: it is to be read again."""
+        if not self.in_doubt:
+            return ()
+        spoken = max((row.at for series in self.series for row in series.reviews), default=None)
+        return tuple(f for f in self.in_doubt if spoken is None or spoken <= f.found_at)
 
 
 class Series(Base):
@@ -103,6 +119,8 @@ class Series(Base):
     """Of the files as they were when last judged; empty where they were not read to the last one."""
     sent_again_at: Mapped[datetime | None]
     """When images that are here came again; empty once they were compared."""
+    reports_sought: Mapped[bool] = mapped_column(default=False)
+    """Whether reviews of it that this store does not know were looked for; it is not judged before."""
 
     publish_wanted: Mapped[int] = mapped_column(default=0)
     """Raised whenever what Orthanc should show may have changed."""
@@ -166,7 +184,8 @@ class Series(Base):
                 return self.known_since > last.at
             if first is last:
                 return self.last_arrival > last.at
-            return self.instance_count > first.series.instance_count or first.series.last_arrival > last.at
+            came = first.series.known_since or first.series.last_arrival
+            return self.instance_count > first.series.instance_count or came > last.at
         spoken = min((row.at for other in of_study for row in other.reviews), default=None)
         if spoken is not None and self.known_since is not None:
             return self.known_since > spoken
@@ -274,6 +293,9 @@ class Review(Base):
     """:meth:`headct.terms.review.Review.to_json`."""
     copy_of: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"), index=True)
     """The same review of the same images under the patient they were first sent for."""
+    rebuilt: Mapped[dict[str, Any] | None]
+    """What the reader had before them, of a review that was given to an earlier store and is known by its
+    report or the list of reviews: ``images``, ``case_identity``, ``beside``."""
     report_uid: Mapped[str | None] = mapped_column(String(64))
     """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""
 

@@ -1,0 +1,1 @@
+"""Reviews that this store does not know: are they ours?"""
