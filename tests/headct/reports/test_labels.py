@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import report_cases as cases
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headct.cli import main
-from headct.errors import ReportError, UnusableInputError
-from headct.reports import review_report, structured_report
+from headct.errors import UnusableInputError
+from headct.reports import codes, plain_text, review_report, structured_report
 from headct.reports.labels import find_reports, rebuild
 from headct.reports.review_report import Subject
+from headct.reports.seals import KEY_FILE, KeyRing
+from headct.reports.vouching import Vouching
 from headct.terms.label import Label
 from headct.terms.review import Action, Exclusion, Person, Review, verdict
 from headct.terms.urgency import Urgency
@@ -37,8 +39,23 @@ def say(by: Person, urgency: Urgency | None, minutes: int) -> Review:
     )
 
 
-def report(review: Review, subject: Subject, request: str) -> bytes:
-    return review_report.write(review, subject, request_id=request, sent_at=cases.MADE_AT)
+RING = KeyRing((bytes(range(32)),))
+
+
+def report(review: Review, subject: Subject, request: str, ring: KeyRing | None = RING) -> bytes:
+    return review_report.write(review, subject, request_id=request, sent_at=cases.MADE_AT, ring=ring)
+
+
+@pytest.fixture
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("secrets") / KEY_FILE
+    file.write_text(RING.keys[0].hex())
+    file.chmod(0o600)
+    return file
+
+
+def labels(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["labels", *map(str, arguments)])
 
 
 spoken = st.lists(
@@ -73,30 +90,74 @@ def test_any_pile_of_reports_gives_what_the_reviews_give(
     assert not found
 
 
-def test_the_command_reads_a_folder_as_a_pacs_gives_it_away(tmp_path: Path) -> None:
+def test_the_command_reads_a_folder_as_a_pacs_gives_it_away(tmp_path: Path, key: Path) -> None:
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "notes.txt").write_text("not DICOM")
     machine = cases.series()
     written = structured_report.write(machine, cases.bleeding(machine), sent_at=cases.MADE_AT)
     (tmp_path / "export" / "machine.dcm").write_bytes(written)
-    (tmp_path / "one.dcm").write_bytes(report(say(READERS[0], Urgency.RED, 0), SUBJECTS[0], "a"))
+    one = report(say(READERS[0], Urgency.RED, 0), SUBJECTS[0], "a")
+    (tmp_path / "one.dcm").write_bytes(one)
+    (tmp_path / "text.dcm").write_bytes(plain_text.write(one))
     (tmp_path / "two.dcm").write_bytes(report(say(READERS[1], None, 1), SUBJECTS[1], "b"))
-    said = CliRunner().invoke(main, ["labels", str(tmp_path), "--json"])
-    assert said.exit_code == 0
+    said = labels(tmp_path, "--json", "--key", key)
+    assert said.exit_code == 0, said.stderr
     rows = json.loads(said.stdout)
     assert [(r["series_instance_uid"], r["verdict"]["label"], r["reason"]) for r in rows] == [
         (SUBJECTS[0].series_instance_uid, "RED", None),
         (SUBJECTS[1].series_instance_uid, None, "post_operative"),
     ]
-    in_words = CliRunner().invoke(main, ["labels", str(tmp_path)]).stdout
+    in_words = labels(tmp_path, "--key", key).stdout
     assert "RED" in in_words and "excluded: post_operative" in in_words
 
 
-def test_a_damaged_report_is_never_passed_by(tmp_path: Path) -> None:
+def test_what_anybody_may_have_written_is_named_and_not_counted(tmp_path: Path, key: Path) -> None:
+    true = say(READERS[0], Urgency.GREEN, 0)
+    (tmp_path / "true.dcm").write_bytes(report(true, SUBJECTS[0], "a"))
+    forged = say(READERS[1], Urgency.RED, 1)
+    (tmp_path / "forged.dcm").write_bytes(report(forged, SUBJECTS[0], "b", None))
+    stranger = KeyRing((bytes(32),))
+    (tmp_path / "stranger.dcm").write_bytes(report(forged, SUBJECTS[1], "c", stranger))
+    said = labels(tmp_path, "--json", "--key", key)
+    assert said.exit_code == 1
+    assert [row["verdict"]["label"] for row in json.loads(said.stdout)] == ["GREEN"]
+    assert f"{tmp_path / 'forged.dcm'}: not counted" in said.stderr
+    assert f"{tmp_path / 'stranger.dcm'}: not counted" in said.stderr and "true.dcm" not in said.stderr
+    # Without the key nobody can tell; who counts them all the same says so.
+    without = labels(tmp_path, "--json")
+    assert without.exit_code == 1 and json.loads(without.stdout) == []
+    assert "without --key" in without.stderr
+    all_the_same = labels(tmp_path, "--json", "--unverified")
+    assert all_the_same.exit_code == 0 and len(json.loads(all_the_same.stdout)) == 2
+    assert f"{tmp_path / 'forged.dcm'}: counted" in all_the_same.stderr
+
+
+def test_one_damaged_report_is_named_and_stops_nothing(tmp_path: Path, key: Path) -> None:
     whole = report(say(READERS[0], Urgency.RED, 0), SUBJECTS[0], "a")
-    (tmp_path / "one.dcm").write_bytes(whole.replace(b"VERIFIED", b"VERYFIED"))
-    with pytest.raises(ReportError):
-        find_reports(tmp_path)
-    assert CliRunner().invoke(main, ["labels", str(tmp_path)]).exit_code == 2
+    (tmp_path / "whole.dcm").write_bytes(whole)
+    title = whole.index(codes.REVIEW_TITLE.value.encode())
+    damaged = {
+        "unverified": whole.replace(b"VERIFIED", b"VERYFIED"),
+        "half": whole[: len(whole) // 2],
+        "short": whole[: title - 40],
+        "beginning": b"\0" * 300 + whole[300:],
+        "middle": whole[:title] + b"\xff" * 500 + whole[title + 500 :],
+    }
+    for name, content in damaged.items():
+        (tmp_path / f"{name}.dcm").write_bytes(content)
+    said = labels(tmp_path, "--json", "--key", key, "--unverified")
+    assert said.exit_code == 1
+    assert [row["verdict"]["label"] for row in json.loads(said.stdout)] == ["RED"]
+    assert {line.split(": ")[1] for line in said.stderr.splitlines()} == {
+        str(tmp_path / f"{name}.dcm") for name in damaged
+    }
+
+
+def test_what_cannot_be_used_is_said(tmp_path: Path, key: Path) -> None:
     with pytest.raises(UnusableInputError, match="no folder"):
-        find_reports(tmp_path / "nowhere")
+        find_reports(tmp_path / "nowhere", Vouching())
+    assert labels(tmp_path / "nowhere").exit_code == 2
+    key.chmod(0o644)
+    said = labels(tmp_path, "--key", key)
+    assert said.exit_code == 2 and "may be read by others" in said.stderr
+    assert labels(tmp_path, "--key", tmp_path / "none").exit_code == 2

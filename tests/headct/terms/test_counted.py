@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headct.terms.review import (
     UNREVIEWED,
     Action,
+    Claim,
     Counted,
     Exclusion,
     Person,
@@ -111,3 +112,40 @@ def test_whose_word_it_is_is_somebodys(said: list[Said]) -> None:
     found = counted(said)
     words = [one.verdict.urgency if found.by_person else one.machine for one in said]
     assert found.urgency is None or found.urgency in words
+
+
+CLAIMS = st.lists(st.builds(Claim, urgency=COLOUR, readable=st.booleans()), min_size=1, max_size=3)
+
+
+@given(CASES, CLAIMS)
+def test_what_nobody_vouches_for_is_never_counted_and_never_overruled(
+    said: list[Said], claims: list[Claim]
+) -> None:
+    found, without = counted(said, claims), counted(said)
+    assert found.unverified and not without.unverified
+    if any(one.verdict.urgency is not None for one in said):
+        assert replace(found, unverified=False) == without
+        return
+    assert not found.by_person
+    if found.urgency is None:
+        assert without.urgency in (None, G)
+    else:
+        assert found.urgency >= max(u for u in (G, without.urgency) if u is not None)
+        assert all(found.urgency >= claim.urgency for claim in claims if claim.urgency is not None)
+        assert found.urgency is not G or all(claim.readable for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("machine", "claims", "counts"),
+    [
+        (G, [Claim(R)], Counted(R, unverified=True)),
+        (G, [Claim(G)], Counted(G, unverified=True)),
+        (B, [Claim(G)], Counted(B, unverified=True)),
+        (None, [Claim(Y)], Counted(Y, unverified=True)),
+        (G, [Claim(None)], Counted(G, unverified=True)),
+        (G, [Claim(None, readable=False)], Counted(None, unverified=True)),
+        (Y, [Claim(None, readable=False)], Counted(Y, unverified=True)),
+    ],
+)
+def test_beside_a_machine(machine: Urgency | None, claims: list[Claim], counts: Counted) -> None:
+    assert counted([Said(machine)], claims) == counts
