@@ -103,7 +103,7 @@ class Hospital:
         *,
         count: int = 3,
         patient: str = "P-1",
-        machine: Urgency = Urgency.GREEN,
+        machine: Urgency | None = None,
         **changes: Any,
     ) -> str:
         """Images come: a new series, or more of one. ``changes`` as :class:`Seen` names them."""
@@ -118,7 +118,8 @@ class Hospital:
         }
         pixels = str(changes.pop("pixels", f"{name}/{count}"))
         seen = Seen(**{**values, **changes})
-        self.orthanc.series[seen.series_id] = Images(seen, patient, pixels, machine)
+        says = machine if machine is not None else list(Urgency)[sum(pixels.encode()) % len(Urgency)]
+        self.orthanc.series[seen.series_id] = Images(seen, patient, pixels, says)
         with self.database.writing() as session:
             queue.arrive(session, seen, self.now, self.options)
         self.work()
@@ -254,7 +255,8 @@ class Hospital:
                 readers = sorted({r.login for r in row.reviews})
                 found[series_id] = held.standing, held.urgency, held.label, held.excluded, readers
                 found[f"labels of {series_id}"] = wanted.series_labels, wanted.study_labels
-            for case in worklist.rows(records.studies(session), self.now):
+            studies = [study for study in records.studies(session) if study.shown]
+            for case in (worklist.row(study, self.now) for study in studies):
                 found[f"row of {case.id}"] = (
                     case.urgency,
                     case.by_person,
@@ -277,11 +279,7 @@ def live(hospital: Hospital, chance: random.Random, steps: int) -> None:
             ["arrive", "more", "review", "review", "review", "correct", "copy", "anonymise", "delete"]
         ):
             case "arrive":
-                hospital.arrive(
-                    chance.choice("abcdef"),
-                    study=chance.choice(["1.3.1", "1.3.2"]),
-                    machine=chance.choice(list(Urgency)),
-                )
+                hospital.arrive(chance.choice("abcdef"), study=chance.choice(["1.3.1", "1.3.2"]))
             case "more" if which is not None:
                 count = which.seen.instance_count + 1
                 _again(hospital, which, count=count, pixels=f"{which.pixels}+")
