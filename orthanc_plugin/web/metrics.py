@@ -99,6 +99,11 @@ def _of_recycling(figures: MetricsView) -> Iterable[Metric]:
         kept.add_metric(["no"], figures.recycling.unprotected_alerts)
     yield kept
     yield GaugeMetricFamily(
+        "headct_unverified_reviews",
+        "Studies with a review that nobody vouches for, until a person reads them again",
+        value=figures.unverified,
+    )
+    yield GaugeMetricFamily(
         "headct_lost_unread",
         "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
         value=figures.lost_unread,

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from store_samples import after, arrive_and_judge, judgement, seen, settings
 
 from headct.errors import ReportError
+from headct.reports.seals import KeyRing
 from headct.terms.review import Action, Person, Review
 from headct.terms.urgency import Urgency
 from orthanc_plugin.intake.arrivals import Arrivals
@@ -171,7 +172,7 @@ def test_a_review_of_which_no_report_can_be_written(database: Database, options:
             now=after(60),
         )
     client: Any = Orthanc()
-    assert report_next(client, database, options)
+    assert report_next(client, database, options, KeyRing((bytes(32),)))
     said("no report could be written of a review: ReportError", "store/review_documents.py")
 
 
