@@ -1,19 +1,25 @@
 """Persons' words on a real Orthanc: nothing lost, nothing doubled, the later reader told, all in the PACS."""
 
 import os
+import shutil
 import signal
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydicom import dcmread
 from stack_process import PATIENCE, StackProcess, alive, wait_until
 
 from headct.generator.generation import GeneratedSeries, generate, write
+from headct.images.quiet import quiet
 from headct.reports import segmentation
-from headct.reports.labels import find_reports, rebuild
+from headct.reports.labels import Found, find_reports, rebuild
+from headct.reports.seals import KEY_FILE
+from headct.reports.vouching import Vouching
 from orthanc_plugin.worker.orthanc_client import METADATA
 
 READERS = ("sato", "ito", "abe")
@@ -64,18 +70,40 @@ def wait_reported(stack: StackProcess, reviews: int) -> None:
     wait_until(lambda: sent() >= reviews, PATIENCE, lambda: f"{sent()} of {reviews}\n{stack.log()}")
 
 
-def rebuilt(stack: StackProcess, folder: Path) -> list[dict[str, Any]]:
-    """The table of labels from what the PACS gives away, and nothing else."""
+def exported(stack: StackProcess, folder: Path) -> Found:
+    """What the PACS gives away."""
     folder.mkdir()
     for number, instance in enumerate([*stack.documents("SR"), *stack.documents("SEG")]):
         (folder / f"{number}.dcm").write_bytes(stack.file(instance))
-    return [label.to_json() for label in rebuild(find_reports(folder))]
+    return find_reports(folder, Vouching.of(stack.data / "secrets" / KEY_FILE))
+
+
+def rebuilt(found: Found) -> list[dict[str, Any]]:
+    """The table of labels from that, and nothing else."""
+    return [label.to_json() for label in rebuild(found.reports)]
+
+
+def colours(stack: StackProcess, *series_ids: str) -> list[str]:
+    return [stack.http.get(f"/series/{one}/metadata/{METADATA}").text for one in series_ids]
+
+
+@quiet()
+def forged(report: bytes) -> bytes:
+    """A report of another review that nobody gave: the same words under another name."""
+    said = dcmread(BytesIO(report))
+    said.SOPInstanceUID = said.file_meta.MediaStorageSOPInstanceUID = f"{said.SOPInstanceUID[:50]}.7"
+    for item in said.iterall():
+        if item.value == "reviewed-RED":
+            item.value = "reviewed-BLACK"
+    buffer = BytesIO()
+    said.save_as(buffer)
+    return buffer.getvalue()
 
 
 def from_the_store(stack: StackProcess) -> list[dict[str, Any]]:
     rows = stack.api("labels")["labels"]
     for row in rows:
-        del row["series_id"], row["study_id"], row["unseen"]
+        del row["series_id"], row["study_id"], row["unseen"], row["unverified"]
     return sorted(rows, key=lambda row: str(row["series_instance_uid"]))
 
 
@@ -150,11 +178,41 @@ def test_what_persons_said_survives_everything(
     assert [(row["verdict"]["label"], row["readers"]) for row in labels if row["readers"] == 3] == [
         ("BLACK", 3)
     ]
-    assert same_moments(rebuilt(stack, tmp_path / "pacs")) == labels
-    assert len(find_reports(tmp_path / "pacs")) == 5, "one report a review"
+    found_there = exported(stack, tmp_path / "pacs")
+    assert same_moments(rebuilt(found_there)) == labels
+    assert len(found_there.reports) == 5, "one report a review"
+    assert not found_there.doubtful
     # Where a bleed was seen it is drawn, beside report and key objects; it is no series to be judged.
     drawn = [segmentation.read(stack.file(instance)) for instance in stack.documents("SEG")]
     assert sorted(d.series_instance_uid for d in drawn) == sorted(made[k].header.series_uid for k in (0, 2))
     assert len(stack.documents("KO")) == len(stack.series()) == 3
-    shown = {s: stack.http.get(f"/series/{s}/metadata/{METADATA}").text for s in (one, two, three)}
-    assert shown == {one: "triage-black", two: "triage-yellow", three: "triage-red"}
+    assert colours(stack, one, two, three) == ["triage-black", "triage-yellow", "triage-red"]
+
+    # The store is lost, with all that lies beside it; somebody stores a report that nobody gave.
+    (report,) = (r for r in found_there.reports if r.series_instance_uid == made[2].header.series_uid)
+    (false,) = (i for i in stack.documents("SR") if report.sop_instance_uid.encode() in stack.file(i))
+    false_report = forged(stack.file(false))
+    stack.stop()
+    shutil.rmtree(stack.data / "orthanc" / "headct-triage")
+    stack.start()
+    stack.http.post("/instances", content=false_report).raise_for_status()
+    stack.wait_final(series.header.series_uid for series in made)
+    stack.wait_published()
+    assert same_moments(from_the_store(stack)) == labels
+    wait_until(
+        lambda: stack.api("status")["unverified"] == 1 and not stack.api(f"series/{two}")["unverified"],
+        PATIENCE,
+        stack.log,
+    )
+    stack.wait_published()
+    assert colours(stack, one, two, three) == [
+        "triage-black",
+        "triage-yellow",
+        "triage-red,triage-review-unverified",
+    ]
+    assert [u["why"] for u in stack.api(f"series/{three}")["unverified"]] == ["altered"]
+    rows = {row["study_instance_uid"]: row for row in stack.api("worklist")["rows"]}
+    assert [rows[series.header.study_uid]["reviewed"] for series in made] == [True, True, False]
+    with_forged = exported(stack, tmp_path / "again")
+    assert same_moments(rebuilt(with_forged)) == labels
+    assert len(with_forged.doubtful) == 1

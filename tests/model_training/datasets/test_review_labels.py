@@ -1,5 +1,7 @@
 """What becomes of reviews in the table of labels."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,14 @@ from layouts import write_labels
 from headct.terms.label import StoredLabel
 from headct.terms.review import BLEED_TYPES, Exclusion, ReviewFinding, Standing
 from headct.terms.urgency import Urgency
-from model_training.datasets.review_labels import DISPUTED, DOUBTFUL, NO_WORD_ON_BLOOD, UNSEEN, row_of
+from model_training.datasets.review_labels import (
+    DISPUTED,
+    DOUBTFUL,
+    NO_WORD_ON_BLOOD,
+    UNSEEN,
+    UNVERIFIED,
+    row_of,
+)
 from model_training.datasets.selection import POSTOPERATIVE
 from model_training.datasets.sources.labelled import COLUMNS, VERSION, Labelled
 from tests.model_training.pacs import said
@@ -33,6 +42,10 @@ F = ReviewFinding
         (said(None, standing=Standing.DISPUTED, reason=Exclusion.OTHER), {"excluded": DISPUTED}),
         (said(None, reason=Exclusion.OTHER), {"excluded": "excluded by a reader: other"}),
         (said(findings={F.HAEMORRHAGE: True}, unseen=True), {"excluded": UNSEEN}),
+        (
+            replace(said(findings={F.HAEMORRHAGE: True}), unverified=True),
+            {"excluded": UNVERIFIED},
+        ),
     ],
 )
 def test_rows(series: StoredLabel, row: dict[str, str]) -> None:
