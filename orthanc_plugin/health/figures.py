@@ -17,7 +17,8 @@ from orthanc_plugin.models import comparison, listing
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import PENDING, SeriesState
-from orthanc_plugin.store import clock, sent_again, tables, tallies, times
+from orthanc_plugin.store import clock, sent_again, tables, times
+from orthanc_plugin.store.standing import tallies
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.vouching import found
 

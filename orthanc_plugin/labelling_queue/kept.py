@@ -17,8 +17,7 @@ from orthanc_plugin.labelling_queue import ranking
 from orthanc_plugin.labelling_queue.ranking import SHOWN
 from orthanc_plugin.labelling_queue.tables import Teaching
 from orthanc_plugin.labelling_queue.views import LabellingQueueView, LabellingRow
-from orthanc_plugin.store import tallies
-from orthanc_plugin.store.standing import figures
+from orthanc_plugin.store.standing import figures, tallies
 
 WORKED_OUT = 20
 """Studies at most that are worked out for who asks. Each takes some 10 ms; after an update of the program all

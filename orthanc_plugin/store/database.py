@@ -15,8 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from orthanc_plugin.store import tallies
-from orthanc_plugin.store.standing import keeping
+from orthanc_plugin.store.standing import keeping, tallies
 from orthanc_plugin.store.standing.keeping import Watch
 
 MIGRATIONS = Path(__file__).parent / "migrations"

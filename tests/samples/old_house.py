@@ -29,9 +29,10 @@ from headct.terms.review import Action, Person, Review, ReviewFinding
 from headct.terms.urgency import Urgency
 from orthanc_plugin.forwarding.tables import Delivery, Receiver
 from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState
-from orthanc_plugin.store import tables, tallies
+from orthanc_plugin.store import tables
 from orthanc_plugin.store.base import Base
 from orthanc_plugin.store.database import Database
+from orthanc_plugin.store.standing import tallies
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 A_DAY = 40

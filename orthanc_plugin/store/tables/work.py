@@ -110,7 +110,7 @@ class ClockJump(Base):
 
 
 class Tally(Base):
-    """How many there are, so that nobody counts the rows of years: :mod:`orthanc_plugin.store.tallies`."""
+    """How many there are: nobody counts the rows of years, :mod:`orthanc_plugin.store.standing.tallies`."""
 
     __tablename__ = "tallies"
 

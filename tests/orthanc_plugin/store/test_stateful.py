@@ -31,11 +31,11 @@ from orthanc_plugin.store import (
     reviews,
     sent_again,
     tables,
-    tallies,
     withdrawal,
 )
 from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.reviews import based_on
+from orthanc_plugin.store.standing import tallies
 from orthanc_plugin.store.tables import Assessment, Document, Series
 from orthanc_plugin.worker.summing import sum_some
 
