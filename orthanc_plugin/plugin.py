@@ -21,6 +21,10 @@ import orthanc
 ROOT = Path(__file__).resolve().parent.parent
 ROUTE = "/triage"
 RETRY_SECONDS = 10
+NO_DICOM = b"nested too deeply"
+"""What Orthanc gets to parse instead of a file that would end it: no DICOM, so whoever sent it is told of a
+failure. Where a callback has an image dropped, C-STORE answers success. The page *Import images* knows it by
+its size."""
 UNKNOWN_RESOURCE = (7, 17)
 """Orthanc's error codes InexistentItem and UnknownResource."""
 
@@ -257,6 +261,22 @@ def on_change(change: int, level: int, resource: str) -> None:
             arrivals.wake()
 
 
+def on_received(dicom: bytes, _origin: int) -> tuple[Any, bytes | None]:
+    """Look at what came before Orthanc parses it; what cannot be looked at is as it is.
+
+    What comes by C-STORE was parsed once on its way in, and what comes by STOW-RS before it is handed on.
+    """
+    try:
+        from headct.images.depth import nested_too_deeply
+
+        if nested_too_deeply(dicom):
+            orthanc.LogWarning("A file is refused: nested or packed beyond reason")
+            return orthanc.ReceivedInstanceAction.MODIFY, NO_DICOM
+    except Exception as error:
+        orthanc.LogError(f"Triage, received: {failure(error)}")
+    return orthanc.ReceivedInstanceAction.KEEP_AS_IS, None
+
+
 WAKING = frozenset(
     {orthanc.ChangeType.NEW_INSTANCE, orthanc.ChangeType.NEW_SERIES, orthanc.ChangeType.UPDATED_METADATA}
 )
@@ -278,6 +298,7 @@ def load() -> None:
         log.propagate = False
     orthanc.RegisterRestCallback(f"{ROUTE}(.*)", on_request)
     orthanc.RegisterOnChangeCallback(on_change)
+    orthanc.RegisterReceivedInstanceCallback(on_received)
 
 
 try:

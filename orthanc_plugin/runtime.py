@@ -6,6 +6,7 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
+from orthanc_plugin.health.ends import Ends
 from orthanc_plugin.intake.answering import Answering
 from orthanc_plugin.intake.arrivals import Arrivals
 from orthanc_plugin.intake.contents import Get
@@ -50,6 +51,7 @@ class Runtime:
         self.database.migrate()
         clock = ClockWatch(self.database, self.settings)
         self.supervisor = Supervisor(self.settings, self.database, clock, orthanc.new_token)
+        self.ends = Ends(self.settings.storage)
         self.arrivals = Arrivals(orthanc.get, self.database, self.settings, clock)
         self.keeper = Keeper(orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration))
         self.triage = Triage(
@@ -62,6 +64,7 @@ class Runtime:
             replaces_images=_replaces_images(configuration),
             keeper=self.keeper,
             keys_problem=Keys.open(self.settings).problem,
+            ends=self.ends,
         )
         self._app = create_app(self.triage, self.settings.proxies)
         self._answering = Answering()
@@ -74,6 +77,7 @@ class Runtime:
             OSError, RuntimeError: There is no room for its lock, or for another thread.
         """
         try:
+            self.ends.start()
             self.supervisor.start()
             self.arrivals.start()
             self.keeper.start()
@@ -84,6 +88,7 @@ class Runtime:
     def stop(self) -> None:
         """Stop them."""
         all_of(
+            self.ends.stop,
             self._answering.stop,
             self.keeper.stop,
             self.arrivals.stop,

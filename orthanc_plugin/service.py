@@ -27,9 +27,10 @@ from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.health import figures
+from orthanc_plugin.health.ends import Ends
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Follower, Keeper, Processes, troubles, why_stopped
-from orthanc_plugin.health.views import MetricsView, StatusView
+from orthanc_plugin.health.views import MetricsView, StatusView, UnexpectedEndView
 from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
@@ -117,6 +118,7 @@ class Triage:
     keys_problem: Phrase | None = None
     """Of :class:`orthanc_plugin.vouching.keys.Keys`."""
     _kept_status: Kept[StatusView] = field(default_factory=lambda: Kept(STATUS_SECONDS), repr=False)
+    ends: Ends | None = None
     _kept_lists: KeptLists = field(default_factory=KeptLists, repr=False)
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
@@ -155,6 +157,7 @@ class Triage:
             unverified=known.unverified,
             unknown_keys=known.unknown_keys,
             clock_set=known.clock_set,
+            unexpected_end=self._unexpected_end(now),
             replaces_images=self.replaces_images,
             authentication=self.authentication,
             ohif_url=self.settings.ohif_url or None,
@@ -340,6 +343,7 @@ class Triage:
             update={
                 "workers_alive": self.supervisor.alive,
                 "worker_restarts": self.supervisor.restarts,
+                "unexpected_ends": self.ends.count if self.ends is not None else 0,
                 "running": self._why_stopped() is None,
                 "recycling": self._recycling,
                 "free_disk_bytes": room.free if room is not None else None,
@@ -375,6 +379,10 @@ class Triage:
     @property
     def _recycling(self) -> RecyclingView | None:
         return self.keeper.fill.view() if self.keeper is not None else None
+
+    def _unexpected_end(self, now: datetime) -> UnexpectedEndView | None:
+        end = self.ends.told(now) if self.ends is not None else None
+        return UnexpectedEndView(at=end.at, again=end.again) if end is not None else None
 
     def _why_stopped(self) -> Phrase | None:
         return why_stopped(self.settings, self.supervisor, self.arrivals)

@@ -16,6 +16,13 @@ class ClockSetView(View):
     seconds: float = Field(description="forward; negative where it was set back")
 
 
+class UnexpectedEndView(View):
+    """Orthanc, or the machine, ended unasked and was started again."""
+
+    at: AwareDatetime = Field(description="the last sign of life before")
+    again: AwareDatetime = Field(description="when triage was running again")
+
+
 class StatusView(View):
     """Is the machine alive, and what is it doing?"""
 
@@ -52,6 +59,9 @@ class StatusView(View):
         default=False, description="some of these reviews are sealed with a key that is not here"
     )
     clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
+    unexpected_end: UnexpectedEndView | None = Field(
+        default=None, description="the last time that Orthanc ended unasked, for a day after it"
+    )
     replaces_images: bool = Field(
         default=True,
         description="whether images sent again replace those that are here; else they are dropped",
@@ -87,6 +97,7 @@ class MetricsView(View):
     unverified: int = Field(default=0, description="studies with a review that nobody vouches for")
     workers_alive: int = 0
     worker_restarts: int = 0
+    unexpected_ends: int = Field(default=0, description="how often Orthanc, or the machine, ended unasked")
     running: bool = True
     free_disk_bytes: int | None = None
     bundle: BundleView | None = Field(default=None, description="the model in service")

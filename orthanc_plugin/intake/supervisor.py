@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import socket
 import subprocess
 import sysconfig
@@ -42,6 +43,8 @@ STEADY_SECONDS = 120.0
 """A worker that lived this long starts again without delay."""
 HOLD_SECONDS = 10.0
 """Between two looks whether room is held back for the next start."""
+STACK_BYTES = 8 * 2**20
+"""Of a worker's threads. `headct up` gives Orthanc's more; in a worker that would count as memory used up."""
 LOCK_WAIT_SECONDS = 10.0
 """An Orthanc that is being restarted may still hold the store."""
 
@@ -204,6 +207,7 @@ class _Slot:
     def start(self, command: list[str], greeting: dict[str, object]) -> None:
         # Memory freed by one thread is otherwise kept from the others.
         environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+        _usual_stacks()
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment
         )
@@ -257,6 +261,13 @@ class _Slot:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _usual_stacks() -> None:
+    """What we start gets threads with the usual stacks; those of Orthanc keep what it was started with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft == resource.RLIM_INFINITY or soft > STACK_BYTES:
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
 
 
 def _only_one(path: Path) -> IO[bytes]:

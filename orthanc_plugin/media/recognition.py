@@ -14,6 +14,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from headct.errors import HeadCTError
+from headct.images.depth import nested_too_deeply
 from headct.images.first_bytes import HEAD_BYTES, is_marked, may_be_dicom
 from headct.images.headers import text
 from headct.images.quiet import quiet
@@ -71,7 +72,7 @@ def recognise(stream: IO[bytes]) -> Content:
     """Tell what a file is; only one that begins like DICOM is read to its end.
 
     Raises:
-        UnusableFileError: it is DICOM and cannot be used: cut short, without UIDs, too large.
+        UnusableFileError: it is DICOM and cannot be used: cut short, without UIDs, too large, too deep.
     """
     head = stream.read(HEAD_BYTES)
     if not may_be_dicom(head):
@@ -82,6 +83,8 @@ def recognise(stream: IO[bytes]) -> Content:
         if marked:
             raise UnusableFileError(f"larger than {MAX_IMAGE_BYTES >> 30} GiB")
         return NOT_DICOM
+    if nested_too_deeply(data):
+        raise UnusableFileError("nested or packed beyond reason: it would end the server")
     return _known(data) if marked else _plausible(data)
 
 

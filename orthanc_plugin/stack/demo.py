@@ -19,8 +19,8 @@ from headct.generator.generation import GeneratedSeries, generate, trauma_study,
 from headct.generator.kinds import KINDS
 from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import LOOPBACK, Options
-from orthanc_plugin.stack.processes import Stopped, first_dead, stop_on_signals, watch
-from orthanc_plugin.stack.running import Stack, StackError, ended_message, running
+from orthanc_plugin.stack.processes import Stopped, stop_on_signals
+from orthanc_plugin.stack.running import Stack, StackError, running
 from orthanc_plugin.stack.scorecard import Answer, Given, Scorecard, answers_by_series
 from orthanc_plugin.stack.up import PORT, describe
 
@@ -62,7 +62,7 @@ def main(
             click.echo(f"\nWorklist   {options.page_url}")
             click.echo(f"User       {stack.credentials.user}   Password   {stack.credentials.password}")
             click.echo("Ctrl-C ends it.")
-            raise StackError(ended_message(watch(stack.children)))
+            stack.keep_running()
     except Stopped:
         click.echo("\nStopped.")
     except HeadCTError as error:
@@ -147,8 +147,7 @@ def _wait(stack: Stack, client: httpx.Client, given: dict[str, Given]) -> dict[s
             deadline, told = time.monotonic() + WAIT_SECONDS, len(open_ones)
         if not open_ones or time.monotonic() > deadline:
             return answers
-        if dead := first_dead(stack.children):
-            raise StackError(ended_message(dead))
+        stack.look_after()
         time.sleep(1)
 
 

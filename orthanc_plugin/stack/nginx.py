@@ -1,8 +1,6 @@
 """nginx: serves OHIF, and hands everything else on to Orthanc so that the browser sees one origin."""
 
 import json
-import os
-import pwd
 import shutil
 from pathlib import Path
 
@@ -14,12 +12,14 @@ OHIF_FOLDER = PACKAGE.parent / "node_modules" / "@ohif" / "app" / "dist"
 
 # The login is Orthanc's. It is asked for with the page itself: browsers show no login box for the data
 # requests of a page's scripts in every case, and once given it goes along with them.
+#
+# It runs as one process, without a master that starts others: there is nothing a kill could leave behind with
+# the port. Whoever started it starts it again.
 _CONFIG = """\
 daemon off;
+master_process off;
 pid {folder}/nginx.pid;
 error_log {logs}/nginx.log warn;
-worker_processes 1;
-{user}
 events {{ worker_connections 512; }}
 
 http {{
@@ -128,8 +128,6 @@ def write_configuration(options: Options, folder: Path, logs: Path) -> Path:
         _CONFIG.format(
             folder=folder,
             logs=logs,
-            # Started by root, nginx would read OHIF as a user who may not enter the folder it lies in.
-            user=f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else "",
             listen=options.listen,
             port=options.ohif_port,
             ohif=OHIF_FOLDER,

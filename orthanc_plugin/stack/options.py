@@ -5,11 +5,12 @@ import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from headct.errors import SettingsError
+from orthanc_plugin.stack.logs import Limits
 
 DATA_FOLDER = Path("headct-data")
 """Where the stack keeps its data unless told otherwise."""
@@ -53,6 +54,7 @@ class Options:
     calling_aes: tuple[CallingAE, ...] = ()
     annotations: bool = False
     """The annotation profile, :attr:`orthanc_plugin.settings.Settings.annotations`."""
+    logs: Limits = field(default_factory=Limits)
 
     @property
     def local_only(self) -> bool:
@@ -85,27 +87,37 @@ class Options:
             return _own_address()
         return str(address)
 
+    @property
+    def _ports(self) -> dict[str, int]:
+        return {"HTTP": self.http_port, "DICOM": self.dicom_port, "OHIF": self.ohif_port}
+
     def check(self) -> None:
         """Refuse what cannot work or is not safe; nothing has been started yet.
 
         Raises:
-            SettingsError: A bad address, a port given twice or already in use, an open DICOM port, or a time
-                zone that nobody knows.
+            SettingsError: A bad address, a port given twice, an open DICOM port, or a time zone that nobody
+                knows.
         """
         _check_time_zone()
         try:
             ipaddress.IPv4Address(self.listen)  # Orthanc's HTTP server knows no other
         except ValueError as error:
             raise SettingsError(f"{self.listen!r} is not an IPv4 address") from error
-        ports = {"HTTP": self.http_port, "DICOM": self.dicom_port, "OHIF": self.ohif_port}
-        if len(set(ports.values())) < len(ports):
+        if len(set(self._ports.values())) < len(self._ports):
             raise SettingsError("the HTTP, DICOM and OHIF ports must be three different numbers")
         if not self.local_only and not self.calling_aes:
             raise SettingsError(
                 f"listening on {self.listen} needs at least one --calling-ae AET@ADDRESS: "
                 "only named scanners may send from other machines"
             )
-        for name, port in ports.items():
+
+    def check_ports(self) -> None:
+        """Refuse to start beside another server.
+
+        Raises:
+            SettingsError: A port is in use.
+        """
+        for name, port in self._ports.items():
             if not port_is_free(port):
                 raise SettingsError(
                     f"the {name} port {port} is in use by another program; nothing was started"

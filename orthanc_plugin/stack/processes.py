@@ -1,11 +1,14 @@
-"""Child processes that live and die together."""
+"""Child processes that live and die together, and leave nothing behind."""
 
 import contextlib
 import ctypes
+import os
+import resource
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -13,29 +16,45 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 STOP_SECONDS = 20.0
 """How long a process may take to end in good order before it is killed."""
+_LOOK_SECONDS = 0.05
 
 
 class Stopped(BaseException):
     """Somebody asked the stack to end (Ctrl-C, SIGTERM); not an error."""
 
 
-class Child:
-    """One program of the stack, writing to its own log file."""
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program of the stack and how it is started."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self.name = name
-        self.log = log
-        with log.open("ab") as output:
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str]
+    port: int
+    """Where it listens once it is up, on loopback."""
+    stack_bytes: int = 0
+    """Of each of its threads; 0 leaves what is usual."""
+
+
+class Child:
+    """A running program, writing to its own log file. All that it starts is in its process group."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._started = time.monotonic()
+        with program.log.open("ab") as output:
             self._process = subprocess.Popen(
-                list(command),
+                list(program.command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(environment),
+                env=dict(program.environment),
                 umask=0o077,  # images and logs are the owner's alone
                 # A session of its own: Ctrl-C reaches us alone, and we end the children in order.
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call; no thread has been started
+                # System calls alone, and we have no threads.
+                preexec_fn=lambda: _prepare(program.stack_bytes),  # noqa: PLW1509
             )
 
     @property
@@ -44,40 +63,52 @@ class Child:
         return self._process.pid
 
     @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
+
+    @property
     def exit_status(self) -> int | None:
-        """Exit status, negative for a signal, or None while it runs."""
-        return self._process.poll()
+        """Exit status, negative for a signal, or None while it runs; with it all that it had started ends."""
+        if self._process.returncode is None and self._has_ended():
+            self._kill_group()
+            self._process.wait()
+        return self._process.returncode
 
     def last_lines(self, count: int = 8) -> str:
         """The end of the log, for a message to the person who started the stack."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+        return "\n".join(self.program.log.read_text(errors="replace").splitlines()[-count:])
 
     def stop(self) -> None:
-        """End it in good order, by force after a while."""
-        if self._process.poll() is None:
+        """End it in good order, by force after a while, and what it started with it."""
+        if self.exit_status is None:
             self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            deadline = time.monotonic() + STOP_SECONDS
+            while self.exit_status is None:
+                if time.monotonic() > deadline:
+                    self._kill_group()
+                time.sleep(_LOOK_SECONDS)
+
+    def _has_ended(self) -> bool:
+        # It is left unburied: as long as it is, no other process or group can have its number.
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
-def _end_with_parent() -> None:
-    """Run in the child: when we are killed, the child is asked to end, so no port stays taken."""
+def _prepare(stack_bytes: int) -> None:
+    """Run in the child, before its program is."""
+    # When we are killed, the child is asked to end, so no port stays taken.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def first_dead(children: Sequence[Child]) -> Child | None:
-    """The first child that has ended, if one has."""
-    return next((child for child in children if child.exit_status is not None), None)
-
-
-def watch(children: Sequence[Child], pause: float = 0.5) -> Child:
-    """Wait until a child ends by itself and return it."""
-    while (dead := first_dead(children)) is None:
-        time.sleep(pause)
-    return dead
+    # What it leaves in memory when it ends has patients' data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if stack_bytes:
+        most = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        if most != resource.RLIM_INFINITY:
+            stack_bytes = min(stack_bytes, most)
+        resource.setrlimit(resource.RLIMIT_STACK, (stack_bytes, most))
 
 
 @contextlib.contextmanager

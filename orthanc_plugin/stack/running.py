@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 
 import httpx
 
 from headct.errors import HeadCTError, SettingsError
-from orthanc_plugin.stack import nginx, orthanc
+from orthanc_plugin.stack import logs, nginx, orthanc
 from orthanc_plugin.stack.credentials import Credentials, load_or_create, write_private
 from orthanc_plugin.stack.options import Options
-from orthanc_plugin.stack.processes import Child, first_dead
+from orthanc_plugin.stack.processes import Program
+from orthanc_plugin.stack.stale import end_stale, mark
+from orthanc_plugin.stack.supervision import Supervised
 
 UNFINISHED_RESTORE = "RESTORE-NOT-FINISHED"
 """A file in a data folder while a backup is restored into it; who finds it later knows that it broke off."""
@@ -23,7 +27,15 @@ START_SECONDS = 60.0
 
 
 class StackError(HeadCTError):
-    """A part of the stack did not start or ended by itself."""
+    """A part of the stack did not start, or a step of the demo failed."""
+
+
+LOOK_SECONDS = 0.2
+"""Between two looks at the programs."""
+STACK_BYTES = 64 * 2**20
+"""Of Orthanc's threads, eight times what is usual: DCMTK calls itself for each level of nested sequences,
+0.9 kB a level while it receives a C-STORE. Orthanc 1.10 survives 78,000 levels so, and 9,400 without. Only
+what is used takes memory. The threads of its web server have stacks of their own size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,20 @@ class Stack:
 
     options: Options
     credentials: Credentials
-    children: tuple[Child, ...]
+    programs: tuple[Supervised, ...]
+    rotation: logs.Rotation
+
+    def look_after(self) -> None:
+        """Start again what has ended, lay aside logs that have grown; to be called often."""
+        for program in self.programs:
+            program.look_after()
+        self.rotation.look()
+
+    def keep_running(self) -> NoReturn:
+        """Look after it until somebody ends us."""
+        while True:
+            self.look_after()
+            time.sleep(LOOK_SECONDS)
 
 
 @contextmanager
@@ -48,42 +73,52 @@ def running(options: Options) -> Iterator[Stack]:
         raise SettingsError(
             f"the restore into {options.data} was broken off: remove what lies in it, and restore again"
         )
-    logs = options.data / "logs"
+    folder = options.data / "logs"
     try:
         options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        logs.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
     with _only_one(options):
+        logs.write_own(folder, options.logs)
+        end_stale(options.data)
+        options.check_ports()
         credentials = load_or_create(options.data)
-        # Written before anything starts, so that every mistake in a setting shows with nothing to clean up.
-        config = options.data / orthanc.CONFIGURATION
-        write_private(config, json.dumps(orthanc.configuration(options, credentials), indent=2))
-        (options.data / "loopback.lua").write_text(orthanc.LOOPBACK_GUARD)
-        (options.data / "orthanc").mkdir(exist_ok=True)
-        nginx_config = nginx.write_configuration(options, options.data / "nginx", logs)
-
-        commands = {
-            "Orthanc": (logs / "orthanc.log", [orthanc.find_executable(), str(config)]),
-            "nginx": (
-                logs / "nginx.log",
-                [
-                    nginx.find_executable(),
-                    *("-p", str(nginx_config.parent), "-c", str(nginx_config)),
-                    *("-e", str(logs / "nginx.log")),
-                ],
-            ),
-        }
-        children: list[Child] = []
+        programs = _programs(options, credentials, folder)
+        running: list[Supervised] = []
         try:
-            for name, (log, command) in commands.items():
-                children.append(Child(name, command, log, {**os.environ, **orthanc.environment()}))
-            stack = Stack(options, credentials, tuple(children))
+            for program in programs:
+                running.append(Supervised(program))
+            rotation = logs.Rotation([program.log for program in programs], options.logs)
+            stack = Stack(options, credentials, tuple(running), rotation)
             _wait_until_up(stack)
             yield stack
         finally:
-            for child in reversed(children):
-                child.stop()
+            for one in reversed(running):
+                one.child.stop()
+
+
+def _programs(options: Options, credentials: Credentials, folder: Path) -> list[Program]:
+    """Orthanc and nginx, configured; every mistake in a setting shows with nothing to clean up."""
+    config = options.data / orthanc.CONFIGURATION
+    write_private(config, json.dumps(orthanc.configuration(options, credentials), indent=2))
+    (options.data / "loopback.lua").write_text(orthanc.LOOPBACK_GUARD)
+    (options.data / "orthanc").mkdir(exist_ok=True)
+    nginx_config = nginx.write_configuration(options, options.data / "nginx", folder)
+    nginx_log = folder / "nginx.log"
+    nginx_command = [nginx.find_executable(), "-p", str(nginx_config.parent), "-c", str(nginx_config)]
+    environment = {**os.environ, **orthanc.environment(), **mark(options.data)}
+    return [
+        Program(
+            "Orthanc",
+            [orthanc.find_executable(), str(config)],
+            folder / "orthanc.log",
+            environment,
+            options.http_port,
+            STACK_BYTES,
+        ),
+        Program("nginx", [*nginx_command, "-e", str(nginx_log)], nginx_log, environment, options.ohif_port),
+    ]
 
 
 @contextmanager
@@ -103,8 +138,8 @@ def _wait_until_up(stack: Stack) -> None:
     addresses = [f"{stack.options.orthanc_url}/system", stack.options.ohif_url]
     with httpx.Client(auth=(stack.credentials.user, stack.credentials.password), trust_env=False) as client:
         while addresses:
-            if dead := first_dead(stack.children):
-                raise StackError(ended_message(dead))
+            if dead := next((one for one in stack.programs if one.dead), None):
+                raise StackError(_ended_message(dead))
             if time.monotonic() > deadline:
                 raise StackError(f"{addresses[0]} did not answer within {START_SECONDS:.0f} s")
             try:
@@ -116,6 +151,10 @@ def _wait_until_up(stack: Stack) -> None:
             time.sleep(0.1)
 
 
-def ended_message(child: Child) -> str:
-    """What to tell about a part that ended by itself."""
-    return f"{child.name} ended (status {child.exit_status}); the end of {child.log}:\n{child.last_lines()}"
+def _ended_message(program: Supervised) -> str:
+    """What to tell about a part that did not come up."""
+    child = program.child
+    return (
+        f"{child.program.name} ended (status {child.exit_status}); the end of {child.program.log}:\n"
+        f"{child.last_lines()}"
+    )

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from headct.errors import HeadCTError
+from orthanc_plugin.stack.logs import Limits
 from orthanc_plugin.stack.options import DATA_FOLDER, HTTP_PORT, LOOPBACK, CallingAE, Options
-from orthanc_plugin.stack.processes import Stopped, stop_on_signals, watch
-from orthanc_plugin.stack.running import Stack, StackError, ended_message, running
+from orthanc_plugin.stack.processes import Stopped, stop_on_signals
+from orthanc_plugin.stack.running import Stack, running
 
 PORT = click.IntRange(1, 65535)
 
@@ -35,6 +36,20 @@ PORT = click.IntRange(1, 65535)
     help="A scanner that may send (repeatable). Without any, every AE of this machine may and no other.",
 )
 @click.option("--annotations", is_flag=True, help="Also draw suspected bleeds, as DICOM segmentations.")
+@click.option(
+    "--log-megabytes",
+    type=click.IntRange(1, 10_000),
+    default=Limits().size >> 20,
+    show_default=True,
+    help="Size after which a log file is laid aside.",
+)
+@click.option(
+    "--log-files",
+    type=click.IntRange(0, 1000),
+    default=Limits().files,
+    show_default=True,
+    help="How many that were laid aside are kept of each log.",
+)
 def command(
     *,
     data: Path,
@@ -44,6 +59,8 @@ def command(
     listen: str,
     calling_aes: tuple[str, ...],
     annotations: bool,
+    log_megabytes: int,
+    log_files: int,
 ) -> None:
     """Run Orthanc with triage, and OHIF, until Ctrl-C."""
     try:
@@ -55,10 +72,11 @@ def command(
             listen=listen,
             calling_aes=tuple(CallingAE.parse(text) for text in calling_aes),
             annotations=annotations,
+            logs=Limits(log_megabytes * 2**20, log_files),
         )
         with stop_on_signals(), running(options) as stack:
             click.echo(describe(stack))
-            raise StackError(ended_message(watch(stack.children)))
+            stack.keep_running()
     except Stopped:
         click.echo("Stopped.")
     except HeadCTError as error:

@@ -55,6 +55,11 @@ class _Collector:
         yield CounterMetricFamily(
             "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
         )
+        yield CounterMetricFamily(
+            "headct_orthanc_unexpected_ends",
+            "How often Orthanc, or the machine, ended unasked",
+            value=figures.unexpected_ends,
+        )
         yield GaugeMetricFamily("headct_running", "1 when triage runs", value=float(figures.running))
         models = GaugeMetricFamily(
             "headct_model_info", "Models in service and in shadow", labels=["place", "model", "device_uid"]

@@ -184,6 +184,8 @@ async function store(blob, signal) {
   const error = said?.OrthancStatus;
   // Orthanc's numbers for what a full disk leads to: database, file, storage, SQLite.
   if (status === 507 || [11, 14, 19].includes(error) || (error >= 1000 && error < 1100)) throw new Stopped(say("full"));
+  // What would end Orthanc is replaced by a few bytes that it refuses (plugin.py); what was sent is never so small.
+  if (/size: (\d+) bytes/.exec(said?.Details)?.[1] < HEAD_BYTES) throw new Refused(say("nested"));
   // Orthanc speaks English alone; in other languages its number for the error has to do.
   const words = document.documentElement.lang === "en" ? (said?.Details ?? said?.Message) : error && `Orthanc ${error}`;
   throw new Refused(say("refused", words ?? status));

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import tempfile
+import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -14,6 +15,7 @@ import pytest
 from dicom_stack import file_bytes, files, head
 from hypothesis import given
 from hypothesis import strategies as st
+from nested import nested
 from pydicom import dcmread, dcmwrite
 from pydicom.fileset import FileSet
 from pydicom.uid import (
@@ -25,6 +27,7 @@ from pydicom.uid import (
 from store_samples import MEMORY
 
 from headct.errors import UnusableInputError
+from headct.images import depth
 from orthanc_plugin.media import files as medium
 from orthanc_plugin.media import recognition
 from orthanc_plugin.media.recognition import Content, Kind, UnusableFileError, recognise
@@ -160,6 +163,33 @@ class TestRecognition:
         bomb = packer.compress(b"\x08\0\x05\0CS\0\0" * 2**20) + packer.flush()
         with pytest.raises(UnusableFileError):
             told(whole[:begin] + bomb)
+
+    def test_one_that_would_take_all_memory_is_refused_in_pieces(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(depth, "MAX_INFLATED", 2**24)
+        whole = images(DeflatedExplicitVRLittleEndian)[0]
+        begin = 144 + int.from_bytes(whole[140:144], "little")
+        packer = zlib.compressobj(wbits=-15)
+        bomb = packer.compress(b"\x08\0\x05\0CS\0\0" * 2**22) + packer.flush()
+        tracemalloc.start()
+        with pytest.raises(UnusableFileError, match="packed beyond reason"):
+            told(whole[:begin] + bomb)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 2**23
+
+    @pytest.mark.parametrize("syntax", SYNTAXES)
+    @pytest.mark.parametrize("levels", [25, 100, 5000])
+    def test_what_would_end_the_server_is_named(self, syntax: str, levels: int) -> None:
+        with pytest.raises(UnusableFileError, match="nested"):
+            told(nested(levels, syntax))
+        with pytest.raises(UnusableFileError, match="nested"):
+            told(nested(levels, syntax, open_ended=False))
+
+    @pytest.mark.parametrize("syntax", SYNTAXES)
+    def test_what_is_nested_within_reason_is_an_image(self, syntax: str) -> None:
+        assert told(nested(12, syntax)).kind is Kind.IMAGE
 
     def test_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(recognition, "MAX_IMAGE_BYTES", 600)

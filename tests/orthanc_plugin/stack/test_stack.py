@@ -58,7 +58,7 @@ class TestOptions:
             other.bind((address, port))
             other.listen()
             with pytest.raises(SettingsError, match=rf"port {port} is in use"):
-                options(tmp_path, **{name: port}).check()
+                options(tmp_path, **{name: port}).check_ports()
         assert port_is_free(port)
 
     def test_three_different_ports(self, tmp_path: Path) -> None:

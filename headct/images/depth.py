@@ -1,0 +1,203 @@
+"""DICOM with sequences nested too deeply: parsers call themselves for each level, and end with their stack.
+
+Told from the bytes, in bounded time and by nothing that calls itself. Standard library alone: it is asked
+inside Orthanc before anything of ours is known to be there.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_LEVELS = 24
+"""Nothing we know of has more than ten. Orthanc 1.10 ends at 46 by its web server, whose threads have 100 kB;
+what lies in its storage is read there too."""
+MAX_ELEMENTS = 1_000_000
+"""Of a file with many items; 1,500 frames in one file have some 50,000. More are not looked at."""
+MAX_INFLATED = 2**28
+"""Bytes that a deflated data set may have to be looked at (PS3.5 section A.5)."""
+
+_HEAD_BYTES = 132
+"""The preamble and the letters DICM."""
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+"""Representations whose length has two bytes (PS3.5 section 7.1.2). Of others it has four, behind two more;
+what are no capital letters has two, as DCMTK takes it."""
+_FRAGMENTS = frozenset(b"OB OD OF OL OV OW".split())
+"""Of an open length they hold compressed pixels in pieces, and no data sets (PS3.5 section A.4)."""
+_OPEN = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END, _PIXELS = (
+    (0xFFFE, 0xE000),
+    (0xFFFE, 0xE00D),
+    (0xFFFE, 0xE0DD),
+    (0x7FE0, 0x0010),
+)
+_DEFLATED = b"\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+_META_BYTES = 2**16
+"""File meta information ends before."""
+
+
+def nested_too_deeply(data: bytes) -> bool:
+    """Whether a file, or a data set without its head, nests more than :data:`MAX_LEVELS` sequences.
+
+    What cannot be looked through in bounded time and memory counts as such. Whether there are representations is
+    said by a head that may be wrong: it is looked at both ways.
+    """
+    begin = _begin(data)
+    if _DEFLATED in data[: min(begin, _META_BYTES)]:
+        return _too_deep_inflated(data, begin)
+    return any(
+        data.count(item) > MAX_LEVELS and _walked(data, begin, little=little)
+        for little, item in _ITEMS.items()
+    )
+
+
+def _too_deep_inflated(data: bytes, begin: int) -> bool:
+    """The same of what is unpacked: only what has items enough is ever in memory as a whole."""
+    size = items = 0
+    before = b""
+    for piece in _inflated(data, begin):
+        size += len(piece)
+        if size > MAX_INFLATED:
+            return True
+        items += max((before + piece).count(item) for item in _ITEMS.values())
+        before = piece[-3:]
+    return items > MAX_LEVELS and any(
+        _walked(b"".join(_inflated(data, begin)), 0, little=little) for little in _ITEMS
+    )
+
+
+def _walked(data: bytes, begin: int, *, little: bool) -> bool:
+    walk = _Walk(data, little=little)
+    return any(walk.too_deep(begin, explicit=explicit) for explicit in (True, False))
+
+
+class _Element(NamedTuple):
+    """What stands before a value."""
+
+    tag: tuple[int, int]
+    representation: bytes
+    length: int
+    at: int
+    """Where the value begins."""
+
+
+class _Open(NamedTuple):
+    """A sequence or an item that we are in."""
+
+    is_item: bool
+    end: int
+    explicit: bool
+    fragments: bool = False
+
+
+class _Walk:
+    """A data set from element to element, in one of the ways to write it."""
+
+    def __init__(self, data: bytes, *, little: bool) -> None:
+        self._data = data
+        self._numbers = struct.Struct("<HHI" if little else ">HHI")
+        self._long = struct.Struct("<I" if little else ">I")
+        self._short = struct.Struct("<H" if little else ">H")
+        self._item = self._numbers.pack(*_ITEM, 0)[:4]
+
+    def element(self, at: int, *, explicit: bool) -> _Element | None:
+        """The one at a place; nothing where the data are at their end."""
+        data = self._data
+        if at + 12 > len(data):
+            return self._last(at)
+        group, number, length = self._numbers.unpack_from(data, at)
+        if not explicit or group == _ITEM[0]:
+            return _Element((group, number), b"", length, at + 8)
+        name = data[at + 4 : at + 6]
+        if name in _SHORT or not (name.isalpha() and name.isupper()):
+            return _Element((group, number), name, self._short.unpack_from(data, at + 6)[0], at + 8)
+        return _Element((group, number), name, self._long.unpack_from(data, at + 8)[0], at + 12)
+
+    def _last(self, at: int) -> _Element | None:
+        """An end, or an empty item: only they are so short and matter."""
+        if at + 8 > len(self._data):
+            return None
+        group, number, length = self._numbers.unpack_from(self._data, at)
+        return _Element((group, number), b"", length, at + 8)
+
+    def too_deep(self, at: int, *, explicit: bool) -> bool:
+        """Whether more than :data:`MAX_LEVELS` items lie within each other."""
+        within: list[_Open] = []
+        levels = 0
+        for _ in range(MAX_ELEMENTS):
+            while within and at >= within[-1].end:
+                left = within.pop()
+                levels -= left.is_item
+                at = left.end
+            here = within[-1] if within else _Open(is_item=True, end=len(self._data), explicit=explicit)
+            element = self.element(at, explicit=here.explicit)
+            if element is None:
+                return False
+            at = element.at
+            if element.tag == _ITEM and not here.fragments:
+                within.append(_Open(is_item=True, end=self._end(element), explicit=here.explicit))
+                levels += 1
+                if levels > MAX_LEVELS:
+                    return True
+            elif element.tag == _ITEM_END:
+                if within and here.is_item:
+                    levels -= within.pop().is_item
+            elif element.tag == _SEQUENCE_END:
+                # Some writers forget the end of the item before.
+                while within and within[-1].is_item:
+                    levels -= within.pop().is_item
+                if within:
+                    within.pop()
+            elif element.tag != _ITEM and self._is_sequence(element):
+                within.append(self._sequence(element, explicit=here.explicit))
+            else:
+                at += element.length
+        return True
+
+    def _is_sequence(self, element: _Element) -> bool:
+        """Whether it is one, or may be: without a representation only a value that begins as one tells."""
+        return (
+            element.length == _OPEN
+            or element.representation == b"SQ"
+            or self._data.startswith(self._item, element.at)
+        )
+
+    def _sequence(self, element: _Element, *, explicit: bool) -> _Open:
+        pixels = element.representation in _FRAGMENTS or (not explicit and element.tag == _PIXELS)
+        return _Open(
+            is_item=False,
+            end=self._end(element),
+            # What is unknown is written without representations (PS3.5 section 6.2.2).
+            explicit=explicit and element.representation != b"UN",
+            fragments=pixels and element.length == _OPEN,
+        )
+
+    def _end(self, element: _Element) -> int:
+        """Where it ends at the latest."""
+        whole = len(self._data)
+        return whole if element.length == _OPEN else min(whole, element.at + element.length)
+
+
+def _begin(data: bytes) -> int:
+    """Where the data set begins: behind the file meta information, whatever that says of its length."""
+    at = _HEAD_BYTES if data[_HEAD_BYTES - 4 : _HEAD_BYTES] == b"DICM" else 0
+    head = _Walk(data, little=True)
+    while data[at : at + 2] == b"\x02\0" and at < _META_BYTES:
+        element = head.element(at, explicit=True)
+        if element is None or element.length > _META_BYTES or element.representation in {b"SQ", b"UN"}:
+            break
+        at = element.at + element.length
+    return at
+
+
+def _inflated(data: bytes, begin: int) -> Iterator[bytes]:
+    """A deflated data set in pieces, as far as it can be unpacked."""
+    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
+    for at in range(begin, len(data), _PACKED_BYTES):
+        rest = data[at : at + _PACKED_BYTES]
+        while rest:
+            try:
+                yield unpacking.decompress(rest, _PIECE_BYTES)
+            except zlib.error:
+                return
+            rest = unpacking.unconsumed_tail
