@@ -25,12 +25,12 @@ what are no capital letters has two, as DCMTK takes it."""
 _FRAGMENTS = frozenset(b"OB OD OF OL OV OW".split())
 """Of an open length they hold compressed pixels in pieces, and no data sets (PS3.5 section A.4)."""
 _OPEN = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END, _PIXELS = (
-    (0xFFFE, 0xE000),
-    (0xFFFE, 0xE00D),
-    (0xFFFE, 0xE0DD),
-    (0x7FE0, 0x0010),
-)
+_ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
+_PIXELS = (0x7FE0, 0x0010)
+_ITEMS = {True: b"\xfe\xff\x00\xe0", False: b"\xff\xfe\xe0\x00"}
+"""How an item begins, in little endian and in big: no level is without one, and most files have too few for
+any doubt."""
+_PACKED_BYTES, _PIECE_BYTES = 2**16, 2**20
 _DEFLATED = b"\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
 _META_BYTES = 2**16
 """File meta information ends before."""
@@ -39,8 +39,8 @@ _META_BYTES = 2**16
 def nested_too_deeply(data: bytes) -> bool:
     """Whether a file, or a data set without its head, nests more than :data:`MAX_LEVELS` sequences.
 
-    What cannot be looked through in bounded time and memory counts as such. Whether there are representations is
-    said by a head that may be wrong: it is looked at both ways.
+    What cannot be looked through in bounded time and memory counts as such. Whether there are representations
+    is said by a head that may be wrong: it is looked at both ways.
     """
     begin = _begin(data)
     if _DEFLATED in data[: min(begin, _META_BYTES)]:

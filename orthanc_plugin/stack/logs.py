@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -74,12 +75,12 @@ class Rotation:
 def lay_aside(path: Path, files: int) -> None:
     """Copy a log that is being written to ``NAME.1``, move the older ones on, and empty it."""
     numbered = [path.with_name(f"{path.name}.{number}") for number in range(1, files + 1)]
-    for older, newer in zip(reversed(numbered), [*reversed(numbered[:-1]), None], strict=True):
-        older.unlink(missing_ok=True)
-        if newer is not None and newer.exists():
-            newer.rename(older)
+    for newer, older in reversed(list(pairwise(numbered))):
+        if newer.exists():
+            newer.replace(older)
     with path.open("r+b") as source:
         if numbered:
+            numbered[0].unlink(missing_ok=True)
             _copy(source.fileno(), numbered[0])
         os.ftruncate(source.fileno(), 0)
 

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from data import SHARED, needs_shared_data
+from load import send_all, series_uid
+from nested import nested
 from places import ROOT
 from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
 
@@ -156,9 +160,38 @@ def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None
     assert stack.api("status")["running"]
 
 
-def test_a_part_that_dies_ends_the_stack_with_a_message(new_stack: NewStack) -> None:
-    stack = new_stack().start()
-    stack.kill_orthanc()
-    assert "Orthanc ended (status -9)" in (stack.data / "up.log").read_text()
-    with pytest.raises(httpx.TransportError):
-        httpx.get(stack.ohif_url)
+def test_what_dies_is_started_again_and_the_page_says_so(new_stack: NewStack) -> None:
+    """Orthanc by a file that its parser cannot bear or by a signal, nginx by a signal: nothing is lost."""
+    stack = new_stack({"HeadCTTriage": {"Previews": False}}).start()
+    assert stack.api("status")["unexpected_end"] is None
+    uid = series_uid(IMAGES)
+    sending = threading.Thread(target=send_all, args=(stack, [IMAGES]))
+    sending.start()
+    stack.kill_orthanc(signal.SIGSEGV)
+    (nginx,) = stack.children("nginx")
+    os.kill(nginx, signal.SIGKILL)
+    sending.join(PATIENCE)
+    wait_until(lambda: nginx not in stack.children("nginx"), PATIENCE, lambda: "nginx is not replaced")
+    stack.wait_up()
+    assert stack.kill_orthanc() < PATIENCE
+    assert uid in stack.wait_final([uid])
+
+    assert stack.api("status")["unexpected_end"]["again"]
+    assert "Orthanc ended unexpectedly" in stack.http.get("/triage/?lang=en").text
+    assert "headct_orthanc_unexpected_ends_total 2.0" in stack.http.get("/triage/api/v1/metrics").text
+    told = (stack.data / "logs" / "up.log").read_text()
+    assert "Orthanc ended unexpectedly (status -11" in told
+    assert "nginx ended unexpectedly (status -9" in told
+
+    # What would end it is refused before it is parsed, and whoever sends it is told.
+    for number, levels in enumerate((30, 100, 2000)):
+        answer = stack.http.post("/instances", content=nested(levels, number=number))
+        assert answer.status_code == 400, answer.text
+        (stack.data / "nested.dcm").write_bytes(nested(levels, number=number))
+        with pytest.raises(subprocess.CalledProcessError):
+            stack.send(stack.data / "nested.dcm")
+    assert stack.http.post("/instances", content=nested(12)).status_code == 200
+    assert "headct_orthanc_unexpected_ends_total 2.0" in stack.http.get("/triage/api/v1/metrics").text
+
+    stack.stop()
+    assert not (stack.data / "orthanc" / "headct-triage" / "running").exists()

@@ -89,7 +89,7 @@ class StackProcess:
                 stderr=log,
                 env={**os.environ, "HEADCT_USER": self.user, "HEADCT_PASSWORD": self.password},
             )
-        wait_until(self._answers, PATIENCE, lambda: f"the stack did not start:\n{self.log()}")
+        self.wait_up()
         if wait_for_triage:
             wait_until(self._triage_runs, PATIENCE, lambda: f"triage did not start:\n{self.log()}")
         return self
@@ -109,12 +109,20 @@ class StackProcess:
         self.stop()
         self.start()
 
-    def kill_orthanc(self) -> None:
-        """``kill -9`` of Orthanc; the rest of the stack ends by itself."""
+    def kill_orthanc(self, number: int = signal.SIGKILL) -> float:
+        """End Orthanc with a signal and wait until triage runs again; seconds until Orthanc answered."""
+        before, start = self.orthanc_pid, time.monotonic()
+        os.kill(before, number)
+        wait_until(lambda: not alive(before), PATIENCE, lambda: "Orthanc lives on", pause=0.05)
+        self.wait_up()
+        seconds = time.monotonic() - start
+        wait_until(self._triage_runs, PATIENCE, lambda: f"triage is not up again:\n{self.log()}")
+        return seconds
+
+    def children(self, name: str) -> list[int]:
+        """Process numbers of what `headct up` started under a name."""
         assert self.process is not None
-        os.kill(self.orthanc_pid, signal.SIGKILL)
-        self.process.wait(60)
-        self.process = None
+        return [p.pid for p in psutil.Process(self.process.pid).children() if p.name() == name]
 
     def kill_workers(self) -> None:
         """``kill -9`` of every worker."""
@@ -124,8 +132,7 @@ class StackProcess:
     @property
     def orthanc_pid(self) -> int:
         """Process number of Orthanc."""
-        assert self.process is not None
-        return next(p.pid for p in psutil.Process(self.process.pid).children() if p.name() == "Orthanc")
+        return next(iter(self.children("Orthanc")))
 
     def worker_pids(self) -> list[int]:
         """Process numbers of the workers."""
@@ -136,6 +143,10 @@ class StackProcess:
         """The end of what Orthanc and ``headct up`` wrote."""
         files = [self.data / "up.log", self.data / "logs" / "orthanc.log"]
         return "\n".join("\n".join(f.read_text().splitlines()[-30:]) for f in files if f.exists())
+
+    def wait_up(self) -> None:
+        """Wait until Orthanc and nginx answer."""
+        wait_until(self._answers, PATIENCE, lambda: f"the stack is not up:\n{self.log()}")
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -30,6 +30,7 @@ from damaged_series import damaged_series
 from data import SHARED
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
+from nesting import nesting_table
 from places import ROOT
 from shuffled_labels import shuffled_labels
 from stack_process import StackProcess
@@ -38,7 +39,7 @@ from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
-DRAWN = {"labels", "coverage", "damaged"}
+DRAWN = {"labels", "coverage", "damaged", "nesting"}
 """Parts that do with drawn or generated heads."""
 
 
@@ -160,7 +161,7 @@ def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged"]
+    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting"]
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--all", action="store_true", help="damage every real series, not a sample")
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
@@ -173,6 +174,7 @@ def main() -> int:
         "parallel": everything_at_once,
         "kills": lambda: killed(options.kills, options.seed),
         "labels": shuffled_labels,
+        "nesting": nesting_table,
         "coverage": coverage_table,
         "damaged": lambda: damaged_series(options.all),
     }

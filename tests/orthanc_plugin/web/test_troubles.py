@@ -15,6 +15,7 @@ from orthanc_plugin.answer import PatientNameView, Words
 from orthanc_plugin.cases.views import LostView, WorklistView
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.forwarding.views import ReceiverView
+from orthanc_plugin.health.views import UnexpectedEndView
 from orthanc_plugin.people import IdentityView, Role
 from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.states import DeliveryTrouble
@@ -39,6 +40,7 @@ def troubled(triage: FakeTriage) -> FakeTriage:
             ),
             "recycling": RecyclingView(patients=9, unprotected_alerts=2, problem=words("may be deleted")),
             "lost_unread": 2,
+            "unexpected_end": UnexpectedEndView(at=NOW - timedelta(hours=2), again=NOW - timedelta(hours=1)),
         }
     )
     return triage
@@ -47,11 +49,13 @@ def troubled(triage: FakeTriage) -> FakeTriage:
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_tells(client: FlaskClient, troubled: FakeTriage, address: str) -> None:
     html = client.get(address).text
-    for told in ("does not arrive", "may be deleted", "before anybody had read them: 2"):
+    told_of = ("does not arrive", "may be deleted", "before anybody had read them: 2", "ended unexpectedly")
+    for told in told_of:
         assert told in html
     assert html.count('id="receiver-') == 1
     assert "/receivers/PACS%201/again" in html
     japanese = client.get(f"{address}?lang=ja").text
+    assert "Orthancが予期せず終了し" in japanese
     assert "does not arrive ja" in japanese and "may be deleted ja" in japanese
 
 
@@ -64,7 +68,7 @@ def test_who_only_looks_gets_no_button(client: FlaskClient, troubled: FakeTriage
 
 def test_a_machine_that_is_well_says_nothing(client: FlaskClient) -> None:
     html = client.get("/triage/").text
-    for banner in ("receiver-", "recycling", "lost"):
+    for banner in ("receiver-", "recycling", "lost", "unexpected-end"):
         assert f'id="{banner}' not in html
 
 

@@ -23,7 +23,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin import answer
 from orthanc_plugin.cases import review_views, views
 from orthanc_plugin.forwarding.views import ReceiverView
-from orthanc_plugin.health.views import ClockSetView, StatusView
+from orthanc_plugin.health.views import ClockSetView, StatusView, UnexpectedEndView
 
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -70,6 +70,7 @@ for part in (
     views.LostView,
     ReceiverView,
     ClockSetView,
+    UnexpectedEndView,
 ):
     st.register_type_strategy(part, whole(part))
 
