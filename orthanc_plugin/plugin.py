@@ -267,7 +267,7 @@ def on_received(dicom: bytes, _origin: int) -> tuple[Any, bytes | None]:
     What comes by C-STORE was parsed once on its way in, and what comes by STOW-RS before it is handed on.
     """
     try:
-        from headct.images.depth import nested_too_deeply
+        from headct.dicom_depth import nested_too_deeply
 
         if nested_too_deeply(dicom):
             orthanc.LogWarning("A file is refused: nested or packed beyond reason")

@@ -13,8 +13,8 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+from headct.dicom_depth import nested_too_deeply
 from headct.errors import HeadCTError
-from headct.images.depth import nested_too_deeply
 from headct.images.first_bytes import HEAD_BYTES, is_marked, may_be_dicom
 from headct.images.headers import text
 from headct.images.quiet import quiet

@@ -51,15 +51,7 @@ class _Collector:
             value=figures.oldest_pending_seconds,
         )
         yield from _of_clock(figures)
-        yield GaugeMetricFamily("headct_workers_alive", "Judging processes", value=figures.workers_alive)
-        yield CounterMetricFamily(
-            "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
-        )
-        yield CounterMetricFamily(
-            "headct_orthanc_unexpected_ends",
-            "How often Orthanc, or the machine, ended unasked",
-            value=figures.unexpected_ends,
-        )
+        yield from _of_processes(figures)
         yield GaugeMetricFamily("headct_running", "1 when triage runs", value=float(figures.running))
         models = GaugeMetricFamily(
             "headct_model_info", "Models in service and in shadow", labels=["place", "model", "device_uid"]
@@ -81,6 +73,18 @@ class _Collector:
         if figures.free_disk_bytes is not None:
             yield GaugeMetricFamily("headct_free_disk_bytes", "Free disk", value=figures.free_disk_bytes)
         yield from _of_drift(self._drift)
+
+
+def _of_processes(figures: MetricsView) -> Iterable[Metric]:
+    yield GaugeMetricFamily("headct_workers_alive", "Judging processes", value=figures.workers_alive)
+    yield CounterMetricFamily(
+        "headct_worker_restarts", "Judging processes started again", value=figures.worker_restarts
+    )
+    yield CounterMetricFamily(
+        "headct_orthanc_unexpected_ends",
+        "How often Orthanc, or the machine, ended unasked",
+        value=figures.unexpected_ends,
+    )
 
 
 def _of_forwarding(figures: MetricsView) -> Iterable[Metric]:

@@ -242,6 +242,7 @@ orthanc.ChangeType = types.SimpleNamespace(
 orthanc.ResourceType = types.SimpleNamespace(SERIES=1, INSTANCE=2)
 orthanc.OrthancException = OSError
 orthanc.RegisterRestCallback = orthanc.RegisterOnChangeCallback = lambda *_: None
+orthanc.RegisterReceivedInstanceCallback = lambda _: None
 sys.modules["orthanc"] = orthanc
 plugin = runpy.run_path(sys.argv[1])
 

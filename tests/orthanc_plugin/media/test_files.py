@@ -26,8 +26,8 @@ from pydicom.uid import (
 )
 from store_samples import MEMORY
 
+from headct import dicom_depth
 from headct.errors import UnusableInputError
-from headct.images import depth
 from orthanc_plugin.media import files as medium
 from orthanc_plugin.media import recognition
 from orthanc_plugin.media.recognition import Content, Kind, UnusableFileError, recognise
@@ -167,7 +167,7 @@ class TestRecognition:
     def test_one_that_would_take_all_memory_is_refused_in_pieces(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(depth, "MAX_INFLATED", 2**24)
+        monkeypatch.setattr(dicom_depth, "MAX_INFLATED", 2**24)
         whole = images(DeflatedExplicitVRLittleEndian)[0]
         begin = 144 + int.from_bytes(whole[140:144], "little")
         packer = zlib.compressobj(wbits=-15)

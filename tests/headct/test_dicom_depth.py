@@ -14,7 +14,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from headct.images.depth import MAX_LEVELS, nested_too_deeply
+from headct.dicom_depth import MAX_LEVELS, nested_too_deeply
 
 written = pytest.mark.parametrize("syntax", SYNTAXES)
 lengths = pytest.mark.parametrize("open_ended", [True, False], ids=["open", "given"])
@@ -79,11 +79,11 @@ class TestHidden:
         assert nested_too_deeply(nested(0) + (level + value) * 99)
 
     def test_in_a_data_set_that_grows_beyond_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headct.images.depth.MAX_INFLATED", 64)
+        monkeypatch.setattr("headct.dicom_depth.MAX_INFLATED", 64)
         assert nested_too_deeply(nested(1, DeflatedExplicitVRLittleEndian))
 
     def test_among_more_elements_than_are_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headct.images.depth.MAX_ELEMENTS", 50)
+        monkeypatch.setattr("headct.dicom_depth.MAX_ELEMENTS", 50)
         assert nested_too_deeply(nested(0) + sequences(1, ExplicitVRLittleEndian) * 99)
 
 
