@@ -2,13 +2,13 @@
 
 import json
 import logging
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from headct.safe_log import failure
+from orthanc_plugin.rounds import Rounds
 
 RUNNING = "running"
 """Is there while triage runs: deleting a file works on a full disk too. Touched as a sign of life."""
@@ -39,8 +39,7 @@ class Ends:
         """Unexpected ends since the storage folder was made."""
         self._last: UnexpectedEnd | None = None
         self._folder = folder
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="triage-life", daemon=True)
+        self._rounds = Rounds("life", self._beat)
 
     def start(self) -> None:
         """See how the last run ended; this one begins. Nothing here keeps triage from running."""
@@ -50,11 +49,11 @@ class Ends:
             (self._folder / RUNNING).write_text(_PROCESS)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("how Orthanc ended last is not known: %s", failure(error))
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """We end in good order."""
-        self._stopped.set()
+        self._rounds.stop(1.0)
         try:
             (self._folder / RUNNING).unlink(missing_ok=True)
         except OSError as error:
@@ -84,9 +83,6 @@ class Ends:
         written.write_text(json.dumps(said))
         written.replace(self._folder / ENDS)
 
-    def _beat(self) -> None:
-        while not self._stopped.wait(BEAT_SECONDS):
-            try:
-                (self._folder / RUNNING).touch()
-            except OSError as error:  # a disk that fails fails others too, who say so
-                log.debug("no sign of life: %s", failure(error))
+    def _beat(self) -> float:
+        (self._folder / RUNNING).touch()
+        return BEAT_SECONDS

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +17,7 @@ from orthanc_plugin.stack import logs, nginx, orthanc
 from orthanc_plugin.stack.credentials import Credentials, load_or_create, write_private
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
+from orthanc_plugin.stack.room import Room
 from orthanc_plugin.stack.stale import end_stale, mark
 from orthanc_plugin.stack.supervision import Supervised
 
@@ -46,11 +47,13 @@ class Stack:
     credentials: Credentials
     programs: tuple[Supervised, ...]
     rotation: logs.Rotation
+    room: Room
 
     def look_after(self) -> None:
         """Start again what has ended, lay aside logs that have grown; to be called often."""
         for program in self.programs:
             program.look_after()
+        self.room.look(dead=self.programs[0].dead)
         self.rotation.look()
 
     def keep_running(self) -> NoReturn:
@@ -79,23 +82,32 @@ def running(options: Options) -> Iterator[Stack]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
-    with _only_one(options):
+    with _only_one(options), closing(Room(options)) as room:
         logs.write_own(folder, options.logs)
         end_stale(options.data)
         options.check_ports()
-        credentials = load_or_create(options.data)
-        programs = _programs(options, credentials, folder)
+        credentials, programs = room.wait_for(lambda: _prepared(options, folder))
         running: list[Supervised] = []
         try:
-            for program in programs:
-                running.append(Supervised(program))
+            for program, before in zip(programs, (room.make, lambda: None), strict=True):
+                running.append(Supervised(program, before))
             rotation = logs.Rotation([program.log for program in programs], options.logs)
-            stack = Stack(options, credentials, tuple(running), rotation)
+            stack = Stack(options, credentials, tuple(running), rotation, room)
             _wait_until_up(stack)
             yield stack
         finally:
             for one in reversed(running):
                 one.child.stop()
+
+
+def _prepared(options: Options, folder: Path) -> tuple[Credentials, list[Program]]:
+    """The login, and the programs with their configuration written.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    credentials = load_or_create(options.data)
+    return credentials, _programs(options, credentials, folder)
 
 
 def _programs(options: Options, credentials: Credentials, folder: Path) -> list[Program]:
@@ -124,7 +136,14 @@ def _programs(options: Options, credentials: Credentials, folder: Path) -> list[
 @contextmanager
 def _only_one(options: Options) -> Iterator[None]:
     """Hold the data folder's lock: two servers on one database would destroy it."""
-    with (options.data / "lock").open("a") as lock:
+    path = options.data / "lock"
+    try:
+        opened = path.open("a")
+    except OSError as error:
+        if not path.exists():
+            raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
+        opened = path.open()  # on a disk that can only be read: a lock needs no more
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -139,7 +158,10 @@ def _wait_until_up(stack: Stack) -> None:
     with httpx.Client(auth=(stack.credentials.user, stack.credentials.password), trust_env=False) as client:
         while addresses:
             if dead := next((one for one in stack.programs if one.dead), None):
-                raise StackError(_ended_message(dead))
+                if not stack.room.was_short():
+                    raise StackError(_ended_message(dead))
+                stack.look_after()
+                deadline = time.monotonic() + START_SECONDS
             if time.monotonic() > deadline:
                 raise StackError(f"{addresses[0]} did not answer within {START_SECONDS:.0f} s")
             try:

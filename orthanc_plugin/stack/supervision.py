@@ -7,6 +7,7 @@ however often it is killed. One that does not come up is tried at growing interv
 import logging
 import socket
 import time
+from collections.abc import Callable
 
 from orthanc_plugin.stack.options import LOOPBACK
 from orthanc_plugin.stack.processes import Child, Program
@@ -21,8 +22,11 @@ log = logging.getLogger(__name__)
 class Supervised:
     """A program that is started again when it ends; somebody has to look after it often."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, before: Callable[[], object] = lambda: None) -> None:
+        """``before``: what is done before each start."""
         self.program = program
+        self._before = before
+        before()
         self.child = Child(program)
         self.restarts = 0
         """How often it ended unasked."""
@@ -61,6 +65,7 @@ class Supervised:
 
     def _start(self) -> None:
         try:
+            self._before()
             self.child = Child(self.program)
         except OSError as error:  # no memory, no processes, a full disk: that may pass
             log.warning("%s cannot be started (%s)", self.program.name, error.strerror)

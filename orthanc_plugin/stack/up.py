@@ -1,5 +1,6 @@
 """``headct up``: the whole stack in the foreground, for a machine without containers."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def command(
             logs=Limits(log_megabytes * 2**20, log_files),
         )
         with stop_on_signals(), running(options) as stack:
-            click.echo(describe(stack))
+            with contextlib.suppress(OSError):  # into a file on a disk that is full: the stack is what counts
+                click.echo(describe(stack))
             stack.keep_running()
     except Stopped:
         click.echo("Stopped.")

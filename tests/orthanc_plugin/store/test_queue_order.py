@@ -217,7 +217,7 @@ def shared_store() -> Iterator[Database]:
     shutil.rmtree(folder)
 
 
-@run_with(deadline=None, max_examples=25)
+@run_with(deadline=None, max_examples=8)
 @given(
     series=st.lists(
         st.tuples(st.sampled_from(sorted(TAKES)), st.integers(0, 1500), st.booleans()), min_size=1, max_size=7
