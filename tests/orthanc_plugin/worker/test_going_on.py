@@ -23,6 +23,7 @@ from orthanc_plugin.worker.loop import Worker
 from orthanc_plugin.worker.orthanc_client import OrthancError, TokenError
 from orthanc_plugin.worker.publishing import Publisher
 from orthanc_plugin.worker.serving import Serving
+from orthanc_plugin.worker.verifying import Verifier
 
 
 class Orthanc:
@@ -48,6 +49,8 @@ def client() -> Any:
 @pytest.fixture
 def worker(database: Database, tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> Worker:
     monkeypatch.setattr(Publisher, "publish_next", lambda _: False)
+    for work in ("seek", "look_next", "list_next"):
+        monkeypatch.setattr(Verifier, work, lambda *_: False)
     options = settings(
         tmp_path,
         Bundle=threshold_bundle(tmp_path / "threshold-1.0").folder,
