@@ -167,9 +167,12 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return  # a file is written anew outside of any transaction
         # A deferred transaction that reads and then writes fails at once when another one wrote
         # in between; taking the write lock first waits instead.
-        immediate = connection.get_execution_options().get("immediate", False)
+        immediate = options.get("immediate", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
