@@ -56,7 +56,7 @@ def settle(
     session.execute(
         update(Series)
         .where(Series.preview_slices > 0, Series.state != SeriesState.WITHDRAWN)
-        .values(preview_pending=True)
+        .values(preview_pending=True, preview_attempts=0, preview_owner=None)
     )
     found = sent_again.note_missing(session, without_images, now)
     session.add(

@@ -210,14 +210,14 @@ class TestOnAnotherMachine:
             assert sent_again.count_missing(session) == 1
             assert sent_again.are_missing(session, "s1")
             assert session.get_one(Series, "s1").current is not None, "what was said counts"
-            assert outbox.preview_due(session) is None
+            assert not outbox.previews_due(session, "new/1")
             now = queue.utcnow()
             queue.arrive(session, seen(), now, options)  # sent again
             due = sent_again.claim_comparison(session, now + timedelta(seconds=3), options)
             assert due is not None
             sent_again.compared(session, due, "d" * 64, now + timedelta(seconds=4))
             assert not sent_again.are_missing(session, "s1")
-            assert outbox.preview_due(session) is not None
+            assert outbox.previews_due(session, "new/1")
 
 
 class TestCommands:
