@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from orthanc_plugin.settings import Settings
@@ -118,6 +118,6 @@ def were_read(session: Session, series: Series) -> None:
 
 def count_missing(session: Session) -> int:
     """Series that are here without their images."""
-    here = select(Series.id).where(Series.state != SeriesState.WITHDRAWN)
-    missing = select(func.count()).select_from(MissingImages).where(MissingImages.series_id.in_(here))
-    return session.scalar(missing) or 0
+    # From the few that are missing, not from the series of years.
+    here = exists().where(Series.id == MissingImages.series_id, Series.state != SeriesState.WITHDRAWN)
+    return session.scalar(select(func.count()).select_from(MissingImages).where(here)) or 0

@@ -85,7 +85,7 @@ def test_the_worklist_names_what_was_deleted(
     )
     unknown = LostView(study_id=orthanc_id("x"), study_instance_uid="1.2.99", deleted_at=NOW)
     monkeypatch.setattr(
-        troubled, "worklist", lambda: WorklistView(generated_at=NOW, rows=(), lost=(gone, unknown))
+        troubled, "worklist", lambda asked: WorklistView(generated_at=NOW, rows=(), lost=(gone, unknown))
     )
     html = client.get("/triage/").text
     for told in ("Gone Gerda", "P-17", "1.2.99", f"/studies/{orthanc_id('gone')}/loss-noted"):
