@@ -101,9 +101,12 @@ def looked(
 def unverified(session: Session) -> list[Study]:
     """Studies with images that are to be read again, for somebody may have said what nobody vouches for."""
     doubted = select(FoundReport.study_id).where(FoundReport.doubt.is_not(None))
-    here = select(Series.study_id).where(Series.state != SeriesState.WITHDRAWN)
-    studies = session.scalars(select(Study).where(Study.id.in_(doubted), Study.id.in_(here)))
-    return [study for study in studies if study.unverified]
+    studies = session.scalars(select(Study).where(Study.id.in_(doubted)))
+    return [
+        study
+        for study in studies
+        if study.unverified and any(s.state is not SeriesState.WITHDRAWN for s in study.series)
+    ]
 
 
 # --- Inside ---------------------------------------------------------------------------------------
@@ -115,21 +118,25 @@ def _judge(session: Session, row: FoundReport, file: bytes, vouching: Vouching, 
     except ReportError:
         row.doubt, row.urgency = Doubt.DAMAGED, review_report.glimpse(file)
         return
+    own = _ours(session, report)
+    if own is not None and own.orthanc_id in (None, row.instance_id):
+        session.delete(row)  # a worker is just about to note that it stored it, or will store it again
+        return
     row.series_instance_uid = report.series_instance_uid
     row.urgency, row.review = report.review.urgency, report.review.to_json()
-    if _is_ours(session, report):
+    if own is not None:
         return
     row.doubt = vouching.doubt(report)
     if row.doubt is None:
         row.waits = not rebuilding.from_report(session, row, report, file, now)
 
 
-def _is_ours(session: Session, report: ReviewContent) -> bool:
-    """Whether it is what we have under its name; a worker that stored it may not have lived to say so."""
+def _ours(session: Session, report: ReviewContent) -> Document | None:
+    """What we have under its name, where that says the same."""
     own = session.get(Document, report.sop_instance_uid)
     if own is None or own.kind is not DocumentKind.REVIEW:
-        return False
-    return digest(review_report.read(own.content)) == digest(report)
+        return None
+    return own if digest(review_report.read(own.content)) == digest(report) else None
 
 
 def _want(session: Session, study_id: str, now: datetime) -> None:

@@ -31,6 +31,7 @@ _NOT_SHOWN = frozenset(
         "attempts",
         "files_digest",
         "sent_again_at",
+        "reports_sought",
         "publish_wanted",
         "publish_done",
         "publish_not_before",
