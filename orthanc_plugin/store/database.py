@@ -1,6 +1,7 @@
 """The store's database: connections, transactions, migrations."""
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,13 +13,17 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from headct.safe_log import failure
 from orthanc_plugin.store.standing import keeping, tallies
 from orthanc_plugin.store.standing.keeping import Watch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+log = logging.getLogger(__name__)
+
 BUSY_SECONDS = 20
 """How long a writer waits for another one; transactions are far shorter."""
 STUDIES_AT_ONCE = 200
@@ -131,7 +136,10 @@ class Database:
             if gives or size > REWRITTEN_BYTES or room < 4 * size:
                 return
             connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))
-            connection.execute(text("VACUUM"))
+            try:
+                connection.execute(text("VACUUM"))
+            except OperationalError as error:  # another program reads it: at the next start
+                log.warning("the store is not written anew: %s", failure(error))
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,5 +1,6 @@
 """Documents as years pass: the same bytes in less room, and none let go that anybody might need."""
 
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import DocumentKind
 from orthanc_plugin.store import copies, outbox, queue, results, review_documents, reviews, withdrawal
 from orthanc_plugin.store.base import Compressed
-from orthanc_plugin.store.database import KEPT_PAGES, PAGES_AT_ONCE, Database
+from orthanc_plugin.store.database import INCREMENTAL, KEPT_PAGES, PAGES_AT_ONCE, Database
 from orthanc_plugin.store.tables import CopiedDocument, Document, Series
 
 REPORT = bytes(128) + b"DICM" + b"a finding and its code " * 500
@@ -164,6 +165,18 @@ def test_the_file_gives_back_what_it_no_longer_needs(tmp_path: Path) -> None:
     for _ in range(full // 4096 // PAGES_AT_ONCE + 1):
         database.shrink()
     assert size_of(database) < 4096 * (KEPT_PAGES + 500)
+    database.close()
+
+
+def test_a_file_of_an_earlier_release_gives_back_too(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "triage.sqlite", isolation_level=None)
+    old.executescript("PRAGMA journal_mode=WAL; CREATE TABLE old (x); INSERT INTO old VALUES (1);")
+    old.close()
+    database = Database(f"sqlite:///{tmp_path / 'triage.sqlite'}")
+    database.migrate()
+    with database.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA auto_vacuum")).scalar_one() == INCREMENTAL
+        assert connection.execute(text("SELECT x FROM old")).scalar_one() == 1
     database.close()
 
 
