@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_LEVELS = 24
-"""Nothing we know of has more than ten. Orthanc 1.10 ends at 46 by its web server, whose threads have 100 kB;
-what lies in its storage is read there too."""
+"""Nothing we know of has more than ten. Orthanc (1.10, 1.12) ends at 46 to 50 by its web server, whose
+threads have 100 kB; what lies in its storage is read there too."""
 MAX_ELEMENTS = 1_000_000
 """Of a file with many items; 1,500 frames in one file have some 50,000. More are not looked at."""
 MAX_INFLATED = 2**28

@@ -77,8 +77,8 @@ class Runtime:
             OSError, RuntimeError: There is no room for its lock, or for another thread.
         """
         try:
+            self.supervisor.start()  # first: it is refused where another Orthanc works on the store
             self.ends.start()
-            self.supervisor.start()
             self.arrivals.start()
             self.keeper.start()
         except BaseException:

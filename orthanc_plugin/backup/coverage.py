@@ -18,7 +18,7 @@ from orthanc_plugin.stack import orthanc
 
 MADE_ANEW = frozenset({"lock", "logs", "nginx", "loopback.lua", orthanc.CONFIGURATION})
 """In the data folder: written at each start, or of one start alone."""
-MADE_AGAIN = frozenset({"supervisor.lock", "work", "reserve", "previews"})
+MADE_AGAIN = frozenset({"supervisor.lock", "running", "work", "reserve", "previews"})
 """In the folder of triage: of one start alone, room held back, or drawn again from the images."""
 BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 """A database and what lies beside it while it is used: copied by :mod:`orthanc_plugin.backup.databases`."""

@@ -54,8 +54,11 @@ class Ends:
     def stop(self) -> None:
         """We end in good order."""
         self._rounds.stop(1.0)
+        marker = self._folder / RUNNING
         try:
-            (self._folder / RUNNING).unlink(missing_ok=True)
+            # Where another Orthanc works on the store it is that one's. On a full disk it is empty.
+            if marker.exists() and marker.read_text() in {"", _PROCESS}:
+                marker.unlink()
         except OSError as error:
             log.warning("that Orthanc ends cannot be noted: %s", failure(error))
 

@@ -77,3 +77,9 @@ def test_the_last_sign_of_life_is_the_time_of_the_end(tmp_path: Path) -> None:
     known.start()
     assert known.told(datetime.now(UTC)).at == before  # type: ignore[union-attr]
     assert json.loads((tmp_path / ENDS).read_text())["count"] == 1
+
+
+def test_who_was_refused_the_store_leaves_the_sign_of_who_has_it(tmp_path: Path) -> None:
+    (tmp_path / RUNNING).write_text("another process")
+    Ends(tmp_path).stop()
+    assert (tmp_path / RUNNING).exists()
