@@ -105,6 +105,7 @@ class Subject:
 
 
 @quiet()
+# Long: a report is written twice, without its seal and with it, and must be the same but for that.
 def write(
     review: Review,
     subject: Subject,
