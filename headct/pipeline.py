@@ -16,6 +16,7 @@ from headct.findings.region import Region
 from headct.images.coverage import Coverage
 from headct.images.frames import frame_number
 from headct.images.series import CTSeries, Sources
+from headct.memory import ran_out
 from headct.network.acquisition import input_quantities
 from headct.network.classifier import Classifier
 from headct.network.preprocessing import HeadVolume, head_volume
@@ -76,7 +77,11 @@ def assess(
         state, reason = State.NOT_ANALYSED, error.reason
     except Exception as error:  # this series is failed, the next one goes on
         _log.error("assessment failed: %s", failure(error))
-        state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
+        if ran_out(error):
+            state, reason = State.NOT_ANALYSED, Reason(ReasonCode.TOO_LARGE)
+            admission.series = admission.coverage = None  # what is left has to do for saying so
+        else:
+            state, reason = State.FAILED, Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
     uid = series_instance_uid or admission.series_instance_uid
     outcome = Outcome(uid, state, assessment, reason)
     return Result(outcome, admission.series, admission.coverage, region)

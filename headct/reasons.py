@@ -23,6 +23,8 @@ class ReasonCode(StrEnum):
     TOO_FEW_SLICES = "too_few_slices"
     UNREADABLE = "unreadable"
     """Headers or pixel data that cannot be read: truncated, impossible dimensions, unsupported coding."""
+    TOO_LARGE = "too_large"
+    """Judging it needs more memory than one process may take."""
     INTERNAL_ERROR = "internal_error"
     """The program's own fault; the series is *failed* and may be run again."""
 
@@ -40,6 +42,7 @@ _SENTENCES: dict[ReasonCode, Phrase] = {
     ReasonCode.INCONSISTENT_GEOMETRY: _("inconsistent geometry"),
     ReasonCode.TOO_FEW_SLICES: _("too few slices"),
     ReasonCode.UNREADABLE: _("image data cannot be read"),
+    ReasonCode.TOO_LARGE: _("too large: needs more memory than a worker may take"),
     ReasonCode.INTERNAL_ERROR: _("the analysis failed"),
 }
 

@@ -114,3 +114,5 @@ class WorkerExit(IntEnum):
     """A piece of work took longer than a series may."""
     GAVE_WAY = 6
     """It left another attempt at what had failed, for something new."""
+    OUT_OF_MEMORY = 7
+    """A series needed more memory than it may take, and was put down."""

@@ -1,7 +1,8 @@
 """Compressed images to stored values: RLE, JPEG, JPEG-LS, JPEG 2000.
 
-They are recognised by their own first bytes, not by the transfer syntax, which may be wrong. Their size is
-checked before anything is allocated; what follows the end of an image is not read.
+They are recognised by their own first bytes, not by the transfer syntax, which may be wrong. What they say of
+themselves is believed where it agrees with the header of their file, and checked before anything is
+allocated; what follows the end of an image is not read.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.errors import NotAnalysedError
+from headct.images.files import jpeg2000
 from headct.language import Phrase, pgettext
 from headct.reasons import Reason, ReasonCode
 
@@ -26,7 +28,14 @@ _JPEG_LS = 0xF7
 """Start of frame of JPEG-LS (ITU-T T.87, C.1.1)."""
 _SCAN = 0xDA
 """Start of scan: what follows it is pixels, in which no marker occurs by chance."""
+_MAX_SCANS = 64
+"""A progressive image of one component has about six; each goes over the whole image again."""
+_WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+"""Markers that no segment follows (ITU-T T.81, table B.1). Before the first scan there are none, and readers
+would differ in what comes behind them."""
 _END = b"\xff\xd9"
+_LONGEST_RUN = 128
+"""Bytes that one step of RLE gives (PS3.5 G.3.2)."""
 _ITEM, _ITEM_HEADER = b"\xfe\xff\x00\xe0", 8
 """Tag of a fragment, and the bytes of its tag and length (PS3.5 A.4)."""
 
@@ -72,14 +81,16 @@ def run_length(stream: bytes, rows: int, columns: int, planes: int) -> Pixels:
 
 
 def _unpacked(packed: bytes, size: int) -> NDArray[np.uint8]:
-    """A segment of RLE (PS3.5 G.3), at least ``size`` bytes where it has them."""
+    """A segment of RLE (PS3.5 G.3), at least ``size`` bytes where it has them, and hardly more."""
+    most = size + _LONGEST_RUN
     try:
-        return np.frombuffer(imagecodecs.packbits_decode(packed), np.uint8)
+        return np.frombuffer(imagecodecs.packbits_decode(packed, out=most), np.uint8)
     except RuntimeError as error:
+        # Cut off behind what is wanted, or far longer than that.
         end = _packed_length(packed, size)
         if end is None:
             raise unreadable(pgettext("detail", "damaged compressed image")) from error
-        return np.frombuffer(imagecodecs.packbits_decode(packed[:end]), np.uint8)
+        return np.frombuffer(imagecodecs.packbits_decode(packed[:end], out=most), np.uint8)
 
 
 def _packed_length(packed: bytes, size: int) -> int | None:
@@ -97,24 +108,45 @@ def _packed_length(packed: bytes, size: int) -> int | None:
 
 def decompressed(stream: bytes, rows: int, columns: int) -> Pixels:
     """JPEG lossless and lossy, JPEG-LS, JPEG 2000."""
-    found = _recognise(stream)
-    if (found.rows, found.columns) != (rows, columns):
-        raise unreadable(pgettext("detail", "image size differs from the header"))
-    if found.components != 1:
-        raise unreadable(pgettext("detail", "colour image"))
-    if found.codec is not imagecodecs.jpeg2k_decode:
-        # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
-        end = stream.find(_END, found.scan)
-        if end < 0:
-            raise unreadable(pgettext("detail", "pixel data cut short"))
-        stream = stream[: end + len(_END)]
     try:
-        image = found.codec(stream)
-    except (RuntimeError, ValueError, TypeError, MemoryError, NotImplementedError) as error:
+        # Boxes around a JPEG 2000 image say its size once more, and the decoder believes them.
+        stream = jpeg2000.codestream(stream)
+        codec = _jpeg_2000 if stream.startswith(jpeg2000.BEGIN) else _jpeg
+        image = codec(stream, rows, columns)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         raise unreadable(pgettext("detail", "damaged compressed image")) from error
     if image.shape != (rows, columns) or image.dtype.kind not in "iu":
         raise unreadable(pgettext("detail", "image size differs from the header"))
     return image
+
+
+def _jpeg_2000(stream: bytes, rows: int, columns: int) -> Pixels:
+    found = jpeg2000.size(stream)
+    _agrees(found, rows, columns)
+    jpeg2000.check(stream, found)
+    image: Pixels = imagecodecs.jpeg2k_decode(stream)
+    return image
+
+
+def _jpeg(stream: bytes, rows: int, columns: int) -> Pixels:
+    found = _recognise(stream)
+    _agrees(found, rows, columns)
+    # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
+    end = stream.find(_END, found.scan)
+    if end < 0:
+        raise unreadable(pgettext("detail", "pixel data cut short"))
+    stream = stream[: end + len(_END)]
+    if stream.count(bytes((0xFF, _SCAN)), found.scan) > _MAX_SCANS:
+        raise unreadable(pgettext("detail", "damaged compressed image"))
+    return found.codec(stream)
+
+
+def _agrees(found: "_Compressed | jpeg2000.Size", rows: int, columns: int) -> None:
+    """Whether an image says of itself what the header of its file says."""
+    if (found.rows, found.columns) != (rows, columns):
+        raise unreadable(pgettext("detail", "image size differs from the header"))
+    if found.components != 1:
+        raise unreadable(pgettext("detail", "colour image"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,27 +162,24 @@ class _Compressed:
 
 
 def _recognise(stream: bytes) -> _Compressed:
-    """A compressed image by its own header.
-
-    Sources: ITU-T T.81 B.2.2 and T.87 C.2.2 (frame header), T.800 A.5.1 (SIZ), I.5.1 (JP2 signature).
-    """
-    boxed = stream[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
-    start = stream.find(b"\xff\x4f\xff\x51", 0, 4096) if boxed else 0
-    if start >= 0 and stream[start : start + 4] == b"\xff\x4f\xff\x51":
-        x1, y1, x0, y0 = (int.from_bytes(stream[start + k : start + k + 4], "big") for k in (8, 12, 16, 20))
-        components = int.from_bytes(stream[start + 40 : start + 42], "big")
-        return _Compressed(imagecodecs.jpeg2k_decode, y1 - y0, x1 - x0, components, start)
+    """A JPEG or JPEG-LS image by its own header (ITU-T T.81 B.2.2 and T.87 C.2.2, frame header)."""
     frame: _Compressed | None = None
     for marker, at in _segments(stream):
-        if marker in _JPEG_LOSSLESS_AND_LOSSY or marker == _JPEG_LS:
+        if marker in _WITHOUT_LENGTH or (frame is not None and _is_frame(marker)):
+            raise unreadable(pgettext("detail", "damaged compressed image"))
+        if _is_frame(marker):
             codec = imagecodecs.jpegls_decode if marker == _JPEG_LS else imagecodecs.jpeg8_decode
             rows, columns = (int.from_bytes(stream[at + k : at + k + 2], "big") for k in (5, 7))
-            frame = frame or _Compressed(codec, rows, columns, stream[at + 9], len(stream))
+            frame = _Compressed(codec, rows, columns, stream[at + 9], len(stream))
         elif marker == _SCAN and frame is not None:
             return replace(frame, scan=at)
     if frame is None:
         raise unreadable(pgettext("detail", "unsupported compression"))
     return frame
+
+
+def _is_frame(marker: int) -> bool:
+    return marker in _JPEG_LOSSLESS_AND_LOSSY or marker == _JPEG_LS
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, int]]:

@@ -134,6 +134,8 @@ def _said(header: Dataset, tag: BaseTag) -> str | None:
     try:
         found = element(header, tag)
         return "" if found.VR == "SQ" else str(found.value)
+    except MemoryError:
+        raise
     except Exception:  # conversion of damaged values raises errors without a common root
         return None
 

@@ -6,17 +6,17 @@ Errors of the image are raised as :class:`NotAnalysedError` with the code ``unre
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
+from headct.errors import NotAnalysedError
 from headct.images.compression import Pixels, decompressed, joined, run_length, unreadable
+from headct.images.files.parsing import pixels
 from headct.images.headers import number, text
 from headct.images.quiet import quiet
 from headct.images.series import DicomSource, Sources
@@ -193,11 +193,11 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
         NotAnalysedError: truncated, damaged or unsupported pixel data.
     """
     try:
-        file = dcmread(
-            BytesIO(source) if isinstance(source, bytes) else source, specific_tags=["PixelData"], force=True
-        )
+        file = pixels(source, form.rows * form.columns * form.bits_allocated // 8, ["PixelData"])
         # As it lies in the file: what kind of number it is pydicom cannot tell where the header lies.
         element = file.get_item("PixelData")
+    except (NotAnalysedError, MemoryError):
+        raise
     except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
         raise unreadable(pgettext("detail", "damaged file")) from error
     if not isinstance(element, RawDataElement) or not element.value:

@@ -10,15 +10,16 @@ from io import BytesIO
 from threading import Lock
 from typing import overload
 
-from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_fragmented_frames
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from headct.errors import NotAnalysedError
 from headct.images.compression import unreadable
-from headct.images.headers import number, text
+from headct.images.files.parsing import pixels
+from headct.images.headers import items, number, text
 from headct.images.quiet import quiet
 from headct.images.series import DicomSource, Sources
 from headct.language import pgettext
@@ -28,6 +29,11 @@ ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 LEGACY_CONVERTED_CT = "1.2.840.10008.5.1.4.1.1.2.2"
 _MULTI_FRAME = (ENHANCED_CT, LEGACY_CONVERTED_CT)
 
+MAX_IMAGES = 6000
+"""Images in one series, frames counted; a head in 0.25 mm steps has about 1,000."""
+_LEFT_BYTES = 2**20
+"""Uncompressed pixels of more than this are read frame by frame."""
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _SHARED, _EACH = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 _OF_THE_FILE = (_SHARED, _EACH, "NumberOfFrames", "DimensionIndexSequence", "DimensionOrganizationSequence")
 _RENAMED = {
@@ -44,6 +50,12 @@ _COMPUTED = {
     *("CURVED_MPR",),
 }
 """Flavours, contrasts and techniques (PS3.3 C.8.16.1.3, C.8.16.2.1.3) whose pixels are something else."""
+
+
+def too_many(count: int) -> NotAnalysedError:
+    """The error that refuses a series of so many images."""
+    said = pgettext("detail", "{count} images in one series", count=count)
+    return NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(said)))
 
 
 def frame_number(header: Dataset) -> int | None:
@@ -75,16 +87,18 @@ def one_by_one(sources: Sources, headers: Sequence[Dataset]) -> tuple[Sources, l
         if not _is_multi_frame(headers[i]):
             found.add(headers[i], sources[i])
             continue
+        if len(found) + _count(headers[i]) > MAX_IMAGES:
+            raise too_many(len(found) + _count(headers[i]))
         try:
             frames = list(_frame_headers(headers[i]))
-            pixels = _Pixels(sources[i], headers[i])
-        except NotAnalysedError:
+            stored = _Pixels(sources[i], headers[i])
+        except (NotAnalysedError, MemoryError):
             raise
         except Exception as error:  # conversion of damaged values raises errors without a common root
             raise unreadable(pgettext("detail", "damaged file")) from error
         for k, header in enumerate(frames):
             _put(header, "InstanceNumber", len(found.headers) + 1)
-            found.add(header, pixels, k)
+            found.add(header, stored, k)
     return found, found.headers
 
 
@@ -92,19 +106,24 @@ def _is_multi_frame(header: Dataset) -> bool:
     return text(header, "SOPClassUID") in _MULTI_FRAME and _EACH in header
 
 
+def _count(header: Dataset) -> int:
+    """Frames as the header says; as many groups of attributes have to follow."""
+    return int(number(header, "NumberOfFrames") or 1)
+
+
 def _frame_headers(header: Dataset) -> Iterator[Dataset]:
-    groups = header[_EACH].value
-    if len(groups) != int(number(header, "NumberOfFrames") or 1):
+    groups = items(header, _EACH)
+    if len(groups) != _count(header):
         raise unreadable(pgettext("detail", "damaged file"))
     base = Dataset()
     base.update(header)
     for keyword in _OF_THE_FILE:
         if keyword in base:
             del base[keyword]
-    agents = header.get("ContrastBolusAgentSequence")
+    agents = items(header, "ContrastBolusAgentSequence")
     if agents and not text(base, "ContrastBolusAgent"):
         _put(base, "ContrastBolusAgent", text(agents[0], "CodeMeaning"))
-    for shared in (header.get(_SHARED) or ())[:1]:
+    for shared in items(header, _SHARED)[:1]:
         _flatten(base, shared)
     implicit, little = header.original_encoding
     for k, group in enumerate(groups, start=1):
@@ -179,17 +198,19 @@ class _Images(Sequence[DicomSource]):
 
 
 class _Pixels:
-    """The stored pixels of one multi-frame file, read once and by whoever comes first."""
+    """The stored pixels of one multi-frame file; what is compressed is read once, by whoever comes first."""
 
     def __init__(self, source: DicomSource, header: Dataset) -> None:
         self._source = source
-        self._count = int(number(header, "NumberOfFrames") or 1)
+        self._count = _count(header)
         size = (number(header, k) or 0.0 for k in ("Rows", "Columns", "BitsAllocated"))
         rows, columns, bits = map(int, size)
         self._frame_bytes = rows * columns * max(bits, 8) // 8
         self._lock = Lock()
         self._file: Dataset | None = None
-        self._compressed: list[tuple[bytes, ...]] = []
+        self._begin: int | None = None
+        """Where uncompressed pixels begin in the file; they are left there."""
+        self._compressed: list[bytes] = []
 
     def alone(self, frame: int) -> bytes:
         """A DICOM file that holds this frame and no other; frames count from 0.
@@ -202,14 +223,13 @@ class _Pixels:
                 if self._file is None:
                     self._file = self._read()
             return self._written(self._file, frame)
-        except NotAnalysedError:
+        except (NotAnalysedError, MemoryError):
             raise
         except Exception as error:  # the parser meets arbitrary bytes; its errors have no common root
             raise unreadable(pgettext("detail", "damaged file")) from error
 
     @quiet()
     def _written(self, file: Dataset, frame: int) -> bytes:
-        pixels = file["PixelData"]
         image = Dataset()
         image.file_meta = FileMetaDataset()
         image.file_meta.MediaStorageSOPClassUID = UID(ENHANCED_CT)
@@ -217,31 +237,57 @@ class _Pixels:
         syntax = file.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
         inflated = syntax == DeflatedExplicitVRLittleEndian
         image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if inflated else syntax
-        if pixels.is_undefined_length:
+        if self._compressed:
             if frame >= len(self._compressed):
                 raise unreadable(pgettext("detail", "pixel data cut short"))
-            image.add_new("PixelData", "OB", encapsulate([b"".join(self._compressed[frame])]))
+            image.add_new("PixelData", "OB", encapsulate([self._compressed[frame]]))
             image["PixelData"].is_undefined_length = True
         else:
-            start = frame * self._frame_bytes
-            image.add_new("PixelData", "OW", pixels.value[start : start + self._frame_bytes])
+            image.add_new("PixelData", "OW", self._stored(file, frame))
         buffer = BytesIO()
         image.save_as(buffer, enforce_file_format=True)
         return buffer.getvalue()
 
+    def _stored(self, file: Dataset, frame: int) -> bytes:
+        """A frame's uncompressed pixels."""
+        start = frame * self._frame_bytes
+        if self._begin is None:
+            value: bytes = file.get_item("PixelData").value
+            return value[start : start + self._frame_bytes]
+        start += self._begin
+        if isinstance(self._source, bytes):
+            return self._source[start : start + self._frame_bytes]
+        with self._source.open("rb") as opened:
+            opened.seek(start)
+            return opened.read(self._frame_bytes)
+
     @quiet()
     def _read(self) -> Dataset:
-        source = BytesIO(self._source) if isinstance(self._source, bytes) else self._source
-        wanted = ["PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
-        file = dcmread(source, specific_tags=wanted, force=True)
-        pixels = file["PixelData"]
-        if pixels.is_undefined_length:
-            table = file.get("ExtendedOffsetTable"), file.get("ExtendedOffsetTableLengths")
-            frames = generate_fragmented_frames(
-                pixels.value,
-                number_of_frames=self._count,
-                extended_offsets=(table[0], table[1]) if table[0] and table[1] else None,
-            )
-            self._compressed = list(frames)[: self._count]
-            pixels.value = b"\0"  # said once more in the frames
-        return file
+        size = self._count * self._frame_bytes
+        found = pixels(self._source, size, ["PixelData"], defer=_LEFT_BYTES)
+        element = found.get_item("PixelData")
+        assert isinstance(element, RawDataElement)  # nobody has asked for its value
+        if element.length != _UNDEFINED_LENGTH:
+            self._begin = element.value_tell if element.value is None else None
+            return found
+        found = pixels(self._source, size, ["PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"])
+        table = found.get("ExtendedOffsetTable"), found.get("ExtendedOffsetTableLengths")
+        value = found.get_item("PixelData").value
+        self._compressed = _frames(
+            value, self._count, (table[0], table[1]) if table[0] and table[1] else None
+        )
+        del found["PixelData"]  # said once more in the frames
+        return found
+
+
+def _frames(value: bytes, count: int, table: tuple[bytes, bytes] | None) -> list[bytes]:
+    """The compressed frames: together no more than there is, whatever a table of offsets says."""
+    found, size = [], 0
+    for parts in generate_fragmented_frames(value, number_of_frames=count, extended_offsets=table):
+        size += sum(map(len, parts))
+        if size > len(value):
+            raise unreadable(pgettext("detail", "damaged file"))
+        found.append(b"".join(parts))
+        if len(found) == count:
+            break
+    return found

@@ -20,6 +20,10 @@ from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, PersonName
 from headct.images.quiet import quiet
 from headct.terms.demographics import Demographics
 
+MAX_ITEMS = 200_000
+"""Of a sequence, those within its items too: each takes some two thousand bytes once it is parsed, and eight
+before. 6,000 frames with all their functional groups have 90,000."""
+
 
 @quiet()
 def text(header: Dataset, keyword: str) -> str:
@@ -35,6 +39,8 @@ def stored(header: Dataset, keyword: str) -> bytes:
         if isinstance(found, RawDataElement):
             return found.value or b""
         return encode_string("\\".join(_texts(header, keyword)), convert_encodings(list(_encodings(header))))
+    except MemoryError:
+        raise
     except Exception:  # bytes under any character set, the right ones and others
         return b""
 
@@ -72,7 +78,10 @@ def number(header: Dataset, keyword: str) -> float | None:
 
 @quiet()
 def items(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """The items of a sequence; none when it is absent or unreadable."""
+    """The items of a sequence; none when it is absent, unreadable, or has more than any image has."""
+    found = header.get_item(keyword) if keyword in header else None
+    if isinstance(found, RawDataElement) and _count_items(found.value) > MAX_ITEMS:
+        return ()
     value = _value(header, keyword)
     return tuple(value) if isinstance(value, Sequence) else ()
 
@@ -111,6 +120,8 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
         if tag not in header:
             return []
         value = element(header, tag).value if _in_character_sets(tag) else header[tag].value
+    except MemoryError:
+        raise
     except Exception:  # as below
         return []
     if value is None:
@@ -136,9 +147,16 @@ def _encodings(header: Dataset) -> str | MutableSequence[str]:
     return header.original_character_set or convert_encodings(header.get("SpecificCharacterSet"))
 
 
+def _count_items(value: bytes | None) -> int:
+    """Items in a sequence as stored, or a few more (PS3.5 7.5.1)."""
+    return max(map((value or b"").count, (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")))
+
+
 def _value(header: Dataset, keyword: str) -> Any:
     tag = _tag(keyword)
     try:
         return header[tag].value if tag in header else None
+    except MemoryError:
+        raise
     except Exception:  # conversion of damaged values raises errors without a common root
         return None

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from headct.errors import NotAnalysedError
+from headct.images.files.parsing import Allowance, header
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
-from headct.images.frames import one_by_one
+from headct.images.frames import MAX_IMAGES, one_by_one, too_many
 from headct.images.headers import numbers, text
 from headct.images.objects import Kind, kind
 from headct.images.quiet import quiet
@@ -20,9 +19,6 @@ from headct.images.series import CTSeries, DicomSource, Sources
 from headct.images.volumes import same_pixels, volumes
 from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
-
-MAX_IMAGES = 6000
-"""Images in one series; a head in 0.25 mm steps has about 1,000."""
 
 
 @quiet()
@@ -34,12 +30,17 @@ def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """
     groups: dict[str, list[Path]] = {}
     for file in sorted(_files(paths)):
-        header = _read(file, ["SOPClassUID", "SeriesInstanceUID", "Modality", "DirectoryRecordSequence"])
-        if header is None or "DirectoryRecordSequence" in header:
-            continue
         # A folder's name may hold bytes that are no text, which no output takes.
-        folder = str(file.parent).encode("utf-8", "replace").decode()
-        uid = text(header, "SeriesInstanceUID") or f"no-series-uid:{folder}"
+        uid = f"no-series-uid:{str(file.parent).encode('utf-8', 'replace').decode()}"
+        try:
+            found = _read(
+                file, tags=["SOPClassUID", "SeriesInstanceUID", "Modality", "DirectoryRecordSequence"]
+            )
+            if found is None or "DirectoryRecordSequence" in found:
+                continue
+            uid = text(found, "SeriesInstanceUID") or uid
+        except NotAnalysedError:
+            pass  # whose it is cannot be told; that it is there must be
         groups.setdefault(uid, []).append(file)
     return groups
 
@@ -49,35 +50,37 @@ def read_headers(sources: Sources) -> list[Dataset]:
     """All attributes before the pixel data, one dataset a source, in the order given.
 
     Raises:
-        NotAnalysedError: no image, too many, or one that is not DICOM or is cut short.
+        NotAnalysedError: no image, too many, one that is not DICOM or is cut short, too large headers.
     """
     if not sources:
         raise NotAnalysedError(Reason(ReasonCode.TOO_FEW_SLICES, str(pgettext("detail", "no image"))))
     if len(sources) > MAX_IMAGES:
-        raise NotAnalysedError(
-            Reason(
-                ReasonCode.UNREADABLE,
-                str(pgettext("detail", "{count} images in one series", count=len(sources))),
-            )
-        )
-    headers = []
+        raise too_many(len(sources))
+    headers: list[Dataset] = []
+    allowance = Allowance()
     for number, source in enumerate(sources, start=1):
-        header = _read(source)
-        if header is None:
+        found = _read(source, allowance)
+        if found is None:
             damaged = pgettext(
                 "detail", "damaged file {number} of {count}", number=number, count=len(sources)
             )
             raise NotAnalysedError(Reason(ReasonCode.UNREADABLE, str(damaged)))
-        header.buffer = None  # else each header keeps its whole file in memory
-        headers.append(header)
+        headers.append(found)
     return headers
 
 
 @quiet()
 def count_ct_images(sources: Sources) -> int:
     """CT images among the files of a series, without what is captured or no image at all."""
-    headers = (_read(source, ["SOPClassUID", "Modality"]) for source in sources)
-    return sum(header is not None and kind(header) is Kind.SLICE for header in headers)
+    return sum(map(_is_ct_image, sources))
+
+
+def _is_ct_image(source: DicomSource) -> bool:
+    try:
+        found = _read(source, tags=["SOPClassUID", "Modality"])
+    except NotAnalysedError:
+        return False
+    return found is not None and kind(found) is Kind.SLICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +176,28 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
             yield from (f for f in (Path(folder) / name for name in names) if f.is_file())
 
 
-def _read(source: DicomSource, tags: list[str] | None = None) -> Dataset | None:
-    """Header of a DICOM file, ``None`` when it is none; files without preamble or meta header are taken."""
+def _read(
+    source: DicomSource, allowance: Allowance | None = None, tags: list[str] | None = None
+) -> Dataset | None:
+    """Header of a DICOM file, ``None`` when it is none; files without preamble or meta header are taken.
+
+    Raises:
+        NotAnalysedError: it is too large.
+    """
     try:
-        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            if not may_be_dicom(file.read(HEAD_BYTES)):
-                return None
-            file.seek(0)
-            header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
-        known = any(k in header for k in ("SOPClassUID", "Modality", "SeriesInstanceUID", "SOPInstanceUID"))
+        if not may_be_dicom(_first_bytes(source)):
+            return None
+        found = header(source, allowance, tags)
+        known = any(k in found for k in ("SOPClassUID", "Modality", "SeriesInstanceUID", "SOPInstanceUID"))
+    except (NotAnalysedError, MemoryError):
+        raise
     except Exception:  # the parser meets arbitrary bytes; its errors have no common root
         return None
-    return header if known else None
+    return found if known else None
+
+
+def _first_bytes(source: DicomSource) -> bytes:
+    if isinstance(source, bytes):
+        return source[:HEAD_BYTES]
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)

@@ -1,5 +1,6 @@
 """A model folder: the network and all that is needed to run and to judge it. An altered one is refused."""
 
+import errno
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ MODEL_CARD = "MODEL_CARD.md"
 
 _DEVICE_NAMESPACE = uuid.UUID("7d2f3c0e-3c43-5d0e-9d0b-0f5a2c1b8e46")
 """Fixed namespace of device UIDs (RFC 9562 name-based UUIDs)."""
+_MAX_JSON_BYTES = 2**24
+"""Of bundle.json. Those that ship have some 100 KB."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -92,7 +95,7 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: missing, incomplete, altered, of another format or for another input, in one sentence.
     """
     try:
-        raw = (folder / BUNDLE_JSON).read_bytes()
+        raw = read_contents(folder)
     except OSError as error:
         raise BundleError(
             pgettext(
@@ -120,6 +123,22 @@ def load_bundle(folder: Path) -> Bundle:
             pgettext("detail", "{folder} gives its time of creation without a time zone", folder=folder)
         )
     return Bundle(folder, contents, body["device_uid"], created, _sha256(raw))
+
+
+def read_contents(folder: Path) -> bytes:
+    """What bundle.json holds.
+
+    Raises:
+        OSError: it cannot be read, is no file or no such one.
+    """
+    path = folder / BUNDLE_JSON
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file")  # to read from a pipe takes as long as its other end likes
+    with path.open("rb") as file:
+        raw = file.read(_MAX_JSON_BYTES + 1)
+    if len(raw) > _MAX_JSON_BYTES:
+        raise OSError(errno.EFBIG, "too large")
+    return raw
 
 
 def default_bundle() -> Path:
@@ -153,6 +172,11 @@ def shipped_bundles() -> list[Path]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _device_uid(body: Mapping[str, Any]) -> str:
@@ -212,7 +236,7 @@ def _check_files(folder: Path, body: Mapping[str, Any]) -> None:
             raise BundleError(
                 pgettext("detail", "{folder} gives no SHA-256 for {name}", folder=folder, name=name)
             )
-        if _sha256(path.read_bytes()) != digest:
+        if _sha256_of(path) != digest:
             raise BundleError(
                 pgettext(
                     "detail",

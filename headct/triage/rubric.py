@@ -89,7 +89,7 @@ class Rubric:
         """
         try:
             body = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RubricError(f"{path} cannot be read as a rubric: {error}") from error
         if body.get("format") != FORMAT:
             raise RubricError(f"{path} has rubric format {body.get('format')!r}; this program reads {FORMAT}")

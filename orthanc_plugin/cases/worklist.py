@@ -16,6 +16,7 @@ from orthanc_plugin.store.standing.case import Case
 
 TELLING = (
     ReasonCode.INTERNAL_ERROR,
+    ReasonCode.TOO_LARGE,
     ReasonCode.HEAD_NOT_COVERED,
     ReasonCode.INCONSISTENT_GEOMETRY,
     ReasonCode.UNREADABLE,

@@ -21,6 +21,8 @@ MAX_ZIP_RATIO = 200
 """Of unpacked to packed size of a whole ZIP. Images shrink to a third; a bomb by a thousand and more."""
 SMALL_ZIP_BYTES = 2**30
 """Unpacked size up to which the ratio does not matter: images of nothing shrink well too."""
+_SMALL_FILE_BYTES = 2**26
+"""The same of one file: the largest plain image has 32 MB."""
 
 _ZIP = b"PK\x03\x04"
 _PROGRAM = (b"META-INF/", b"[Content_Types].xml", b"mimetype")
@@ -167,6 +169,10 @@ def _zip(path: Path, whole: MediumFile) -> Iterator[MediumFile | Unreadable]:
             name = f"{whole.name}/{entry.filename}"
             if entry.flag_bits & 1:
                 yield Unreadable(name, "packed with a password; unpack it first")
+            elif (
+                entry.file_size > _SMALL_FILE_BYTES and entry.file_size > MAX_ZIP_RATIO * entry.compress_size
+            ):
+                yield Unreadable(name, "grows beyond reason (a ZIP bomb)")
             else:
                 yield MediumFile(name, entry.compress_size, _opener(archive, entry), in_zip=True)
 

@@ -4,7 +4,6 @@ import re
 import zlib
 from dataclasses import dataclass
 from enum import Enum, auto
-from io import BytesIO
 from typing import IO
 
 from pydicom import dcmread
@@ -15,6 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectorySto
 
 from headct.dicom_depth import nested_too_deeply
 from headct.errors import HeadCTError
+from headct.images.files.reads import InMemory, Meter
 from headct.images.first_bytes import HEAD_BYTES, is_marked, may_be_dicom
 from headct.images.headers import text
 from headct.images.quiet import quiet
@@ -29,6 +29,8 @@ _WANTED: list[BaseTag | int] = [
 ]
 _MAX_ELEMENTS = 100_000
 """Elements before the study's UID; more are no header but a file made to keep us busy."""
+_MAX_DIRECTORY_READS = 5_000_000
+"""Of a DICOMDIR: some 60 an image."""
 _META_BYTES = 2**16
 """File meta information ends before."""
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
@@ -142,7 +144,8 @@ def _header(data: bytes) -> Dataset | None:
         return tag > _LAST_WANTED or elements > _MAX_ELEMENTS
 
     try:
-        return read_partial(BytesIO(data), stop_when=enough, force=True, specific_tags=_WANTED)
+        file = InMemory(data, Meter())
+        return read_partial(file, stop_when=enough, force=True, specific_tags=_WANTED)
     except Exception:  # damaged files raise errors without a common root
         return None
 
@@ -167,7 +170,7 @@ def _inflated(data: bytes) -> bytes:
 def _listed(data: bytes) -> frozenset[str]:
     """SOP instance UIDs in a DICOMDIR (0004,1511); none of a damaged one: it only tells what is missing."""
     try:
-        records = dcmread(BytesIO(data)).DirectoryRecordSequence
+        records = dcmread(InMemory(data, Meter(_MAX_DIRECTORY_READS, len(data)))).DirectoryRecordSequence
         return frozenset(uid for r in records if (uid := text(r, "ReferencedSOPInstanceUIDInFile")))
     except Exception:
         return frozenset()

@@ -139,10 +139,10 @@ def _ships(folder: Path) -> bool:
 
 
 def _digest(folder: Path) -> str | None:
-    from headct.network.contents import BUNDLE_JSON
+    from headct.network.bundle import read_contents
 
     try:
-        return sha256((folder / BUNDLE_JSON).read_bytes()).hexdigest()
+        return sha256(read_contents(folder)).hexdigest()
     except OSError:
         return None
 

@@ -137,9 +137,7 @@ def record_not_analysed(
     series.preview_attempts = 0
     if description is not None:
         _describe(session, series, description)
-    current = series.current
-    # An alert seen in the part that came stays an alert when the rest never comes.
-    if current is None or not (current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED):
+    if not _stays(series.current, reason):
         withdraw_assessment(series, now)
     copies.recognise(session, series)
     supersede_others(session, series, None, now)
@@ -205,6 +203,15 @@ def last_structured_report(session: Session, series_id: str, but: str) -> str | 
 
 
 # --- Inside ---------------------------------------------------------------------------------------
+
+
+def _stays(current: tables.Assessment | None, reason: Reason) -> bool:
+    """Whether what was said before holds: an alert does where the whole never came, or is too large."""
+    if current is None:
+        return False
+    if reason.code is ReasonCode.TOO_LARGE:
+        return current.urgency.alert
+    return current.preliminary and reason.code is ReasonCode.HEAD_NOT_COVERED
 
 
 def _make_current(session: Session, series: Series, judgement: Judgement, now: datetime) -> tables.Assessment:

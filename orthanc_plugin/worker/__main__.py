@@ -7,12 +7,14 @@ or Orthanc refuses its token.
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from headct.safe_log import Formatter, failure, set_level
@@ -25,11 +27,14 @@ from orthanc_plugin.store.database import Database
 from orthanc_plugin.system_words import cause_of
 from orthanc_plugin.worker.delivering import Deliverer
 from orthanc_plugin.worker.in_hand import InHand
-from orthanc_plugin.worker.loop import Worker
+from orthanc_plugin.worker.loop import OutOfMemoryError, Worker
 from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
 from orthanc_plugin.worker.serving import Serving
 
 log = logging.getLogger("orthanc_plugin.worker")
+
+_FIRST_TO_GO = "500"
+"""How much sooner than others the kernel ends a worker when the machine's memory is used up, of 1000."""
 
 
 def main() -> int:
@@ -42,6 +47,9 @@ def main() -> int:
     except TokenError:
         log.warning("Orthanc refuses the token")
         return WorkerExit.NO_TOKEN
+    except OutOfMemoryError:
+        log.warning("more than WorkerMegabytes was needed for a series")
+        return WorkerExit.OUT_OF_MEMORY
     except Exception as error:
         log.warning("cannot work: %s", failure(error))
         print(cause_of(error), flush=True)
@@ -61,6 +69,7 @@ def _log_safely() -> None:
 def _work(greeting: dict[str, Any], settings: Settings) -> None:
     set_level(settings.log_level)
     os.nice(settings.worker_niceness)
+    bound_memory(settings.worker_megabytes)
     name = str(greeting["name"])
     try:
         work_folders.remove_dead(settings)
@@ -80,6 +89,21 @@ def _work(greeting: dict[str, Any], settings: Settings) -> None:
         finally:
             worker.in_hand.give_back(database)
             work_folders.of_this_process(settings).remove()
+
+
+def bound_memory(megabytes: int) -> None:
+    """Take no more memory than this, and be the first to go where the machine has less.
+
+    What counts is what may be written to: all that threads and allocators reserved, nothing of the files of
+    networks and libraries.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+    except OSError as error:
+        log.debug("not the first to go: %s", failure(error))
 
 
 def heartbeat(in_hand: InHand, name: str, database: Database, settings: Settings) -> float:

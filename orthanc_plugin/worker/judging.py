@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, auto
-from io import BytesIO
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from headct import pipeline
 from headct.errors import ReportError
 from headct.findings.region import Region
+from headct.images.files.parsing import header as header_of
 from headct.images.headers import demographics, number, text
 from headct.images.objects import Kind, kind, modality_of
 from headct.images.quiet import quiet
@@ -118,8 +117,9 @@ def first_header(sources: Sequence[DicomSource]) -> Dataset | None:
     found: dict[bool, Dataset] = {}
     for source in sources:
         try:
-            file = BytesIO(source) if isinstance(source, bytes) else source
-            header = dcmread(file, force=True, stop_before_pixels=True)
+            header = header_of(source)
+        except MemoryError:
+            raise
         except Exception as error:  # damaged files raise errors without a common root
             log.debug("unreadable header: %s", failure(error))
             continue

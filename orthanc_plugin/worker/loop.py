@@ -1,5 +1,6 @@
 """The loop: the most urgent piece of work first, one series after the other."""
 
+import gc
 import logging
 import threading
 import time
@@ -9,8 +10,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from headct.errors import HeadCTError
 from headct.images.sop_classes import CT_IMAGE
 from headct.language import pgettext
+from headct.memory import ran_out
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.terms.assessment import State
@@ -56,6 +59,10 @@ class _Duty:
     rests_until: float = 0.0
 
 
+class OutOfMemoryError(HeadCTError):
+    """A series needed more memory than this process may take, and was put down; another had better go on."""
+
+
 class Worker:
     """Does the work."""
 
@@ -72,6 +79,7 @@ class Worker:
         self._verifier = Verifier(client, database, settings)
         self._shadowing = Shadowing(name, client, database, settings, serving)
         self._next_check = self._next_housekeeping = 0.0
+        self._out_of_memory = False
         self.in_hand = InHand()
         self._duties = (
             _Duty(self._publisher.publish_next),
@@ -93,6 +101,7 @@ class Worker:
 
         Raises:
             TokenError: Orthanc was restarted; its new supervisor starts new workers.
+            OutOfMemoryError: this process is to be replaced.
         """
         while not stopped.is_set():
             if not self.step():
@@ -111,7 +120,7 @@ class Worker:
         self.in_hand.take()
         try:
             busy = duty.work()
-        except TokenError:
+        except (TokenError, OutOfMemoryError):
             raise
         except Exception as error:
             duty.failed += 1
@@ -151,19 +160,36 @@ class Worker:
             return False
         self.in_hand.take(claim)
         self._verifier.seek(claim.series_id)
-        fetched = self._fetch(claim)
-        if fetched is not None:
-            try:
-                self._judge(claim, fetched)
-            except (OrthancError, OperationalError, OSError):
+        self._renderer.keep(claim.series_id, claim.generation, None)  # two at once need twice the memory
+        failed: Reason | None = None
+        try:
+            self._fetch_and_judge(claim)
+        except Exception as error:  # this series is at fault, the next one goes on
+            self._out_of_memory = ran_out(error)
+            if isinstance(error, OrthancError | OperationalError | OSError) and not self._out_of_memory:
                 raise
-            except Exception as error:  # this series is at fault, the next one goes on
-                log.warning("judging failed: %s", failure(error))
-                self._failed(claim, Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__))
-            finally:
-                fetched.remove()
+            log.warning("judging failed: %s", failure(error))
+            failed = Reason(ReasonCode.INTERNAL_ERROR, type(error).__name__)
+        if self._out_of_memory and failed is not None:
+            gc.collect()  # what the error held on to is needed to write this down
+            with self._database.writing() as session:
+                too_large = Reason(ReasonCode.TOO_LARGE)
+                results.record_not_analysed(session, claim, too_large, None, queue.utcnow())
+        elif failed is not None:
+            self._failed(claim, failed)
         self.in_hand.put_down()
+        if self._out_of_memory:
+            raise OutOfMemoryError
         return True
+
+    def _fetch_and_judge(self, claim: Claim) -> None:
+        fetched = self._fetch(claim)
+        if fetched is None:
+            return
+        try:
+            self._judge(claim, fetched)
+        finally:
+            fetched.remove()
 
     def _fetch(self, claim: Claim) -> Fetched | None:
         """All files of the claimed series; ``None`` when its fate was decided without them."""
@@ -222,6 +248,7 @@ class Worker:
         elif outcome.reason is not None and outcome.state is State.FAILED:
             self._failed(claim, outcome.reason)
         elif outcome.reason is not None:
+            self._out_of_memory = outcome.reason.code is ReasonCode.TOO_LARGE
             with self._database.writing() as session:
                 results.record_not_analysed(
                     session,

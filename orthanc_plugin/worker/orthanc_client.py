@@ -1,5 +1,7 @@
 """Orthanc's REST interface, as workers use it over HTTP."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +25,7 @@ DELIVERY_SECONDS = 110.0
 """For a modality to take a document, a region of some megabytes too. Orthanc itself gives up on one that is
 silent for 10 s (its option ``DicomScuTimeout``)."""
 DELIVERY_TIMEOUT = httpx.Timeout(DELIVERY_SECONDS, connect=5.0)
+_PIECE_BYTES = 2**20
 _TELLING = (
     ("presentation context", DeliveryTrouble.NOT_TAKEN),
     ("failed with DIMSE status", DeliveryTrouble.REFUSED),
@@ -114,8 +117,19 @@ class OrthancClient:
 
     def file(self, instance_id: str) -> bytes | None:
         """An instance's DICOM file, ``None`` when it is gone."""
-        answer = self._request("GET", f"/instances/{instance_id}/file", missing_ok=True)
-        return answer.content if answer is not None else None
+        with self.reading(instance_id) as pieces:
+            return b"".join(pieces) if pieces is not None else None
+
+    @contextmanager
+    def reading(self, instance_id: str) -> Iterator[Iterator[bytes] | None]:
+        """An instance's DICOM file piece by piece, ``None`` when it is gone."""
+        path = f"/instances/{instance_id}/file"
+        with _telling("GET"), self._http.stream("GET", path) as answer:
+            if answer.status_code == 404:
+                yield None
+                return
+            _check(answer, "GET", path)
+            yield answer.iter_bytes(_PIECE_BYTES)
 
     def study_of(self, instance_id: str) -> str | None:
         """Orthanc's identifier of the study in which an instance lies, ``None`` when it is gone."""
@@ -223,20 +237,36 @@ class OrthancClient:
         answer = self._answer(method, path, **arguments)
         if answer.status_code == 404 and missing_ok:
             return None
-        if answer.is_error:
-            raise OrthancError(f"{method} {path.split('/')[1]}: status {answer.status_code}")
+        _check(answer, method, path)
         return answer
 
     def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Whatever Orthanc answers."""
-        try:
+        with _telling(method):
             answer = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            kind = SlowError if isinstance(error, httpx.ReadTimeout) else OrthancError
-            raise kind(f"{method}: {type(error).__name__}") from None
-        if answer.status_code == 401:
-            raise TokenError("Orthanc refuses our token")
+        _check_token(answer)
         return answer
+
+
+@contextmanager
+def _telling(method: str) -> Iterator[None]:
+    """Whatever keeps Orthanc from answering as one of our errors, which name no patient."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        kind = SlowError if isinstance(error, httpx.ReadTimeout) else OrthancError
+        raise kind(f"{method}: {type(error).__name__}") from None
+
+
+def _check(answer: httpx.Response, method: str, path: str) -> None:
+    _check_token(answer)
+    if answer.is_error:
+        raise OrthancError(f"{method} {path.split('/')[1]}: status {answer.status_code}")
+
+
+def _check_token(answer: httpx.Response) -> None:
+    if answer.status_code == 401:
+        raise TokenError("Orthanc refuses our token")
 
 
 def _said(answer: httpx.Response) -> dict[str, Any]:

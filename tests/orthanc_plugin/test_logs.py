@@ -5,7 +5,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,8 +53,9 @@ class Orthanc:
     def instances(self, _: str) -> tuple[str, ...]:
         return ("i",)
 
-    def file(self, _: str) -> bytes:
-        return b"no image"
+    @contextmanager
+    def reading(self, _: str) -> Iterator[Iterator[bytes]]:
+        yield iter([b"no image"])
 
     def is_well(self) -> bool:
         return self.well
@@ -132,7 +134,7 @@ def test_an_orthanc_that_is_away(
 
     arrive(database, options)
     monkeypatch.setattr(Orthanc, "well", False)
-    monkeypatch.setattr(Orthanc, "file", away)
+    monkeypatch.setattr(Orthanc, "reading", away)
     monkeypatch.setattr(Publisher, "publish_next", lambda _: False)
     stopped: Any = Once()
     worker.run(stopped)

@@ -28,6 +28,7 @@ from copies import copy_files
 from coverage_table import coverage_table
 from damaged_series import damaged_series
 from data import SHARED
+from hostile_inputs import hostile_inputs
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
 from nesting import nesting_table
@@ -39,7 +40,7 @@ from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
-DRAWN = {"labels", "coverage", "damaged", "nesting"}
+DRAWN = {"labels", "coverage", "damaged", "nesting", "hostile"}
 """Parts that do with drawn or generated heads."""
 
 
@@ -161,12 +162,13 @@ def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting"]
+    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting", "hostile"]
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--all", action="store_true", help="damage every real series, not a sample")
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=30.0, help="hostile files, and as long the stack")
     options = parser.parse_args()
     parts: dict[str, Callable[[], str]] = {
         "files": lambda: damaged_files(options.files, options.seed),
@@ -177,6 +179,7 @@ def main() -> int:
         "nesting": nesting_table,
         "coverage": coverage_table,
         "damaged": lambda: damaged_series(options.all),
+        "hostile": lambda: hostile_inputs(options.minutes, options.seed),
     }
     wanted = options.only or list(parts)
     if set(wanted) - DRAWN and not SHARED.is_dir():

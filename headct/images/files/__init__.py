@@ -1,0 +1,1 @@
+"""One file, bounded before it takes memory or time."""
