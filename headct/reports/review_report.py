@@ -104,8 +104,8 @@ class Subject:
         return self.case_identity or digest([patient, self.series_instance_uid, *images])
 
 
+# Long: a report is written twice, without and with its seal, otherwise the same.
 @quiet()
-# Long: a report is written twice, without its seal and with it, and must be the same but for that.
 def write(
     review: Review,
     subject: Subject,
