@@ -44,7 +44,7 @@ class Nobody:
     restarts = 0
     problem = ""
     alive = 1
-    error = None
+    trouble = None
 
 
 class ReadingRoom:

@@ -35,7 +35,7 @@ class Nobody:
     restarts = 0
     problem = ""
     alive = 1
-    error = None
+    trouble = None
 
 
 @pytest.fixture

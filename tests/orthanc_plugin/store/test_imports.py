@@ -136,7 +136,7 @@ class Nobody:
     restarts = 0
     problem = ""
     alive = 1
-    error = None
+    trouble = None
 
 
 def test_only_named_readers_announce(tmp_path: Path) -> None:
