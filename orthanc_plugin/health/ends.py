@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,5 +89,6 @@ class Ends:
         written.replace(self._folder / ENDS)
 
     def _beat(self) -> float:
-        (self._folder / RUNNING).touch()
+        with suppress(FileNotFoundError):  # we have ended meanwhile
+            os.utime(self._folder / RUNNING)
         return BEAT_SECONDS

@@ -6,6 +6,7 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -73,9 +74,9 @@ def sequences(levels: int, syntax: str, *, open_ended: bool = True) -> bytes:
 def _header(syntax: str, number: int) -> bytes:
     header = Dataset()
     header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = syntax
+    header.file_meta.TransferSyntaxUID = UID(syntax)
     header.SOPClassUID = header.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = f"2.25.40.{number}.1.1"
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = UID(f"2.25.40.{number}.1.1")
     header.StudyInstanceUID, header.SeriesInstanceUID = f"2.25.40.{number}", f"2.25.40.{number}.1"
     header.PatientID, header.Modality = "NESTED", "CT"
     buffer = BytesIO()

@@ -41,8 +41,9 @@ def test_a_bad_end_is_told_for_a_day_and_counted_for_good(tmp_path: Path) -> Non
         assert known.told(end.again + timedelta(days=1, seconds=1)) is None
         # A server that ended well since has not forgotten.
         known.stop()
-        assert ran(tmp_path, "ends.stop()").told(datetime.now(UTC)) == end
-        (tmp_path / RUNNING).unlink()
+        later = ran(tmp_path, "ends.stop()")
+        assert later.told(datetime.now(UTC)) == end
+        later.stop()
 
 
 def test_a_second_start_in_one_process_is_no_end(tmp_path: Path) -> None:

@@ -181,7 +181,12 @@ class TestSupervised:
 
         wait_until(told, PATIENCE, lambda: str(impatient), pause=0.005)
         monkeypatch.undo()
-        wait_until(lambda: [one.look_after(), one.restarts > 1][-1], PATIENCE, lambda: "given up", pause=0.05)
+
+        def again() -> bool:
+            one.look_after()
+            return one.restarts > 1
+
+        wait_until(again, PATIENCE, lambda: "it is given up", pause=0.05)
 
 
 class TestLogs:
