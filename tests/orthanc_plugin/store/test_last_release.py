@@ -27,7 +27,17 @@ SENTENCES = {"en", "ja"}
 """Words may become better from release to release; what they are said of stays."""
 
 
-NEW = {"aside", "by_person", "frame", "images_missing", "lost", "waiting_known"}
+NEW = {
+    "aside",
+    "by_person",
+    "change",
+    "frame",
+    "images_missing",
+    "lost",
+    "unverified",
+    "waited_until",
+    "waiting_known",
+}
 """Fields that answers have since then."""
 
 
@@ -42,7 +52,8 @@ def told() -> dict[str, Any]:
 def triage(tmp_path: Path) -> Iterator[Triage]:
     """Today's program on that store."""
     (tmp_path / "triage.sqlite").write_bytes(gzip.decompress((LAST / "store.sqlite.gz").read_bytes()))
-    options = settings(tmp_path, People=PEOPLE)
+    # Which kept what was read on the list.
+    options = settings(tmp_path, People=PEOPLE, ReadLeaveAfterHours=0)
     database = Database(options.database_url)
     database.migrate()
     yield Triage(database, options, Nobody(), Nobody(), "1.12.9", authentication=True)
@@ -57,7 +68,8 @@ def facts(said: Any) -> Any:
 
 
 def test_the_worklist_is_the_same_in_the_same_order(triage: Triage, told: dict[str, Any]) -> None:
-    assert facts(triage.worklist().model_dump(mode="json")) == facts(told["worklist"])
+    listed = triage.worklist().model_dump(mode="json")
+    assert facts({name: listed[name] for name in told["worklist"]}) == facts(told["worklist"])
 
 
 def test_every_series_with_its_reviews_history_and_documents_is_the_same(
@@ -69,7 +81,8 @@ def test_every_series_with_its_reviews_history_and_documents_is_the_same(
 
 
 def test_labels_and_models_are_the_same(triage: Triage, told: dict[str, Any]) -> None:
-    assert facts(triage.labels().model_dump(mode="json")) == facts(told["labels"])
+    labels = triage.labels().model_dump(mode="json")
+    assert facts({name: labels[name] for name in told["labels"]}) == facts(told["labels"])
     models = triage.models().model_dump(mode="json")
     assert {name: facts(models[name]) for name in told["models"]} == facts(told["models"])
 
