@@ -53,6 +53,9 @@ class Orthanc:
     def instances(self, _: str) -> tuple[str, ...]:
         return ("i",)
 
+    def reports_of(self, _: str) -> tuple[str, ...]:
+        return ()
+
     @contextmanager
     def reading(self, _: str) -> Iterator[Iterator[bytes]]:
         yield iter([b"no image"])

@@ -34,6 +34,9 @@ class Orthanc:
     def instances(self, _: str) -> tuple[str, ...]:
         return ("i",)
 
+    def reports_of(self, _: str) -> tuple[str, ...]:
+        return ()
+
     def file(self, _: str) -> NoReturn:
         raise OrthancError("status 500")
 
