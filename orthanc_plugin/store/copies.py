@@ -88,7 +88,7 @@ def know_again(session: Session, series: Series) -> None:
     """Since when the very pixels of a series are known, of itself or of those whose place it took."""
     current = series.current
     if current is None:
-        reviews.seen_before(series)
+        reviews.seen_before(session, series)
         return
     of_others = select(Series.id).where(Series.superseded_by == series.id)
     earliest = session.scalar(
@@ -102,7 +102,7 @@ def know_again(session: Session, series: Series) -> None:
     )
     came_again = earliest is not None and earliest < series.last_arrival
     series.known_since = earliest if came_again else None
-    reviews.seen_before(series)
+    reviews.seen_before(session, series)
 
 
 # --- Documents -----------------------------------------------------------------------------------

@@ -330,7 +330,7 @@ def _attempt_failed(
         series.files_digest = None
         copies.recognise(session, series)
         copies.settle(session, series, now)
-        reviews.seen_before(series)
+        reviews.seen_before(session, series)
         outbox.want(series, now)
         audit(session, "failed", series.id, now, reason=reason.code.value)
     else:

@@ -142,7 +142,7 @@ def record_not_analysed(
     copies.recognise(session, series)
     supersede_others(session, series, None, now)
     copies.settle(session, series, now)
-    reviews.seen_before(series)
+    reviews.seen_before(session, series)
     series.files_digest = files_digest
     sent_again.were_read(session, series)
     outbox.want(series, now)

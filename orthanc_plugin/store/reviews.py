@@ -161,11 +161,14 @@ def beside(row: tables.Review) -> tuple[Beside, ...]:
     return tuple(found)
 
 
-def seen_before(series: Series) -> None:
+def seen_before(session: Session, series: Series) -> None:
     """Images of which a rebuilt review says that its reader had them before them are known since then."""
-    times_seen = [
-        row.at for other in series.study.series for row in other.reviews if _had_before_them(row, series)
-    ]
+    rebuilt = session.scalars(
+        select(tables.Review)
+        .join(Series, Series.id == tables.Review.series_id)
+        .where(Series.study_id == series.study_id, tables.Review.rebuilt.is_not(None))
+    )
+    times_seen = [row.at for row in rebuilt if _had_before_them(row, series)]
     known = [series.known_since] if series.known_since is not None else []
     series.known_since = min([*known, *times_seen], default=None)
 

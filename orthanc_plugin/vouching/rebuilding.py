@@ -109,7 +109,7 @@ def _known(series: Series, login: str, request_id: str) -> tables.Review | None:
 def _add(session: Session, series: Series, row: tables.Review, now: datetime) -> None:
     reviews.rebuild(session, series, row, now)
     for other in series.study.series:
-        reviews.seen_before(other)
+        reviews.seen_before(session, other)
     if series.superseded_by is not None:
         newer = session.get_one(Series, series.superseded_by)
         reviews.carry_over(session, series, newer, now)
