@@ -33,12 +33,12 @@ _ROUTES = ("imports", "series/s1/review", "series/s1/rerun", "models/a/activate"
 
 
 def hostile_inputs(minutes: float, seed: int) -> str:
-    """All of the corpus once in earnest, then damaged files and a live stack for so many minutes each."""
+    """All of the corpus once in earnest, then damaged files and a live stack for half of the minutes each."""
     corpus = _read(["--large", "--megabytes", str(_IN_EARNEST_MEGABYTES)])
-    damaged = _read(["--minutes", str(minutes), "--seed", str(seed)])
+    damaged = _read(["--minutes", str(minutes / 2), "--seed", str(seed)])
     most = max(corpus, key=lambda line: line[2])
     said = f"{len(corpus)} files, at most {most[2]} MB ({most[0]}); {len(damaged)} damaged ones"
-    return f"{said}: {dict(Counter(line[1] for line in damaged))}. {_stack(minutes, seed)}"
+    return f"{said}: {dict(Counter(line[1] for line in damaged))}. {_stack(minutes / 2, seed)}"
 
 
 def _read(arguments: list[str]) -> list[tuple[str, str, int]]:

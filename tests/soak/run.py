@@ -32,6 +32,7 @@ from hostile_inputs import hostile_inputs
 from load import Reader, check_nothing_lost_or_doubled, kill_something, send_all, series_uid
 from mutation import mutants
 from nesting import nesting_table
+from night.running import a_night
 from places import ROOT
 from shuffled_labels import shuffled_labels
 from stack_process import StackProcess
@@ -40,7 +41,7 @@ from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
-DRAWN = {"labels", "coverage", "damaged", "nesting", "hostile"}
+DRAWN = {"labels", "coverage", "damaged", "nesting", "hostile", "night"}
 """Parts that do with drawn or generated heads."""
 
 
@@ -162,13 +163,14 @@ def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting", "hostile"]
+    names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting"]
+    names += ["hostile", "night"]
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--all", action="store_true", help="damage every real series, not a sample")
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=30.0, help="hostile files, and as long the stack")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of hostile inputs, and of a bad night")
     options = parser.parse_args()
     parts: dict[str, Callable[[], str]] = {
         "files": lambda: damaged_files(options.files, options.seed),
@@ -177,6 +179,7 @@ def main() -> int:
         "kills": lambda: killed(options.kills, options.seed),
         "labels": shuffled_labels,
         "nesting": nesting_table,
+        "night": lambda: a_night(options.minutes, options.kills, options.seed),
         "coverage": coverage_table,
         "damaged": lambda: damaged_series(options.all),
         "hostile": lambda: hostile_inputs(options.minutes, options.seed),

@@ -1,0 +1,1 @@
+"""A bad night: a real stack at work, to which everything happens that can."""
