@@ -265,7 +265,7 @@ class _Pixels:
     def _read(self) -> Dataset:
         size = self._count * self._frame_bytes
         found = pixels(self._source, size, ["PixelData"], defer=_LEFT_BYTES)
-        element = found.get_item("PixelData")
+        element = found.get_item("PixelData", keep_deferred=True)
         assert isinstance(element, RawDataElement)  # nobody has asked for its value
         if element.length != _UNDEFINED_LENGTH:
             self._begin = element.value_tell if element.value is None else None

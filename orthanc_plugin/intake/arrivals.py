@@ -110,8 +110,12 @@ class Arrivals:
         all_of(self._read_log, self._handle_deleted)
 
     def _read_log(self) -> None:
-        while not self.rounds.ended and self.read_changes():
-            self.rounds.pause(PAUSE_SECONDS)
+        try:
+            while not self.rounds.ended and self.read_changes():
+                self.rounds.pause(PAUSE_SECONDS)
+        except Exception:
+            self._next_sweep = 0.0  # until it can be read on, what is new is seen by comparing alone
+            raise
 
     def read_changes(self) -> bool:
         """Handle one batch of the log; true when there is more."""

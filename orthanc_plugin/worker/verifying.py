@@ -11,7 +11,7 @@ from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import queue
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
-from orthanc_plugin.vouching import found, rebuilding
+from orthanc_plugin.vouching import found, looking, rebuilding
 from orthanc_plugin.vouching.keys import Keys
 from orthanc_plugin.vouching.listing import ReviewList
 from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError
@@ -100,7 +100,7 @@ class Verifier:
 
     def _looked(self, row_id: int, file: bytes | None, received: datetime | None) -> None:
         with self._database.writing() as session:
-            found.looked(
+            looking.looked(
                 session,
                 row_id,
                 file,

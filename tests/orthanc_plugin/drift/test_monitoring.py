@@ -19,6 +19,7 @@ from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import DriftView, QuantityView, Rate, RateView
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import model_history, queue, results, reviews, withdrawal
+from orthanc_plugin.store.standing import keeping
 from orthanc_plugin.store.tables import Bundle, Series, Study
 from orthanc_plugin.worker.serving import Serving
 from orthanc_plugin.worker.summing import sum_some
@@ -121,7 +122,7 @@ def hospital(session: Session, options: Settings) -> Hospital:
 
 
 def seen_now(session: Session) -> DriftView:
-    session.flush()
+    keeping.of(session).settle()  # as at the end of a transaction
     while sum_some(session, 100):  # as a worker does
         pass
     return monitoring.drift(session, NOW)

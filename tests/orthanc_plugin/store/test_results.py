@@ -129,7 +129,5 @@ def test_the_database_itself_refuses_two_current_results(session: Session, optio
     current = session.get_one(Series, "s1").current
     assert current is not None
     values = {c.name: getattr(current, c.name) for c in Assessment.__table__.columns if c.name != "id"}
-    session.add(Assessment(**values))
-    with pytest.raises(IntegrityError):
-        session.flush()
-    session.rollback()
+    with pytest.raises(IntegrityError), session.begin_nested():
+        session.add(Assessment(**values))

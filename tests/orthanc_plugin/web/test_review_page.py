@@ -215,7 +215,8 @@ def alike(html: str, key: str, number: int) -> str:
         html = html.replace(own, "*")
     html = re.sub(rf"\b{number} HEAD", "* HEAD", html)
     return re.sub(
-        r"data-based-on=\"[^\"]*\"|\d\d\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|\d\d:\d\d:\d\d"
+        r"data-based-on=\"[^\"]*\"|\d\d\d\d-\d\d-\d\dT[\d:.+]*"
+        r"|\d\d\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|\d\d:\d\d:\d\d"
         r"|\d+ (s|min) ago|\d+ ?(秒|分)前|\d+ GB",
         "*",
         html,

@@ -58,6 +58,7 @@ for part in (
     views.FindingView,
     views.KeySliceView,
     answer.BundleView,
+    review_views.UnverifiedView,
     review_views.ReviewView,
     review_views.VerdictView,
     views.AssessmentView,
