@@ -75,11 +75,12 @@ class Triage:
         self._thread.start()
 
     def stop(self) -> None:
-        """End everything that was started."""
+        """End everything that was started; who asks meanwhile is told so."""
         self._stopping.set()
         self._thread.join(timeout=20)
-        if self.runtime is not None:
-            self.runtime.stop()
+        runtime, self.runtime, self.problem = self.runtime, None, _("Triage is ending.")
+        if runtime is not None:
+            runtime.stop()
 
     def _start(self) -> None:
         while not self._stopping.is_set():

@@ -41,6 +41,10 @@ class Output:
 
 def describe(error):
     plugin["triage"].problem = plugin["describe"](error)
+    return asked()
+
+
+def asked():
     found = {}
     for language, headers in (
         ("en", {}),
@@ -65,6 +69,17 @@ def refused():
         return error
 
 
+class Ending:
+    def stop(self):
+        print(json.dumps([asked()]))
+
+
+if sys.argv[2] == "ending":
+    plugin["triage"]._stopping.set()
+    plugin["triage"].start()
+    plugin["triage"].runtime = Ending()
+    plugin["triage"].stop()
+    sys.exit()
 errors = [NotADirectoryError(20, "Not a directory", "/x"), ModuleNotFoundError(name="flask"), KeyError("x")]
 if sys.argv[2] != "bare":
     errors.append(refused())
@@ -90,6 +105,12 @@ def test_the_reason_in_the_language_of_who_asks() -> None:
         page, message = said["ja"]
         assert '<html lang="ja">' in page
         assert {text: found for text in [*Page(page).texts, message] if (found := english(text, known))} == {}
+
+
+def test_while_it_ends_that_is_said() -> None:
+    (said,) = told("ending")
+    page, message = said["en"]
+    assert message == "Triage is ending." and message in page
 
 
 @pytest.mark.parametrize("number", range(3))

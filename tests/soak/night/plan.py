@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from statistics import median
 
-KILLS = ("Orthanc", "a worker", "nginx", "a worker of nginx", "headct up")
-"""What is ended by ``kill -9``."""
+KILLS = ("Orthanc", "a worker", "nginx", "headct up")
+"""What is ended by ``kill -9``; nginx is one process here."""
 LOCKED, FULL, BODIES, NESTED, BOMBS = "store locked", "disk full", "nested bodies", "nested files", "bombs"
 FORWARD, BACK = "clock a day forward", "clock a day back"
 _CLOCK = (FORWARD, BACK, BACK, FORWARD)

@@ -46,21 +46,23 @@ def a_night(minutes: float, kills: int, seed: int) -> str:
         time.sleep(max(0.0, start + 60 * minutes - time.monotonic()))
         scanner.stop()
         doctors.stop()
+        text = table(happened)
+        print(text, flush=True)
+        came = f"{len(scanner.accepted)} heads ({scanner.refusals} sent again)"
+        said = f"{len(doctors.accepted)} reviews ({doctors.again} tried again)"
+        died = f"nested files that ended Orthanc: {dict(troubles.died_of)}"
+        work = f"{minutes:.0f} minutes, {came}, {said}, {troubles.killed.total()} kills, {died}"
+        print(work, flush=True)
         wrong = [line for one in happened for line in one.wrong] + scanner.wrong + doctors.wrong
         wrong += in_the_end(
-            stack, scanner.accepted, doctors.accepted, troubles.killed, troubles.may_have_died
+            stack, scanner.accepted, doctors.accepted, troubles.killed, troubles.died_of.total()
         )
         states = Counter(s["state"] for s in stack.series().values())
-    text = table(happened)
-    print(text, flush=True)
     report = ROOT / "reports" / "night.md"
     report.parent.mkdir(exist_ok=True)
-    report.write_text(text + "".join(f"- {line}\n" for line in wrong))
+    report.write_text(f"{text}\n{work}\n\n" + "".join(f"- {line}\n" for line in wrong))
     assert not wrong, f"{len(wrong)} things are wrong, such as {wrong[0]}; all in {report}"
-    came = f"{len(scanner.accepted)} heads ({scanner.refusals} sent again)"
-    said = f"{len(doctors.accepted)} reviews ({doctors.again} tried again)"
-    killed = f"{troubles.killed.total()} kills, nested files that ended Orthanc: {dict(troubles.died_of)}"
-    return f"{minutes:.0f} minutes, {came}, {said}, {killed}; series {dict(states)}; table in {report}"
+    return f"{work}; series {dict(states)}; table in {report}"
 
 
 @contextmanager

@@ -85,6 +85,7 @@ class Troubles:
     def happen(self, what: str) -> Happened:
         """One thing, from its beginning to its end."""
         before, start, lived = self._watcher.last(), time.monotonic(), self._lasting()
+        killed = self.killed["Orthanc"]
         if what in plan.KILLS:
             seconds, wrong = self._kill(what, before)
         else:
@@ -92,8 +93,10 @@ class Troubles:
         wait_until(self._well, PATIENCE, lambda: f"{what}: not well again: {self._watcher.looks[-1]}")
         self._watcher.last()
         if what not in {"Orthanc", "headct up"} and (gone := [n for n, p in lived.items() if not alive(p)]):
-            deaths = [name for name in gone if name != what]
-            wrong += [f"{name} ended of it" for name in deaths if name != "Orthanc" or what != plan.NESTED]
+            deaths = {name for name in gone if name != what}
+            if self.killed["Orthanc"] > killed or what == plan.NESTED:
+                deaths -= {"Orthanc"}
+            wrong += [f"{name} ended of it" for name in sorted(deaths)]
         looks = self._watcher.since(start)
         wrong += sorted({look.wrong for look in looks if look.wrong})
         said = new_lines(before.lines, (line for look in looks for line in look.lines))
@@ -130,22 +133,18 @@ class Troubles:
         return seconds, wrong
 
     def _victims(self, what: str) -> list[int]:
-        assert self._stack.process is not None
-        up = psutil.Process(self._stack.process.pid)
         if what == "headct up":
-            return [up.pid]
+            assert self._stack.process is not None
+            return [self._stack.process.pid]
         if what == "a worker":
             return self._stack.worker_pids()
-        if what == "a worker of nginx":
-            masters = self._stack.children("nginx")
-            return [child.pid for pid in masters for child in psutil.Process(pid).children()]
         return self._stack.children(what)
 
     def _is_back(self, what: str, count: int) -> bool:
         try:
             if len(self._victims(what)) < count:
                 return False
-            address = self._stack.ohif_url if "nginx" in what else f"{self._stack.url}/system"
+            address = self._stack.ohif_url if what == "nginx" else f"{self._stack.url}/system"
             auth = (self._stack.user, self._stack.password)
             return httpx.get(address, auth=auth, trust_env=False, timeout=5).status_code == 200
         except (httpx.HTTPError, psutil.NoSuchProcess, StopIteration):
