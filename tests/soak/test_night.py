@@ -38,10 +38,11 @@ def test_the_clock_is_never_further_out_than_a_day_and_right_in_the_end() -> Non
     assert {-1, 0, 1} == set(ahead)
 
 
-def test_a_line_is_new_but_for_its_times() -> None:
+def test_a_line_is_new_if_it_tells_of_another_moment() -> None:
     before = ["Set at 2026-03-01 10:00 UTC.", "no answer"]
-    lines = ["Set at 2026-03-02 11:30 UTC.", "The disk is full.", "no answer", "The disk is full."]
-    assert new_lines(before, lines) == ("The disk is full.",)
+    lines = ["Set at 2026-03-02 11:30:05+00:00.", "The disk is full.", "no answer", "The disk is full."]
+    assert new_lines(before, before) == ()
+    assert new_lines(before, lines) == ("Set at ...+00:00.", "The disk is full.")
 
 
 def test_the_table_has_a_line_for_each_kind() -> None:

@@ -53,10 +53,9 @@ def plan(minutes: float, kills: int, seed: int) -> list[Planned]:
 
 
 def new_lines(before: Iterable[str], lines: Iterable[str]) -> tuple[str, ...]:
-    """What was said that had not been said before, once each, in order; moments of time do not count."""
-    known = {_TIME.sub("...", line) for line in before}
-    found = dict.fromkeys(_TIME.sub("...", line) for line in lines)
-    return tuple(line for line in found if line not in known)
+    """What was said that had not been said before, of the same moment; once each, in order, without times."""
+    known = set(before)
+    return tuple(dict.fromkeys(_TIME.sub("...", line) for line in lines if line not in known))
 
 
 def table(happened: Sequence[Happened]) -> str:
