@@ -65,6 +65,24 @@ spoken = st.lists(
 )
 
 
+def test_a_later_word_counts_though_the_clock_was_set_back_before_it() -> None:
+    words = [
+        say(READERS[0], Urgency.RED, 40),
+        say(READERS[1], Urgency.RED, 30),
+        say(READERS[0], Urgency.GREEN, 20),
+    ]
+    first, other = (report(word, SUBJECTS[0], f"r{n}") for n, word in enumerate(words[:2]))
+    last = review_report.write(
+        words[2], SUBJECTS[0], request_id="r2", sent_at=cases.MADE_AT, earlier=first, ring=RING
+    )
+    pile = [review_report.read(file) for file in (last, first, other)]
+    (label,) = rebuild(pile)
+    said = verdict([words[1], words[0], words[2]])
+    assert label == Label.of(
+        said, 2, series_instance_uid=label.series_instance_uid, study_instance_uid=label.study_instance_uid
+    )
+
+
 @pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(spoken=spoken, data=st.data())

@@ -70,7 +70,11 @@ def settle(stack: StackProcess) -> list[str]:
         series = stack.series().values()
         open_[:] = [f"series {s['id']} is {s['state']}" for s in series if s["state"] not in FINAL]
         for one in series if not open_ else ():
-            documents = stack.api(f"series/{one['id']}")["documents"]
+            view = stack.api(f"series/{one['id']}")
+            documents = view["documents"]
+            written = sum(d["kind"] == "review" for d in documents)
+            if written < len(view["reviews"]):
+                open_.append(f"{written} reports of {len(view['reviews'])} reviews of series {one['id']}")
             open_.extend(
                 f"{d['kind']} of series {one['id']} is not in Orthanc"
                 for d in documents
@@ -127,7 +131,7 @@ def _documents(stack: StackProcess, reviews: Counter[str]) -> Iterator[str]:
                 yield f"series {series['id']}: report of a review is in Orthanc as {flags}"
         if kinds["review"]:
             shown = stack.http.get(f"/series/{series['id']}/metadata/{METADATA}").text
-            if shown != view["verdict"]["urgency"]:
+            if shown != f"triage-{view['verdict']['urgency'].lower()}":
                 yield f"series {series['id']}: {shown} in Orthanc, {view['verdict']['urgency']} was said"
     there = [uid for uid, flags in verified.items() for _ in flags]
     yield from (f"doubled: document {uid}" for uid in twice(there))
