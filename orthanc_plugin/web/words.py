@@ -144,7 +144,7 @@ def moment(time: datetime) -> str:
 
 def for_scripts(time: datetime) -> str:
     """To the second, on the server's own clock, as scripts take it apart."""
-    return time.astimezone().isoformat(timespec="milliseconds")
+    return time.astimezone().isoformat(timespec="seconds")
 
 
 def minute(time: datetime) -> str:
