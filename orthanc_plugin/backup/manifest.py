@@ -127,13 +127,13 @@ def check_list(folder: Path, sums: Mapping[str, str]) -> None:
         there = {str(path.relative_to(folder)): path for path in copying.files_below(folder)}
     except OSError as error:
         raise RestoreError(f"{folder} cannot be read: {copying.failure(error)}") from error
+    if links := sorted(path for path, file in there.items() if file.is_symlink() or not file.is_file()):
+        raise RestoreError(f"the backup was altered: {links[0]} is not a file")
     there.pop(SUMS, None)
     if missing := sorted(set(sums) - set(there)):
         raise RestoreError(f"the backup was altered: {len(missing)} files are missing, such as {missing[0]}")
     if added := sorted(set(there) - set(sums)):
         raise RestoreError(f"the backup was altered: {len(added)} files were added, such as {added[0]}")
-    if links := sorted(path for path, file in there.items() if file.is_symlink() or not file.is_file()):
-        raise RestoreError(f"the backup was altered: {links[0]} is not a file")
 
 
 def check_files(folder: Path, sums: Mapping[str, str]) -> None:

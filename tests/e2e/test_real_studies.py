@@ -69,7 +69,8 @@ def test_eligible_series_are_assessed(stack: StackProcess, sent: dict[str, dict]
     assert not full["assessment"]["preliminary"]
     one = f"series/{full['id']}"
     wait_until(lambda: stack.api(one)["slices"] > 0, PATIENCE, stack.log)
-    assert stack.http.get(f"/triage/api/v1/{one}/slices/0.png").content.startswith(b"\x89PNG")
+    slices = f"/triage/api/v1/{one}/slices"
+    wait_until(lambda: stack.http.get(f"{slices}/0.png").content.startswith(b"\x89PNG"), PATIENCE, stack.log)
 
 
 def test_one_row_a_study(stack: StackProcess, sent: dict[str, dict]) -> None:
