@@ -133,8 +133,9 @@ def _conditional(
     changed = _cost(orthanc, lambda: ask(True), ASKED)
     return {
         f"{name}: KB": f"{len(answer.content) / 1000:.0f}",
-        f"{name}: nothing new ({codes[0]})": unchanged,
-        f"{name}: something new ({codes[1]})": changed,
+        f"{name}: nothing new": f"{unchanged} ({codes[0]})",
+        # What is new may stand in a part of the list that was not asked for.
+        f"{name}: something new": f"{changed} ({codes[1]})",
     }
 
 
