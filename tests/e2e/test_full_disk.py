@@ -1,6 +1,5 @@
 """On a full disk a stack comes up, says so, takes no image, lets readers read, and goes on by itself."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import drawn_heads
 import httpx
 import pytest
+from small_disk import fill, small_disk
 from stack_process import PATIENCE, StackProcess, wait_until
 
 from orthanc_plugin.housekeeping.reserve import BYTES, FILES
@@ -19,29 +19,10 @@ MEGABYTES = 220
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """One that tests may fill."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all that is left."""
-    others = disk / "others"
-    with others.open("ab", buffering=0) as file:
-        for size in (2**20, 2**12):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass
-    assert os.statvfs(disk).f_bavail == 0
-    return others
+    with small_disk(tmp_path / "disk", MEGABYTES) as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
+        yield tmp_path / "disk"
 
 
 def head(folder: Path, patient: str) -> tuple[Path, str]:

@@ -67,6 +67,7 @@ def test_a_file_that_cannot_be_read_keeps_nothing_from_running(tmp_path: Path, t
 def test_nor_does_a_folder_that_is_not_there(tmp_path: Path) -> None:
     known = Ends(tmp_path / "none")
     known.start()
+    assert known.told(NOW) is None
     known.stop()
 
 

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from small_disk import fill, small_disk
 from store_samples import settings
 
 from orthanc_plugin.housekeeping import disk
@@ -17,35 +17,13 @@ from orthanc_plugin.stack.stand_in import why_not
 from orthanc_plugin.store.database import Database
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def disk_of_few_files(tmp_path: Path) -> Iterator[Path]:
     """Of 48 MB and 60 files, where tests may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m,nr_inodes=60", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Take all that is left."""
-    path = folder / "others"
-    with path.open("ab", buffering=0) as file:
-        for size in (2**20, 2**12):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass
-    return path
+    with small_disk(tmp_path / "disk", 48, "nr_inodes=60") as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
+        yield tmp_path / "disk"
 
 
 def open_and_close(storage: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from small_disk import small_disk
 from stack_process import PATIENCE, free_ports, wait_until
 
 from headct.errors import SettingsError
@@ -25,14 +26,11 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
 
 @pytest.fixture
 def disk(options: Options) -> Iterator[Path]:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(options.data)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(options.data, 40) as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
         (options.data / "orthanc").mkdir()
         yield options.data
-    finally:
-        subprocess.run(["umount", "-l", options.data], check=True)
 
 
 def test_what_is_held_back_is_given_before_a_start(options: Options, disk: Path) -> None:

@@ -1,13 +1,12 @@
 """A small disk of the stack's own, that can be filled: a folder in memory, where root may mount one."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = 2**20
+from small_disk import fill, small_disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +18,7 @@ class Disk:
 
     def fill(self) -> None:
         """To the last byte."""
-        size = _BLOCK
-        with self._filling.open("ab", buffering=0) as file:
-            while size:
-                try:
-                    file.write(bytes(size))
-                except OSError:
-                    size //= 2
+        fill(self.folder)
 
     def free(self) -> None:
         """Of what filled it."""
@@ -45,11 +38,5 @@ class Disk:
 @contextmanager
 def disk(folder: Path, megabytes: int) -> Iterator[Disk]:
     """One of this size; the folder itself where nothing can be mounted."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and not subprocess.run(command, capture_output=True).returncode
-    try:
+    with small_disk(folder, megabytes) as mounted:
         yield Disk(folder, mounted)
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
