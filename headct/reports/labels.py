@@ -9,7 +9,7 @@ from headct.reports import review_report
 from headct.reports.review_meaning import ReviewContent
 from headct.reports.vouching import Vouching
 from headct.terms.label import Label
-from headct.terms.review import Doubt, verdict
+from headct.terms.review import Doubt, in_order, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +76,16 @@ def _claims(file: Path) -> bool:
 
 
 def _label(reports: list[ReviewContent]) -> Label:
-    in_order = _in_order(reports)
-    reviews = [report.review for report in in_order]
+    said = in_order(
+        reports,
+        time=lambda report: (report.review.at, report.sop_instance_uid),
+        name=lambda report: report.sop_instance_uid,
+        earlier=lambda report: report.predecessor_uids,
+    )
+    reviews = [report.review for report in said]
     return Label.of(
         verdict(reviews),
         readers=len({review.by.login for review in reviews}),
-        series_instance_uid=in_order[0].series_instance_uid,
-        study_instance_uid=in_order[0].study_instance_uid,
+        series_instance_uid=said[0].series_instance_uid,
+        study_instance_uid=said[0].study_instance_uid,
     )
-
-
-def _in_order(reports: list[ReviewContent]) -> list[ReviewContent]:
-    """As they were given: by their times, but none before the one that it names as its reader's earlier.
-
-    A clock that was set back in between gives the later word the earlier time.
-    """
-    waiting = sorted(reports, key=lambda report: (report.review.at, report.sop_instance_uid))
-    found: list[ReviewContent] = []
-    while waiting:
-        open_ = {report.sop_instance_uid for report in waiting}
-        # Damaged ones may name each other: then the times alone tell.
-        ready = (report for report in waiting if open_.isdisjoint(report.predecessor_uids))
-        found.append(following := next(ready, waiting[0]))
-        waiting.remove(following)
-    return found

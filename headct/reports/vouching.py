@@ -41,6 +41,8 @@ class Entry:
     """SOP instance UID of its report; empty where that bears a seal of its own, or there is none."""
     report_digest: str = ""
     """Of what that report says, :attr:`ReviewContent.statement`."""
+    earlier: str = ""
+    """:attr:`request_id` of what the same reader had said of the series before."""
     reported: bool = True
     """Whether there is to be a report: there is none that would name a patient among anonymised images."""
 

@@ -4,17 +4,18 @@ Of one series that is its :func:`verdict`; beside what the machine says, of one 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from headct.errors import ReviewError
 from headct.language import _
 from headct.terms.urgency import Urgency
 
 LONGEST_COMMENT = 2000
+_Word = TypeVar("_Word")
 
 
 class Action(StrEnum):
@@ -207,6 +208,33 @@ def verdict(reviews: Sequence[Review]) -> Verdict:
     held = max(views.values())
     settling = next(review for review in reversed(spoken) if views[review.urgency] == held)
     return _held(Standing.SETTLED, settling, spoken)
+
+
+def in_order(
+    words: Iterable[_Word],
+    time: Callable[[_Word], tuple[datetime, Any]],
+    name: Callable[[_Word], Hashable],
+    earlier: Callable[[_Word], Collection[Hashable]],
+) -> list[_Word]:
+    """What was said as it was said: by its times, but nothing before what it names as said earlier.
+
+    A clock that was set back in between gives the later word the earlier time.
+
+    Args:
+        words: of one case.
+        time: of a word, and what orders those of the same moment.
+        name: of a word.
+        earlier: the names of those that were said before it; others than these words are passed over.
+    """
+    waiting = sorted(words, key=time)
+    found: list[_Word] = []
+    while waiting:
+        open_ = {name(word) for word in waiting}
+        # Damaged ones may name each other: then the times alone tell.
+        ready = (word for word in waiting if open_.isdisjoint(earlier(word)))
+        found.append(following := next(ready, waiting[0]))
+        waiting.remove(following)
+    return found
 
 
 def _held(standing: Standing, by: Review, spoken: Sequence[Review]) -> Verdict:

@@ -13,7 +13,7 @@ from headct.reports import review_report, vouching
 from headct.reports.review_meaning import Beside, ReviewContent
 from headct.reports.seals import KeyRing
 from headct.reports.vouching import Entry, Vouching, digest
-from headct.terms.review import Review
+from headct.terms.review import Review, in_order
 from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.reviews import NONE_WRITTEN
@@ -40,7 +40,12 @@ class ReviewList:
         """What the list says of a series, in the order in which it was said."""
         self._read_on()
         found = (vouching.entry_at(self._file, at, self._ring) for at in self._places.get(series_id, ()))
-        return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.at)
+        return in_order(
+            (entry for entry in found if entry is not None),
+            time=lambda entry: (entry.at, entry.request_id),
+            name=lambda entry: (entry.review.by.login, entry.request_id),
+            earlier=lambda entry: [(entry.review.by.login, entry.earlier)],
+        )
 
     @property
     def vouching(self) -> Vouching:
@@ -114,10 +119,20 @@ def _entry(session: Session, row: tables.Review, ring: KeyRing) -> Entry:
         images=had["images"],
         case_identity=had["case_identity"],
         beside=tuple(map(Beside.parse, had["beside"])),
+        earlier=_said_before(row),
         report="" if sealed or report is None else report.sop_instance_uid,
         report_digest="" if sealed or report is None else digest(report),
         reported=row.report_uid != NONE_WRITTEN,
     )
+
+
+def _said_before(row: tables.Review) -> str:
+    """What the same reader had said of the series before, by the name of its request."""
+    if row.rebuilt is not None and row.rebuilt.get("earlier"):
+        return str(row.rebuilt["earlier"])
+    words = [other.request_id for other in row.series.reviews if other.login == row.login]
+    before = words[: words.index(row.request_id)]
+    return before[-1] if before else ""
 
 
 def _had_before_them(row: tables.Review, report: ReviewContent | None) -> dict[str, Any]:

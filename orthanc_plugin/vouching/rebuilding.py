@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from headct.reports.review_meaning import ReviewContent
 from headct.reports.vouching import Entry
+from headct.terms.review import in_order
 from orthanc_plugin.states import DocumentKind, SeriesState
-from orthanc_plugin.store import reviews, tables
+from orthanc_plugin.store import reviews, tables, times
 from orthanc_plugin.store.reviews import NONE_WRITTEN, UNKNOWN_REQUEST
 from orthanc_plugin.store.tables import Document, FoundReport, Series
 
@@ -65,6 +67,8 @@ def from_report(
                 withdrawn_at=now if series.state is SeriesState.WITHDRAWN else None,
             )
         )
+        session.flush()
+    _keep_order(session, series, row.login)
     return True
 
 
@@ -84,10 +88,12 @@ def from_list(session: Session, series: Series, entries: Iterable[Entry], now: d
                     "images": entry.images,
                     "case_identity": entry.case_identity,
                     "beside": [str(one) for one in entry.beside],
+                    "earlier": entry.earlier,
                 },
                 report_uid=None if entry.reported else NONE_WRITTEN,
             )
             _add(session, series, row, now)
+            _keep_order(session, series, row.login)
 
 
 def seek_waiting(session: Session, series: Series) -> None:
@@ -113,3 +119,31 @@ def _add(session: Session, series: Series, row: tables.Review, now: datetime) ->
     if series.superseded_by is not None:
         newer = session.get_one(Series, series.superseded_by)
         reviews.carry_over(session, series, newer, now)
+
+
+def _keep_order(session: Session, series: Series, login: str) -> None:
+    """A reader's words count as they were given, though the clock that gave them their times was set back."""
+    rows = {row.request_id: row for row in series.reviews if row.login == login}
+    names = {row.report_uid: name for name, row in rows.items() if row.report_uid}
+    earlier: dict[str, set[str]] = {}
+    for name, row in rows.items():
+        report = session.get(Document, row.report_uid) if row.report_uid else None
+        before = names.get(report.predecessor_uid) if report is not None else None
+        earlier[name] = {(row.rebuilt or {}).get("earlier", ""), before or ""}
+    said = in_order(
+        rows.values(),
+        time=lambda row: (row.at, row.id),
+        name=lambda row: row.request_id,
+        earlier=lambda row: earlier[row.request_id],
+    )
+    for before, row in pairwise(said):
+        if (row.at, row.id) < (before.at, before.id):
+            _move(session, row, times.later_than(row.at, before.at))
+    session.expire(series, ["reviews"])
+
+
+def _move(session: Session, row: tables.Review, at: datetime) -> None:
+    """Of a review and of its copies under other patients."""
+    row.at = at
+    for copy in session.scalars(select(tables.Review).where(tables.Review.copy_of == row.id)):
+        _move(session, copy, at)

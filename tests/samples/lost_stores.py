@@ -20,6 +20,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.cases import records, worklist
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, queue, results, review_documents, reviews, withdrawal
+from orthanc_plugin.store.clock import Clocks, observe
 from orthanc_plugin.store.queue import Seen
 from orthanc_plugin.store.tables import Document, Series
 from orthanc_plugin.vouching import found
@@ -77,7 +78,7 @@ class Hospital:
         self.orthanc = FakeOrthanc()
         self.options = settings(folder, secrets=folder / "secrets")
         self.list_kept = list_kept
-        self.time = 0.0
+        self.time = self.set_by = 0.0
         self.requests = 0
         monkeypatch.setattr(queue, "utcnow", lambda: self.now)
         self._open("0")
@@ -96,6 +97,18 @@ class Hospital:
     def ring(self) -> KeyRing:
         assert self.verifier.keys.ring is not None
         return self.verifier.keys.ring
+
+    def set_clock(self, by: timedelta, *, seen: bool) -> None:
+        """The clock jumps; times of the store go with it where a process of ours sees it."""
+        shown = []
+        for jump in (0.0, by.total_seconds()):
+            self.time += jump
+            self.set_by += jump
+            shown.append(Clocks(self.now, self.time - self.set_by, "boot"))
+        if seen:
+            with self.database.writing() as session:
+                for clocks in shown:
+                    observe(session, clocks)
 
     def arrive(
         self,
@@ -275,9 +288,7 @@ def live(hospital: Hospital, chance: random.Random, steps: int) -> None:
     for _ in range(steps):
         here = sorted(hospital.orthanc.series)
         which = hospital.orthanc.series[chance.choice(here)] if here else None
-        match chance.choice(
-            ["arrive", "more", "review", "review", "review", "correct", "copy", "anonymise", "delete"]
-        ):
+        match chance.choice(HAPPENINGS):
             case "arrive":
                 hospital.arrive(chance.choice("abcdef"), study=chance.choice(["1.3.1", "1.3.2"]))
             case "more" if which is not None:

@@ -101,6 +101,25 @@ def test_whatever_happened_the_next_store_says_the_same(
     assert hospital.shown() == before
 
 
+@pytest.mark.parametrize("list_kept", [True, False])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_readers_later_word_counts_though_the_clock_was_set_back_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, list_kept: bool, seen: bool
+) -> None:
+    hospital = Hospital(tmp_path, monkeypatch, list_kept=list_kept)
+    one = hospital.arrive("a", machine=G)
+    hospital.set_clock(timedelta(days=1), seen=seen)
+    assert hospital.review(one, "sato", G)
+    hospital.set_clock(timedelta(days=-1), seen=seen)
+    assert hospital.review(one, "sato", R)
+    hospital.arrive("a", patient="P-2", study="1.3.1", machine=G, pixels="a/3")  # a corrected number
+    before = hospital.shown()
+    assert [said[:2] for name, said in before.items() if "of" not in name] == [(Standing.REVIEWED, R)]
+    for _ in range(2):
+        hospital.lose_store()
+        assert hospital.shown() == before
+
+
 def test_reviews_without_a_report_are_in_the_list(hospital: Hospital) -> None:
     one = hospital.arrive("a", machine=G)
     hospital.review(one, "sato", R)
