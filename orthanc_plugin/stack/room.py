@@ -38,8 +38,7 @@ class Room:
     def make(self) -> None:
         """Before each start of Orthanc: give it its port, and what is held back for it."""
         self._stand_in.close()
-        if self._reserve.give():
-            log.warning("the disk is full: the room that was held back for a start is given free")
+        self._give()
 
     def look(self, *, dead: bool) -> None:
         """Answer for an Orthanc that is dead for want of room."""
@@ -63,18 +62,25 @@ class Room:
             SettingsError: It cannot, and not for want of room.
         """
         while True:
-            self.make()
+            self._give()
             try:
-                return prepare()
+                made = prepare()
             except OSError as error:
                 if not self.was_short():
                     where = error.filename or self._data
                     raise SettingsError(f"{where} cannot be written: {error.strerror}") from error
+            else:
+                self._stand_in.close()
+                return made
             time.sleep(LOOK_SECONDS)
 
     def close(self) -> None:
         """Say no more."""
         self._stand_in.close()
+
+    def _give(self) -> None:
+        if self._reserve.give():
+            log.warning("the disk is full: the room that was held back for a start is given free")
 
     def _why_not(self) -> Phrase | None:
         return why_not(self._folder if self._folder.is_dir() else self._data)
