@@ -39,10 +39,12 @@ class Reserve:
         files_left = found.f_favail if found.f_files else FILES
         if found.f_bavail * found.f_frsize >= FILES * BYTES and files_left >= FILES:
             return False
-        given = [path for path in self._files() if path.exists()]
-        for path in given:
-            path.unlink()
-        return bool(given)
+        given = False
+        for path in self._files():
+            with contextlib.suppress(OSError):  # it was never taken, or nothing can be written here at all
+                path.unlink()
+                given = True
+        return given
 
     def take(self) -> None:
         """Hold back what there is of it, to the last bit where there is less."""

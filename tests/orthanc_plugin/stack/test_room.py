@@ -46,6 +46,9 @@ def test_what_is_held_back_is_given_before_a_start(options: Options, disk: Path)
 
 def test_it_waits_for_a_disk_that_can_be_written_and_says_so(options: Options, disk: Path) -> None:
     written: list[str] = []
+    held = Reserve(disk / "orthanc" / "headct-triage")
+    held.take()
+    (disk / "others").write_bytes(bytes(7 * 2**20))
 
     def prepare() -> str:
         (disk / "orthanc.json").write_text("{}")
@@ -72,6 +75,7 @@ def test_it_waits_for_a_disk_that_can_be_written_and_says_so(options: Options, d
     waiting.join(PATIENCE)
     assert written == ["ready"]
     assert page() == "", "the port is Orthanc's"
+    assert held.held == 0
 
 
 def test_what_cannot_be_written_for_another_reason_is_an_error(options: Options) -> None:
