@@ -8,6 +8,9 @@ BIN := .venv/bin
 comma := ,
 STAMPS := build/stamps
 
+# Hundreds of processes read our modules while the tests run: each module is compiled once, not by all of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON_PACKAGES := python3-venv
 BROWSER_PACKAGES := nodejs npm
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light
