@@ -128,8 +128,8 @@ def _keep_order(session: Session, series: Series, login: str) -> None:
     earlier: dict[str, set[str]] = {}
     for name, row in rows.items():
         report = session.get(Document, row.report_uid) if row.report_uid else None
-        before = names.get(report.predecessor_uid) if report is not None else None
-        earlier[name] = {(row.rebuilt or {}).get("earlier", ""), before or ""}
+        replaced = report.predecessor_uid if report is not None else None
+        earlier[name] = {(row.rebuilt or {}).get("earlier", ""), names.get(replaced or "", "")}
     said = in_order(
         rows.values(),
         time=lambda row: (row.at, row.id),
