@@ -162,20 +162,53 @@ def test_next_case_is_the_pages_next_case(of_every_kind: dict[str, tuple[Case, A
     from dataclasses import replace
 
     given = read_review("sato"), read_review("ito")
+    found = read_unverified()
     for case, view in of_every_kind.values():
-        for reviewed, disputed, reopened, by in [
-            (False, False, False, ()),
-            (True, False, False, given[:1]),
-            (False, True, False, given),
-            (False, True, False, given[1:]),
-            (False, True, True, given),
-            (False, False, True, given[:1]),
+        for reviewed, disputed, reopened, by, doubted in [
+            (False, False, False, (), 0),
+            (True, False, False, given[:1], 0),
+            (False, True, False, given, 0),
+            (False, True, False, given, 1),
+            (False, True, False, given[1:], 0),
+            (False, True, True, given, 0),
+            (False, False, True, given[:1], 0),
+            (False, False, False, given[:1], 1),
         ]:
             state = {"reviewed": reviewed, "disputed": disputed, "reopened": reopened}
-            mine = replace(case, reviews=tuple(r for r, _ in by), **state)
-            theirs = view.model_copy(update={**state, "reviews": tuple(r for _, r in by)})
+            mine = replace(case, reviews=tuple(r for r, _ in by), unverified=found[0][:doubted], **state)
+            update = {**state, "reviews": tuple(r for _, r in by), "unverified": found[1][:doubted]}
+            theirs = view.model_copy(update=update)
             expected = waits_for(theirs, "sato", blind=False)
             assert rows.waits_for(mine, "sato") is expected, (case.id, state)
+
+
+def test_what_nobody_vouches_for_is_told_and_ages(of_every_kind: dict[str, tuple[Case, Any]]) -> None:
+    from dataclasses import replace
+
+    case = replace(of_every_kind["red"][0], reviewed=True, reopened=False)
+    assert not rows.ages(case)
+    doubted = replace(case, unverified=read_unverified()[0])
+    assert rows.ages(doubted)
+    why = "Review found, not verified: read again (RED, Nobody knows who wrote it.)"
+    assert why in rows.row(doubted, "en", unsent=False).cells[3]
+
+
+def read_unverified() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A report that nobody vouches for, as the panel and as the server has it."""
+    from HeadCTTriageLib.server.cases import Unverified
+
+    from headct.terms.review import Doubt
+    from orthanc_plugin.answer import Words
+    from orthanc_plugin.cases.review_views import UnverifiedView
+
+    view = UnverifiedView(
+        why=Doubt.NOT_SEALED,
+        sentence=Words(en="Nobody knows who wrote it.", ja="誰が書いたか分かりません。"),
+        urgency="RED",
+        found_at=datetime(2026, 3, 4, tzinfo=UTC),
+        orthanc_id="an-instance",
+    )
+    return (read(Unverified, view.model_dump(mode="json")),), (view,)
 
 
 def read_review(login: str) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .. import words
-from ..server.cases import Case, Finding
+from ..server.cases import Case, Finding, Unverified
 from ..translation import _
 
 TONES = {
@@ -124,7 +124,7 @@ def signed(case: Case, language: str) -> tuple[str, str]:
 
 def ages(case: Case) -> bool:
     """Whether its waiting goes on: until it is read."""
-    return case.reopened or not (case.reviewed or case.disputed)
+    return case.reopened or bool(case.unverified) or not (case.reviewed or case.disputed)
 
 
 def telling(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -142,7 +142,8 @@ def waits_for(case: Case, login: str) -> bool:
     """
     if case.reviewed or (case.state == "pending" and case.urgency is None):
         return False
-    return case.reopened or not case.disputed or all(review.login != login for review in case.reviews)
+    again = case.reopened or bool(case.unverified)
+    return again or not case.disputed or all(review.login != login for review in case.reviews)
 
 
 def _progress(case: Case) -> str:
@@ -162,9 +163,15 @@ def _state(case: Case, language: str, unsent: bool) -> str:
         _("NOT SENT YET") if unsent else "",
         _("Readers differ") if case.disputed else "",
         _("Open again: images came after the review") if case.reopened else "",
+        *(_unverified(found, language) for found in case.unverified),
         *said,
         _("Preliminary: series incomplete") if case.preliminary else "",
         _("Series disagree") if case.discordant else "",
         _("More series still to be judged") if pending and case.urgency and not case.preliminary else "",
     ]
     return ", ".join(part for part in parts if part) or (_("Not reviewed") if case.state != "pending" else "")
+
+
+def _unverified(found: Unverified, language: str) -> str:
+    colour = f"{words.colour(found.urgency)}, " if found.urgency else ""
+    return f"{_('Review found, not verified: read again')} ({colour}{found.sentence.of(language)})"

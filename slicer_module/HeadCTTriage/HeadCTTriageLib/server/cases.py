@@ -226,6 +226,16 @@ class PersonName:
 
 
 @dataclass(frozen=True)
+class Unverified:
+    """A report that says it is a review, for which nobody vouches: the study is to be read again."""
+
+    sentence: Words
+    """Why nobody does."""
+    urgency: Optional[Urgency] = None
+    """Which it gives, as far as it can be read."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One study, a row of the worklist."""
 
@@ -268,6 +278,7 @@ class Case:
     """Each reader's last word on each series, in the order of time."""
     reopened: bool = False
     """Images came after the review; what they show may be worse."""
+    unverified: tuple[Unverified, ...] = ()
 
 
 @dataclass(frozen=True)

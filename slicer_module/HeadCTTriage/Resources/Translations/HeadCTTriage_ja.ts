@@ -765,6 +765,10 @@
       <translation>未判定</translation>
     </message>
     <message>
+      <source>Review found, not verified: read again</source>
+      <translation>判定あり・未検証：再読影してください</translation>
+    </message>
+    <message>
       <source>Not analysed: {why}</source>
       <translation>解析対象外：{why}</translation>
     </message>
