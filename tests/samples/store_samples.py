@@ -40,19 +40,30 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @cache
-def _empty_store() -> Path:
+def _empty_store() -> Database:
     """Migrated once a process."""
     folder = Path(tempfile.mkdtemp(prefix="triage-template-", dir=MEMORY))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = Database(f"sqlite:///{folder / 'triage.sqlite'}")
     database.migrate()
     database.close()
-    return folder / "triage.sqlite"
+    return database
 
 
 def open_store(folder: Path) -> Database:
     """A new store that is still empty, in a folder that is there."""
-    return Database(f"sqlite:///{shutil.copy(_empty_store(), folder)}")
+    return open_another(shutil.copy(str(_empty_store().engine.url.database), folder))
+
+
+def open_another(file: str | Path) -> Database:
+    """A migrated store that is there; no statement is compiled again that another store of ours compiled.
+
+    It takes SQLAlchemy as long as all else in a test that asks for little, and each engine would do it for itself.
+    """
+    database, first = Database(f"sqlite:///{file}"), _empty_store().engine
+    for engine in (database.engine, database._writer):
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return database
 
 
 def seen(series: str = "s1", study: str = "st1", count: int = 33, **changes: object) -> Seen:
