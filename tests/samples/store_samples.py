@@ -58,7 +58,7 @@ def open_store(folder: Path) -> Database:
 def open_another(file: str | Path) -> Database:
     """A migrated store that is there; no statement is compiled again that another store of ours compiled.
 
-    It takes SQLAlchemy as long as all else in a test that asks for little, and each engine would do it for itself.
+    Where little is asked it takes as long as all else, and each engine would do it for itself.
     """
     database, first = Database(f"sqlite:///{file}"), _empty_store().engine
     for engine in (database.engine, database._writer):

@@ -1,5 +1,8 @@
 """A real store with judged studies, and the web application over it: for tests of reading and reviewing."""
 
+import atexit
+import shutil
+import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +15,9 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import httpx
 from fake_cases import DEEP, SLICES, draw_slice, orthanc_id
-from flask import Flask
+from one_app import Served
 from stack_process import free_ports
-from store_samples import judgement, open_store, seen, settings
+from store_samples import MEMORY, judgement, open_another, open_store, seen, settings
 from werkzeug.serving import make_server
 
 from headct.terms.assessment import Finding, KeySlice
@@ -24,7 +27,6 @@ from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.store import outbox, queue, results
 from orthanc_plugin.store.preview_files import Folder
-from orthanc_plugin.web import create_app
 
 PEOPLE = {
     login: {"Name": name, "Organisation": "St. Elsewhere", "Role": role}
@@ -52,15 +54,17 @@ class ReadingRoom:
 
     def __init__(self, folder: Path, studies: Mapping[str, Urgency], *, authentication: bool = True) -> None:
         self.options = settings(folder, People=PEOPLE, quiet_seconds=2)
-        self.database = open_store(folder)
-        self.arrived = 0
+        self.arrived = len(studies)
         self._start = queue.utcnow() - timedelta(hours=1)
-        for key, urgency in studies.items():
-            self.arrive(key, urgency)
+        if studies:
+            shutil.copytree(_judged(tuple(studies.items())), folder, dirs_exist_ok=True)
+            self.database = open_another(folder / "triage.sqlite")
+        else:
+            self.database = open_store(folder)
         self.triage = Triage(
             self.database, self.options, Nobody(), Nobody(), "1.10.1", authentication=authentication
         )
-        self.app: Flask = create_app(self.triage)
+        self.app = Served(self.triage)
 
     def arrive(self, key: str, urgency: Urgency, study: str | None = None) -> None:
         """A series comes and is judged; of a study of its own unless told otherwise."""
@@ -141,6 +145,18 @@ class ReadingRoom:
     def close(self) -> None:
         """Let go of the store."""
         self.database.close()
+
+
+@cache
+def _judged(studies: tuple[tuple[str, Urgency], ...]) -> Path:
+    """A room's folder in which these studies came and were judged, made once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="triage-room-", dir=MEMORY))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    room = ReadingRoom(folder, {})
+    for key, urgency in studies:
+        room.arrive(key, urgency)
+    room.close()
+    return folder
 
 
 def as_login(who: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_cases import orthanc_id
 from flask.testing import FlaskClient
+from one_app import Served
 from prometheus_client.parser import text_string_to_metric_families
 from store_samples import judgement, open_store, seen, settings
 
@@ -20,7 +21,6 @@ from orthanc_plugin.drift import monitoring
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import model_history, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.web import create_app
 
 API = "/triage/api/v1"
 MODEL = BundleIdentity("net", "1.0", "2.25.1", "b" * 64)
@@ -73,9 +73,7 @@ def client(database: Database, tmp_path: Path) -> FlaskClient:
 def new_client(database: Database, folder: Path) -> FlaskClient:
     """One that keeps no earlier answer."""
     options = settings(folder, People=PEOPLE)
-    return create_app(
-        Triage(database, options, Nobody(), Nobody(), "1.12", authentication=True)
-    ).test_client()
+    return Served(Triage(database, options, Nobody(), Nobody(), "1.12", authentication=True)).test_client()
 
 
 def say(client: FlaskClient, series: str, login: str, urgency: str | None) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from fake_cases import orthanc_id
 from fake_triage import FakeTriage, unavailable
-from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -275,8 +274,8 @@ def test_bodies_that_would_end_the_process(client: FlaskClient, triage: FakeTria
     assert client.post(f"{API}/imports", headers=JSON, data=body).status_code == 403
 
 
-def test_every_change_says_who_may_send_it(served: tuple[FakeTriage, Flask]) -> None:
-    rules = served[1].url_map.iter_rules()
+def test_every_change_says_who_may_send_it(client: FlaskClient) -> None:
+    rules = client.application.url_map.iter_rules()
     changes = {
         rule.endpoint.removeprefix("api.") for rule in rules if rule.methods and rule.methods - READING
     }

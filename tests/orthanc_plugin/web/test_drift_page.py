@@ -10,6 +10,7 @@ from fake_triage import FakeTriage, unavailable
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from one_app import Served
 from prometheus_client.parser import text_string_to_metric_families
 
 from headct.network.reference import EDGES
@@ -18,7 +19,7 @@ from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.drift.views import QuantityView, Rate, ShiftWeekView
 from orthanc_plugin.drift.words import QUANTITIES, RATES
 from orthanc_plugin.service import Kept
-from orthanc_plugin.web import charts, create_app
+from orthanc_plugin.web import charts
 
 API = "/triage/api/v1"
 
@@ -30,7 +31,7 @@ def triage() -> FakeTriage:
 
 @pytest.fixture(scope="module")
 def served(triage: FakeTriage) -> FlaskClient:
-    return create_app(triage).test_client()
+    return Served(triage).test_client()
 
 
 @pytest.fixture

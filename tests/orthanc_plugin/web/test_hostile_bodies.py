@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from hostile import Hostile
 from hostile.bodies import bodies, json_values
@@ -19,9 +18,9 @@ NAMES = (
 
 
 @pytest.fixture
-def routes(served: tuple[object, Flask]) -> list[str]:
+def routes(client: FlaskClient) -> list[str]:
     """Every address that takes a body."""
-    found = [rule for rule in served[1].url_map.iter_rules() if "POST" in (rule.methods or ())]
+    found = [rule for rule in client.application.url_map.iter_rules() if "POST" in (rule.methods or ())]
     # These two take none, and the stand-in for triage knows nothing of them.
     ours = [
         r.rule for r in found if r.rule.startswith(API) and not r.rule.endswith(("/again", "/loss-noted"))

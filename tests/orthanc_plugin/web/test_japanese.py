@@ -15,6 +15,7 @@ from japanese import Page, english, words_of_data
 from jinja2 import Environment
 from model_samples import activate, begin_shadow, judge, options, own_model, repeat
 from model_samples import review as review_of_models
+from one_app import Served
 from reading_room import Nobody, ReadingRoom
 from store_samples import after, open_store
 from werkzeug.test import TestResponse
@@ -31,7 +32,7 @@ from orthanc_plugin.people import ROLES, Role
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import DocumentKind, ModelEvent, Window
 from orthanc_plugin.store import model_history
-from orthanc_plugin.web import create_app, words
+from orthanc_plugin.web import words
 
 WEB = Path(words.__file__).parent
 API = "/triage/api/v1"
@@ -107,7 +108,7 @@ def triage() -> FakeTriage:
 @pytest.fixture
 def client(triage: FakeTriage) -> Iterator[FlaskClient]:
     triage.reset()
-    yield create_app(triage).test_client()
+    yield Served(triage).test_client()
     triage.reset()
 
 
@@ -253,7 +254,7 @@ def test_models_and_their_refusals(tmp_path: Path) -> None:
         gone = Phrase("{folder} has no model card", {"folder": "threshold-2.0"}, "detail")
         model_history.give_way(session, second.digest, str(gone), after(900))
     triage = Triage(database, settings, Nobody(), Nobody(), "1.10.1", authentication=True)
-    client = create_app(triage).test_client()
+    client = Served(triage).test_client()
     files = {"threshold", "MODEL_CARD", "md", "MODEL", "CARD", "bleed"}
     for login in ("abe", "sato"):
         data = known(triage.models(login), triage.identity(login), triage.status(), triage.worklist()) | files

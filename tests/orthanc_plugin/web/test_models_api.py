@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from model_samples import activate, begin_shadow, judge, options, own_model, repeat, review
+from one_app import Served
 from store_samples import after, open_store
 from werkzeug.test import TestResponse
 
@@ -20,7 +21,6 @@ from orthanc_plugin.service import Triage
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import model_history
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.web import create_app
 
 API = "/triage/api/v1/models"
 OWN = {"X-Triage": "test"}
@@ -65,7 +65,7 @@ def client(database: Database, settings: Settings) -> FlaskClient:
 
 def client_of(database: Database, settings: Settings, *, authentication: bool = True) -> FlaskClient:
     triage = Triage(database, settings, Nobody(), Nobody(), "1.10.1", authentication=authentication)
-    return create_app(triage).test_client()
+    return Served(triage).test_client()
 
 
 def change(client: FlaskClient, route: str, login: str = "abe", **body: Any) -> TestResponse:

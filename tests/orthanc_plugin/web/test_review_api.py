@@ -1,6 +1,7 @@
 """Reviews through the REST interface and the real store: who may, what is answered, who is told what."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from fake_cases import DEEP, MIDLINE
 from flask.testing import FlaskClient
+from one_app import Served
 from sqlalchemy import select
-from store_samples import after, judgement, open_store, seen, settings
+from store_samples import after, judgement, open_another, open_store, seen, settings
 from werkzeug.test import TestResponse
 
 from headct.terms.assessment import Finding, FindingKind
@@ -23,7 +25,6 @@ from orthanc_plugin.store import queue, results, review_documents
 from orthanc_plugin.store.base import Base
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
-from orthanc_plugin.web import create_app
 
 SERIES, STUDY = ("-".join([c * 8] * 5) for c in "ab")
 API = f"/triage/api/v1/series/{SERIES}"
@@ -44,15 +45,23 @@ class Nobody:
     trouble = None
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = open_store(tmp_path)
-    options = settings(tmp_path)
-    with found.writing() as session:
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which a series was judged."""
+    folder = tmp_path_factory.mktemp("judged")
+    made, options = open_store(folder), settings(folder)
+    with made.writing() as session:
         queue.arrive(session, seen(SERIES, STUDY), after(0), options)
         claim = queue.claim(session, "w", after(3), options)
         assert claim is not None
         results.record_assessed(session, claim, judgement(Urgency.YELLOW), after(4), options)
+    made.close()
+    return folder / "triage.sqlite"
+
+
+@pytest.fixture
+def database(tmp_path: Path, judged: Path) -> Iterator[Database]:
+    found = open_another(shutil.copy(judged, tmp_path))
     yield found
     found.close()
 
@@ -65,7 +74,7 @@ def triage(database: Database, tmp_path: Path) -> Triage:
 
 @pytest.fixture
 def client(triage: Triage) -> FlaskClient:
-    return create_app(triage).test_client()
+    return Served(triage).test_client()
 
 
 def review(client: FlaskClient, login: str = "sato", **changes: Any) -> TestResponse:
@@ -207,7 +216,7 @@ def test_without_authentication_nobody_may(database: Database, tmp_path: Path) -
     open_to_all = Triage(
         database, settings(tmp_path, People=PEOPLE), Nobody(), Nobody(), "1.10.1", authentication=False
     )
-    client = create_app(open_to_all).test_client()
+    client = Served(open_to_all).test_client()
     assert review(client).status_code == 403
     assert reviews(client) == []
 
@@ -249,7 +258,7 @@ def test_whatever_is_refused_writes_nothing(
 ) -> None:
     options = settings(tmp_path, People=PEOPLE)
     triage = Triage(database, options, Nobody(), Nobody(), "1.10.1", authentication=authentication)
-    client = create_app(triage).test_client()
+    client = Served(triage).test_client()
     before = everything(database)
     seen = client.get(API).get_json()["based_on"]
     body = {"action": "relabel", "urgency": "RED", "based_on": seen, "request_id": "x"}

@@ -217,7 +217,7 @@ def alike(html: str, key: str, number: int) -> str:
     return re.sub(
         r"data-based-on=\"[^\"]*\"|\d\d\d\d-\d\d-\d\dT[\d:.+]*"
         r"|\d\d\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|\d\d:\d\d:\d\d"
-        r"|\d+ (s|min) ago|\d+ ?(秒|分)前|\d+ GB",
+        r"|\d+ (s|min)( ago|(?=</time>))|\d+ ?(秒|分)(前|(?=</time>))|\d+ GB",
         "*",
         html,
     )

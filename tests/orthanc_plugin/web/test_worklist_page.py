@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from fake_cases import orthanc_id
 from flask.testing import FlaskClient
+from one_app import Served
 from page_reader import Page
 from reading_room import ReadingRoom
 from werkzeug.test import TestResponse
 
 from headct.terms.urgency import Urgency
-from orthanc_plugin.web import create_app, worklist_page
+from orthanc_plugin.web import worklist_page
 
 REST = "/triage/api/v1/worklist"
 AS_HTMX = {"HX-Request": "true"}
@@ -90,7 +91,7 @@ def test_other_readers_and_languages_have_tags_of_their_own(client: FlaskClient)
 
 def test_a_read_case_leaves_the_page_and_is_found(room: ReadingRoom) -> None:
     options = room.options.model_copy(update={"read_leave_after_hours": 1e-9})
-    client = create_app(replace(room.triage, settings=options)).test_client()
+    client = Served(replace(room.triage, settings=options)).test_client()
     review(client, room, "red", "GREEN")
     red, green, black = (orthanc_id(key) for key in ("red", "green", "black"))
     assert shown(client, "/triage/") == [black, green]

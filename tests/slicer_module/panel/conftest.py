@@ -5,45 +5,19 @@ What needs Qt is imported by the fixtures that use it: not every test of this fo
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import reading_room
-from flask import Flask
 from reading_room import ReadingRoom
 from ward import STUDIES, Ward, head
-
-from orthanc_plugin.web import create_app
 
 if TYPE_CHECKING:
     from qt_host import Host
     from reader import Reader
 
 
-class Forwarded:
-    """Whichever triage is there now: making the application takes longer than most tests."""
-
-    now: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.now, name)
-
-
-@pytest.fixture(scope="module")
-def application() -> tuple[Forwarded, Flask]:
-    triage = Forwarded()
-    return triage, create_app(triage)
-
-
 @pytest.fixture
-def room(
-    tmp_path: Path, application: tuple[Forwarded, Flask], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ReadingRoom]:
-    def make_app(triage: Any) -> Flask:
-        application[0].now = triage
-        return application[1]
-
-    monkeypatch.setattr(reading_room, "create_app", make_app)
+def room(tmp_path: Path) -> Iterator[ReadingRoom]:
     folder = tmp_path / "room"
     folder.mkdir()
     made = ReadingRoom(folder, STUDIES)
