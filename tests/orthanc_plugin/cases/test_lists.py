@@ -220,8 +220,8 @@ def lists_found(lists: KeptLists, database: Database, asked: Asked, now: float) 
 
 TestHistories = Histories.TestCase
 TestHistories.settings = run_with(
-    max_examples=8,
-    stateful_step_count=20,
+    max_examples=6,
+    stateful_step_count=16,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.reuse, Phase.generate],

@@ -307,7 +307,7 @@ def test_what_was_said_of_a_deleted_series_counts_again_when_it_is_back() -> Non
 
 TestOneUrgency = OneUrgency.TestCase
 TestOneUrgency.settings = run_with(
-    max_examples=12,
+    max_examples=7,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -191,7 +191,7 @@ class Archive:
         return mood
 
 
-@rules(max_examples=12, deadline=None)
+@rules(max_examples=7, deadline=None)
 @given(
     moods=st.lists(st.sampled_from([None, SILENT, UNKNOWN, NOT_TAKEN, REFUSED]), max_size=10),
     jumps=st.lists(st.sampled_from([10.0, 60.0, 3600.0, 86400.0, -3600.0, -86400.0 * 400]), max_size=10),

@@ -213,7 +213,7 @@ STEPS = strategies.lists(
 )
 
 
-@run_with(max_examples=30)
+@run_with(max_examples=12)
 @given(STEPS, strategies.booleans())
 def test_whatever_the_clock_does(steps: list[tuple[str, float]], watched: bool) -> None:
     with new_store() as (database, options):

@@ -353,7 +353,7 @@ MADE_OF = {"source": None, "modified": "source", "anonymised": "source", "of mod
 
 @pytest.mark.long
 @given(steps=strategies.lists(STEP, max_size=10))
-@run_with(phases=[Phase.generate], max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@run_with(phases=[Phase.generate], max_examples=9, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_happens_nothing_worse_is_hidden(steps: list[tuple[str, int, Urgency, int]]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="triage-copies-", dir=MEMORY))
     database, options = open_store(folder), settings(folder)

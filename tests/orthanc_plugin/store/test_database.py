@@ -95,7 +95,7 @@ def test_damage_inside_is_noticed_at_start(tmp_path: Path) -> None:
     options = settings(tmp_path)
     database = open_store(tmp_path)
     with database.writing() as session:
-        for number in range(300):
+        for number in range(60):
             queue.arrive(session, seen(f"s{number}"), after(0), options)
     with database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

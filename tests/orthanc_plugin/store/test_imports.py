@@ -167,7 +167,7 @@ EVENTS = st.sampled_from(["announce", "declare new", "upload", "scan", "delete",
 
 
 @given(st.lists(EVENTS, max_size=10))
-@run_with(max_examples=40)
+@run_with(max_examples=16)
 def test_once_in_the_queue_a_study_leaves_it_only_when_it_is_deleted(events: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         database, options = open_store(Path(name)), settings(Path(name))

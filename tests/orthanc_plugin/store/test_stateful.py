@@ -357,5 +357,5 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStore = pytest.mark.long(StoreMachine.TestCase)
 TestStore.settings = run_with(
-    max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=6, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

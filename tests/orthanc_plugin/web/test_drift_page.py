@@ -9,6 +9,7 @@ from drift_samples import WEEKS, drifted, queued, rate_view
 from fake_triage import FakeTriage, unavailable
 from flask.testing import FlaskClient
 from hypothesis import given
+from hypothesis import settings as run_with
 from hypothesis import strategies as st
 from one_app import Served
 from prometheus_client.parser import text_string_to_metric_families
@@ -172,6 +173,7 @@ def quantity(counts: list[list[int]]) -> QuantityView:
     )
 
 
+@run_with(max_examples=25)
 @given(COUNTS)
 def test_columns_of_shares_fill_the_plot(counts: list[list[int]]) -> None:
     chart = charts.shift_chart(quantity(counts))
@@ -185,6 +187,7 @@ def test_columns_of_shares_fill_the_plot(counts: list[list[int]]) -> None:
     assert all(height == pytest.approx(charts.HEIGHT, abs=0.5) for height in columns.values())
 
 
+@run_with(max_examples=25)
 @given(st.lists(st.integers(0, 60).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))),
                 min_size=WEEKS, max_size=WEEKS))  # fmt: skip
 def test_shares_and_their_intervals_stay_in_the_plot(counts: list[tuple[int, int]]) -> None:

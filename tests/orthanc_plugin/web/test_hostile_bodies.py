@@ -51,7 +51,7 @@ def test_every_body_of_the_corpus(client: FlaskClient, routes: list[str], case: 
 
 
 @hypothesis_settings(
-    max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(json_values(*NAMES))
 def test_whatever_json_says(client: FlaskClient, routes: list[str], body: object) -> None:

@@ -200,16 +200,16 @@ def test_each_receiver_gets_the_best_that_it_takes(
     assert client.instances_of(text) == ()
 
 
-def test_twelve_patients_at_once_arrive_once_each(
+def test_six_patients_at_once_arrive_once_each(
     client: OrthancClient, database: Database, options: Settings, folder: Path
 ) -> None:
-    published(database, options, patients=12)
+    published(database, options, patients=6)
     log = folder / "ALL.log"
     before = log.read_text().count("storing DICOM file")
-    assert deliver(client, database, options, "ALL") == 24
+    assert deliver(client, database, options, "ALL") == 12
     assert deliver(client, database, options, "ALL") == 0
-    assert len(received(folder, "ALL")) == 24
-    assert log.read_text().count("storing DICOM file") - before == 24
+    assert len(received(folder, "ALL")) == 12
+    assert log.read_text().count("storing DICOM file") - before == 12
 
 
 def test_one_that_is_down_and_one_that_is_unknown_are_told_apart(

@@ -321,7 +321,7 @@ class ModelsMachine(RuleBasedStateMachine):
 
 
 ModelsMachine.TestCase.settings = run_with(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
