@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from headct.images.headers import number, numbers, text
 from headct.images.objects import Kind, kind, made_of_others
 from headct.images.planes import Plane, Vector
+from headct.images.quiet import quiet
 from headct.images.scans.positions import AGAIN, SLAB_MM, seen_again
 
 _TURNED, _JUMPED = 0.75, 1.6
@@ -56,6 +57,7 @@ class _Placed:
     """In the order in which they are believed."""
 
 
+@quiet()
 def passes(headers: Sequence[Dataset]) -> tuple[tuple[int, ...], ...]:
     """Numbers of the images of each pass, the largest first; images without a place are with that.
 

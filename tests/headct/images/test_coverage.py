@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from dicom_stack import file_bytes, files, head
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -115,6 +115,7 @@ def base_slabs(at: Levels) -> NDArray[np.intp]:
     return np.flatnonzero(at.soft[: int(np.argmax(at.brain))] < LIMITS.base_level)
 
 
+@settings(max_examples=40)
 @given(below=st.integers(0, 8), above=st.integers(0, 8), head_rest=st.booleans(), begin=st.floats(0, 1))
 def test_whole_heads_with_blank_slabs_at_either_end(generated, below, above, head_rest, begin):
     # From a scan of the whole neck to one that shows two slabs of skull base.

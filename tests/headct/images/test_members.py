@@ -25,7 +25,10 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 
 def loaded(found: list[Dataset]) -> CTSeries:
-    sources = [file_bytes(ds) for ds in found]
+    return read([file_bytes(ds) for ds in found])
+
+
+def read(sources: list[bytes]) -> CTSeries:
     headers = read_headers(sources)
     check_headers(headers)
     return load_series(sources, headers)
@@ -43,9 +46,9 @@ def slices(**changes) -> list[Dataset]:
 
 def like(number: int, **changes) -> Dataset:
     """One more image, made of a slice's header; other pixels."""
-    volume = HEAD.copy()
-    volume[number, 4:12, 4:50] = 1000
-    ds = write(volume)[number]
+    picture = HEAD[number : number + 1].copy()
+    picture[0, 4:12, 4:50] = 1000
+    ds = moved(write(picture)[0], 0, 0, 5.0 * number)
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "2.25.99"
     ds.SliceLocation, ds.ContentTime = 5.0 * number, f"1200{number:02d}"
     ds.Manufacturer = "Maker"
@@ -114,11 +117,12 @@ FOREIGN: dict[str, Callable[[], Dataset]] = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_one_foreign_image_is_left_out_and_said(name):
-    whole, one = slices(), FOREIGN[name]()
+    slices_, one = slices(), file_bytes(FOREIGN[name]())
+    whole = [file_bytes(ds) for ds in slices_]
     for found in ([one, *whole], [*whole, one], [*whole[10:], one, *whole[:10]]):
-        series = loaded(found)
+        series = read(found)
         assert np.array_equal(series.hu, HEAD.clip(-1024))
-        assert series.sop_instance_uids == tuple(ds.SOPInstanceUID for ds in whole)
+        assert series.sop_instance_uids == tuple(ds.SOPInstanceUID for ds in slices_)
         assert len(series.dropped) == 1 and series.dropped[0].startswith("1 ")
         assert series.assumed == ()
 
@@ -150,9 +154,9 @@ def test_what_is_no_image_never_decides(modality, sop_class):
     other = header(98, "2.25.77", EXPLICIT)
     other.SOPClassUID = sop_class
     other.Modality, other.PatientName = modality, "Phantom"
-    whole = slices()
-    for found in ([other] * 40 + whole, whole + [other] * 40):
-        series = loaded(found)
+    whole, others = [file_bytes(ds) for ds in slices()], [file_bytes(other)] * 20
+    for found in (others + whole, whole + others):
+        series = read(found)
         assert np.array_equal(series.hu, HEAD.clip(-1024))
         assert series.dropped == ()
     refused([other], ReasonCode.NOT_CT)
@@ -182,13 +186,13 @@ def header_of(sop_class: str) -> Dataset:
 
 
 def test_reformats_of_the_head_filed_with_it_are_left_out_however_many():
-    reformats = [like(0, ImageType=DERIVED, ImageOrientationPatient=CORONAL) for _ in range(60)]
+    reformats = [like(0, ImageType=DERIVED, ImageOrientationPatient=CORONAL) for _ in range(20)]
     for k, ds in enumerate(reformats):
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"2.25.99.{k}"
         moved(ds, 0, 3.0 * k, 70)
     series = loaded([*reformats, *slices()])
     assert np.array_equal(series.hu, HEAD.clip(-1024))
-    assert series.dropped == ("60 image in another direction",)
+    assert series.dropped == ("20 image in another direction",)
     refused(reformats, ReasonCode.NOT_AXIAL)
 
 

@@ -12,7 +12,7 @@ from headct.images.scans.passes import passes
 
 Heights = Sequence[float]
 THICK = np.arange(30) * 5.0
-THIN = np.arange(60) * 1.25
+THIN = np.arange(40) * 1.25
 TWO_STEPS = np.cumsum([2.5] * 16 + [5.0] * 20)
 SHOTS = np.concatenate([shot * 12.7 + np.arange(16) * 1.25 for shot in range(10)])
 """Step and shoot with shots that overlap: in order, steps of 1.25, 0.73 and 0.52 mm."""
@@ -143,7 +143,7 @@ TWICE = {
 }  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     how=st.sampled_from(sorted(TWICE)),
     heights=st.sampled_from([THICK, THIN]),

@@ -28,7 +28,7 @@ def refused(sources, code: ReasonCode, words: str = "") -> None:
     assert words in error.value.reason.detail
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     order=st.permutations(range(len(HEAD))),
     mirror_columns=st.booleans(),
@@ -64,7 +64,7 @@ def test_a_slice_beside_the_others_is_no_stack():
     refused([file_bytes(ds) for ds in datasets], ReasonCode.INCONSISTENT_GEOMETRY, "shifted")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(gaps=st.lists(st.sampled_from([0.3, 0.5, 0.625, 1.0, 1.25, 2.0, 2.5, 3.0, 5.0, 8.0]), min_size=1))
 def test_slabs_hold_each_slice_once_in_order(gaps):
     positions = np.concatenate([[0.0], np.cumsum(gaps)])

@@ -45,8 +45,9 @@ def below_the_vertex(parts, count: int = len(HEAD)) -> set[frozenset[str]]:
     return {frozenset(uid for uid in part if int(uid.split(".")[-1]) <= 0.85 * count) for part in parts}
 
 
-@pytest.mark.parametrize("offset", [0.0, 0.6, 2.0, 2.5, 4.0])
-@pytest.mark.parametrize("degrees", [12, -8])
+@pytest.mark.parametrize(
+    ("offset", "degrees"), [(0.0, 12), (0.6, -8), (2.0, 12), (2.5, -8), (2.5, 12), (4.0, -8)]
+)
 def test_two_passes_with_the_head_moved(offset, degrees):
     one = silent(HEAD, 0.0, "2.25.77")
     two = silent(moved(HEAD, degrees, 3), offset, "2.25.78")
