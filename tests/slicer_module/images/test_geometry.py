@@ -170,7 +170,7 @@ GAPS = st.lists(st.floats(0.3, 12), min_size=1, max_size=12)
     spacing=st.tuples(st.floats(0.2, 2), st.floats(0.2, 2)),
     data=st.data(),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_any_stack_is_sorted_and_lies_where_it_was_put(
     angles: tuple[float, float, float],
     gaps: list[float],

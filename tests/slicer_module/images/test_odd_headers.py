@@ -159,9 +159,13 @@ KEYWORDS = [
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.parametrize("keyword", KEYWORDS)
 def test_whatever_headers_say_there_are_images_or_an_error_in_words(keyword: str) -> None:
+    ordinary = scans.scan([0, 5, 10], shape=(4, 4))
     for value in ODD:
         for changed in (1, 3):
-            images = scans.scan([0, 5, 10], shape=(4, 4))
+            images = [Dataset() for _ in ordinary]
+            for image, like in zip(images, ordinary, strict=True):
+                image.update(like)
+                image.file_meta = like.file_meta
             for image in images[:changed]:
                 image.pop(keyword, None)
                 if value is not None:

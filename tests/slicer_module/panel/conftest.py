@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydicom import Dataset
 from reading_room import ReadingRoom
 from ward import STUDIES, Ward, head
 
@@ -25,11 +26,17 @@ def room(tmp_path: Path) -> Iterator[ReadingRoom]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def heads() -> dict[str, list[Dataset]]:
+    """The images of each study; nobody changes them."""
+    return {key: head() for key in STUDIES}
+
+
 @pytest.fixture
-def ward(room: ReadingRoom) -> Iterator[Ward]:
+def ward(room: ReadingRoom, heads: dict[str, list[Dataset]]) -> Iterator[Ward]:
     made = Ward(room.app)
-    for key in STUDIES:
-        made.images(room.series(key), head())
+    for key, images in heads.items():
+        made.images(room.series(key), images)
     yield made
     made.held.set()
     made.awake.set()

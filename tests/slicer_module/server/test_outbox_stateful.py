@@ -185,4 +185,4 @@ class Slicers(RuleBasedStateMachine):
 
 
 TestSlicers = pytest.mark.long(Slicers.TestCase)
-TestSlicers.settings = settings(max_examples=120, stateful_step_count=25)
+TestSlicers.settings = settings(max_examples=50, stateful_step_count=25)
