@@ -63,13 +63,23 @@ def bleeding(tmp_path_factory):
     return drawn(tmp_path_factory.mktemp("bleeding"), ball(SLABS, 20, row=10, column=30))
 
 
+@pytest.fixture(scope="module")
+def seen_clear(clear, classifier):
+    return assess(clear, classifier)
+
+
+@pytest.fixture(scope="module")
+def seen_bleeding(bleeding, classifier):
+    return assess(bleeding, classifier)
+
+
 def same(a, b):
     """Equal but for the time it took."""
     return replace(a, timings=b.timings) == b
 
 
-def test_a_bleed_is_red_with_its_findings_and_key_slices(bleeding, classifier):
-    result = assess(bleeding, classifier)
+def test_a_bleed_is_red_with_its_findings_and_key_slices(seen_bleeding, classifier):
+    result = seen_bleeding
     assert result.outcome.state is State.ASSESSED
     found = result.outcome.assessment
     assert found.urgency is Urgency.RED
@@ -91,8 +101,8 @@ def test_a_bleed_is_red_with_its_findings_and_key_slices(bleeding, classifier):
     assert all(seconds > 0 for seconds in asdict(found.timings).values())
 
 
-def test_nothing_flagged_is_green_with_slices_to_look_at(clear, classifier):
-    result = assess(clear, classifier)
+def test_nothing_flagged_is_green_with_slices_to_look_at(seen_clear):
+    result = seen_clear
     found = result.outcome.assessment
     assert found.urgency is Urgency.GREEN
     assert result.region is None
@@ -101,9 +111,8 @@ def test_nothing_flagged_is_green_with_slices_to_look_at(clear, classifier):
     assert 0 < len(found.key_slices) <= MAX_KEY_SLICES_UNFLAGGED
 
 
-def test_how_the_head_was_scanned_is_kept(clear, classifier):
-    found = assess(clear, classifier)
-    inputs, series = found.outcome.assessment.inputs, found.series
+def test_how_the_head_was_scanned_is_kept(seen_clear):
+    inputs, series = seen_clear.outcome.assessment.inputs, seen_clear.series
     assert inputs[Quantity.AGE_YEARS] == 50
     assert inputs[Quantity.SLICES] == SLABS
     assert inputs[Quantity.SLICE_DISTANCE_MM] == pytest.approx(np.diff(series.slice_positions_mm).mean())
@@ -118,8 +127,8 @@ def test_what_was_assumed_of_a_scan_is_not_kept_as_known(tmp_path, classifier):
     assert Quantity.SLICES in found.inputs
 
 
-def test_more_blood_is_more_probable(clear, bleeding, classifier):
-    none, much = (assess(files, classifier).outcome.assessment for files in (clear, bleeding))
+def test_more_blood_is_more_probable(seen_clear, seen_bleeding):
+    none, much = seen_clear.outcome.assessment, seen_bleeding.outcome.assessment
     assert none.haemorrhage_probability < much.haemorrhage_probability
     assert none.alert_probability < much.alert_probability
     for found in (none, much):
@@ -141,8 +150,8 @@ def test_under_the_haemorrhage_cut_nothing_is_flagged(bleeding, tmp_path):
     assert [f.kind for f in found.findings] == [FindingKind.MIDLINE_OFFSET]
 
 
-def test_the_order_of_the_files_and_their_form_do_not_matter(bleeding, classifier):
-    straight = assess(bleeding, classifier)
+def test_the_order_of_the_files_and_their_form_do_not_matter(bleeding, seen_bleeding, classifier):
+    straight = seen_bleeding
     shuffled = assess([file.read_bytes() for file in reversed(bleeding)], classifier)
     assert same(shuffled.outcome.assessment, straight.outcome.assessment)
     assert shuffled.series.pixel_digest == straight.series.pixel_digest
@@ -204,10 +213,10 @@ def test_half_a_head_is_judged_only_when_allowed(bleeding, classifier, part):
     assert not partial.coverage.complete
 
 
-def test_a_whole_head_has_no_such_caution(bleeding, classifier):
+def test_a_whole_head_has_no_such_caution(bleeding, seen_bleeding, classifier):
     allowed = assess(bleeding, classifier, allow_partial=True).outcome.assessment
     assert allowed.cautions == ()
-    assert same(allowed, assess(bleeding, classifier).outcome.assessment)
+    assert same(allowed, seen_bleeding.outcome.assessment)
 
 
 def test_thin_slices_are_judged_as_slabs_and_reported_as_slices(tmp_path, classifier):
@@ -273,7 +282,7 @@ def test_the_uid_it_is_filed_under_can_be_given(clear, classifier):
     assert assess([], classifier, series_instance_uid="1.2.3").outcome.series_instance_uid == "1.2.3"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_whatever_comes_there_is_a_state_and_a_reason(data, clear, classifier):
     """Damaged bytes in any of the files: assessed, or a reason, and never an exception."""

@@ -1,5 +1,7 @@
 """Lesions have the volume asked for, lie where they should, and push the brain away from themselves."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from headct.generator.volume import Volume
 COARSE = (3.0, 3.0, 3.5)
 
 
+@cache
 def head(*lesions: Lesion, seed: int = 3, age: float = 50.0) -> Volume:
     return build_head(seed, age, lesions, voxel_mm=COARSE)
 

@@ -21,7 +21,7 @@ def ramp() -> np.ndarray:
     return (2 * x - 3 * y + 5 * z).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     tilt=st.floats(-25, 25),
     thickness=st.floats(0.6, 8),

@@ -41,7 +41,9 @@ def verdict(paths: list[Path]) -> ReasonCode | None:
     "kind", [*ONE_HEAD, "contrast", "normal_infant", "epidural", "intracerebral_massive"]
 )
 def test_fate(kind: str, tmp_path: Path) -> None:
-    assert verdict(write(generate(kind, 1, matrix=256), tmp_path / kind)) is KINDS[kind].expected_reason
+    # A sharp kernel wants pixels as fine as it is sharp.
+    made = generate(kind, 1, matrix=256 if kind == "bone_kernel" else 128)
+    assert verdict(write(made, tmp_path / kind)) is KINDS[kind].expected_reason
 
 
 @pytest.mark.long
@@ -55,12 +57,12 @@ def test_fate_when_the_header_is_silent(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"tilt_deg": 18.0, "vendor": "toshiba"},
-        {"thickness_mm": 8.0, "fine_base": True, "vendor": "siemens"},
-        {"thickness_mm": 1.5, "matrix": 256},
-        {"order": Order.SHUFFLED, "matrix": 256},
-        {"order": Order.HEAD_FIRST, "matrix": 768, "thickness_mm": 7.0, "fov_mm": 240.0},
-        {"syntax": TransferSyntax.EXPLICIT_BIG, "matrix": 256},
+        {"tilt_deg": 18.0, "vendor": "toshiba", "matrix": 256},
+        {"thickness_mm": 8.0, "fine_base": True, "vendor": "siemens", "matrix": 256},
+        {"thickness_mm": 1.5, "matrix": 96},
+        {"order": Order.SHUFFLED, "matrix": 128},
+        {"order": Order.HEAD_FIRST, "matrix": 768, "thickness_mm": 8.0, "fov_mm": 240.0},
+        {"syntax": TransferSyntax.EXPLICIT_BIG, "matrix": 128},
     ],
 )
 def test_scanner_variations_are_assessed(options: dict[str, object], tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_scanner_variations_are_assessed(options: dict[str, object], tmp_path: P
 
 
 def test_equal_arguments_give_equal_bytes_and_a_salt_gives_new_ones(tmp_path: Path) -> None:
-    few = {"matrix": 256, "coverage": (0.5, 0.6)}
+    few = {"matrix": 128, "coverage": (0.5, 0.6)}
     once, again, salted = (
         [dcmread(p) for p in write(generate("normal", 1, salt=salt, **few), tmp_path / str(n))]
         for n, salt in enumerate(("", "", "second"))
@@ -83,7 +85,7 @@ def test_equal_arguments_give_equal_bytes_and_a_salt_gives_new_ones(tmp_path: Pa
 
 @pytest.mark.parametrize("charset", CharacterSet)
 def test_names_and_numbers_survive_every_character_set(charset: CharacterSet, tmp_path: Path) -> None:
-    made = generate("few_slices", 1, charset=charset, matrix=256)
+    made = generate("few_slices", 1, charset=charset, matrix=64)
     back = dcmread(write(made, tmp_path / "s")[0])
     assert str(back.PatientName) == made.header.patient.name(charset)
     declared = back.get("SpecificCharacterSet") or ""
@@ -103,7 +105,7 @@ def test_mask_agrees_with_the_truth_and_the_pictures() -> None:
 
 
 def test_gantry_tilt_agrees_with_the_orientation(tmp_path: Path) -> None:
-    paths = write(generate("normal", 1, tilt_deg=15.0, matrix=256), tmp_path / "s")
+    paths = write(generate("normal", 1, tilt_deg=15.0, matrix=96), tmp_path / "s")
     series = load_series(paths)
     assert abs(series.gantry_tilt_deg) == pytest.approx(15.0, abs=0.1)
     assert float(dcmread(paths[0]).GantryDetectorTilt) == 15.0
@@ -125,7 +127,7 @@ def test_a_trauma_study_is_one_study_of_one_head() -> None:
 
 
 def test_truth_is_written_beside_the_images(tmp_path: Path) -> None:
-    made = generate("few_slices", 1, matrix=256)
+    made = generate("few_slices", 1, matrix=64)
     paths = write(made, tmp_path / "s")
     assert sorted((tmp_path / "s").iterdir()) == sorted(paths)
     truth = json.loads((tmp_path / "s.truth.json").read_text())

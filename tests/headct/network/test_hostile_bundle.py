@@ -37,7 +37,7 @@ def test_every_body_of_the_corpus(tmp_path: Path, case: Hostile[bytes]) -> None:
 
 
 @hypothesis_settings(
-    max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_whatever_one_value_is(folder: Path, contents: dict[str, object], data: st.DataObject) -> None:

@@ -53,7 +53,7 @@ def test_head_is_turned_upright(turn):
     assert turned.pixel_mm[0] == pytest.approx(upright.pixel_mm[0], rel=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(turn=st.floats(-30, 30), row=st.integers(-15, 15), column=st.integers(-15, 15))
 def test_nothing_of_the_head_is_cut_away(turn, row, column):
     series = head_series(turn, (row, column))

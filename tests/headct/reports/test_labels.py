@@ -61,7 +61,7 @@ def labels(*arguments: str | Path) -> Result:
 spoken = st.lists(
     st.tuples(st.sampled_from(READERS), st.sampled_from([*Urgency, None]), st.sampled_from([0, 1])),
     min_size=1,
-    max_size=6,
+    max_size=5,
 )
 
 
@@ -84,7 +84,7 @@ def test_a_later_word_counts_though_the_clock_was_set_back_before_it() -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(spoken=spoken, data=st.data())
 def test_any_pile_of_reports_gives_what_the_reviews_give(
     spoken: list[tuple[Person, Urgency | None, int]], data: st.DataObject

@@ -71,7 +71,7 @@ assessments = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(assessments)
 def test_round_trip(assessment):
     found = structured_report.read(write(assessment))
@@ -257,7 +257,7 @@ malformed = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(malformed)
 def test_malformed_headers_never_stop_a_report(attributes):
     number = attributes.pop("SeriesNumber", "3")
@@ -271,14 +271,14 @@ def test_malformed_headers_never_stop_a_report(attributes):
 
 
 @pytest.mark.long
-def test_1500_thin_slices():
-    series = cases.series(1500)
-    thick = Finding(FindingKind.HAEMORRHAGE, tuple(range(400, 700)), 80.0, 30.0, Location.DEEP, 60.0)
-    assessment = replace(BLEEDING, findings=(thick,), key_slices=cases.key_slices(series, 500))
+def test_many_thin_slices():
+    series = cases.series(300)
+    thick = Finding(FindingKind.HAEMORRHAGE, tuple(range(80, 140)), 80.0, 30.0, Location.DEEP, 60.0)
+    assessment = replace(BLEEDING, findings=(thick,), key_slices=cases.key_slices(series, 100))
     document = write(assessment, series)
     found = structured_report.read(document)
     assert (found.findings, found.sop_instance_uids) == ((thick,), series.sop_instance_uids)
-    assert len(document) < 1_500_000
+    assert len(document) < 300_000
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_revision_passes_too(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-@pytest.mark.parametrize("document", cases.damaged(write(), 100), ids=range(100))
+@pytest.mark.parametrize("document", cases.damaged(write(), 50), ids=range(50))
 def test_damaged_reports_are_refused_or_read(document):
     with suppress(ReportError):
         structured_report.read(document)

@@ -182,7 +182,8 @@ def judged(folder, files, head, **changes):
 
 
 def test_the_pipeline_asks_the_head(tmp_path, bleeding):
-    by_rubric = judged(tmp_path / "none", bleeding, None).assessment
+    plain = judged(tmp_path / "none", bleeding, None)
+    by_rubric = plain.assessment
     assert by_rubric.urgency is Urgency.RED and LEARNED not in by_rubric.cautions
     calm = judged(tmp_path / "calm", bleeding, replace(HEAD, thresholds=(0.0, 40.0, 50.0)))
     found = calm.assessment
@@ -190,7 +191,7 @@ def test_the_pipeline_asks_the_head(tmp_path, bleeding):
     # What was found and which criteria it meets is said as before.
     assert found.findings == by_rubric.findings and found.rules == by_rubric.rules
     assert found.alert_probability < 1e-6 < by_rubric.alert_probability
-    assert set(calm.to_json()) == set(judged(tmp_path / "again", bleeding, None).to_json())
+    assert set(calm.to_json()) == set(plain.to_json())
     alarmed = judged(tmp_path / "alarmed", bleeding, replace(HEAD, thresholds=(-40.0, -30.0, -20.0)))
     assert alarmed.assessment.urgency is Urgency.BLACK and alarmed.assessment.alert_probability > 0.999
     agreeing = judged(tmp_path / "agrees", bleeding, replace(HEAD, thresholds=(-40.0, -30.0, 90.0)))
@@ -217,7 +218,7 @@ def test_a_generated_series_end_to_end(tmp_path):
         shipped.network.read_bytes(),
         "# Of tests\n",
     )
-    files = write(generate("intracerebral"), tmp_path / "series")
+    files = write(generate("intracerebral", matrix=192), tmp_path / "series")
     plain, learned = (assess(files, Classifier(b)).outcome.assessment for b in (shipped, with_head))
     assert plain.urgency.alert
     assert learned.urgency is Urgency(plain.urgency - 1) and LEARNED in learned.cautions
