@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import importlib
 import os
 import sys
@@ -39,6 +40,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.suffix != ".py":
         return None
     return True if unit_tests.is_system_test(collection_path) else None
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported is there to the end: nobody needs to look through it again and again
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 
 import pytest
 
@@ -46,12 +47,32 @@ def short_measurements(monkeypatch):
 
 @pytest.fixture
 def one_precision(monkeypatch):
-    """Every precision is float32: converting is long, and what comes of it is a test of its own."""
-    from model_training.learning.conversion import Precision, convert
+    """Every precision is float32: converting is long, and what comes of it is a test of its own.
+
+    So it is converted once, whoever asks for it, and the time it takes is measured once.
+    """
+    from model_training.learning import conversion
     from model_training.shipping import export, precisions
+    from model_training.shipping.judging_time import judging_time
+
+    Precision, convert = conversion.Precision, conversion.convert
+    converted = {}
+
+    def convert_once(network, precision, representative=None):
+        weights = sha256(b"".join(w.tobytes() for w in network.get_weights())).digest()
+        if weights not in converted:
+            converted[weights] = convert(network, Precision.FLOAT32)
+        return converted[weights]
 
     def convert_all(network, representative):
-        return dict.fromkeys(Precision, convert(network, Precision.FLOAT32))
+        return dict.fromkeys(Precision, convert_once(network, Precision.FLOAT32))
 
+    def measured_once(networks, contents, repeats):
+        found = judging_time({Precision.FLOAT32: networks[Precision.FLOAT32]}, contents, repeats)
+        (milliseconds,) = found["milliseconds"].values()
+        return {**found, "milliseconds": dict.fromkeys(networks, milliseconds)}
+
+    monkeypatch.setattr(conversion, "convert", convert_once)
+    monkeypatch.setattr(export, "judging_time", measured_once)
     for module in (export, precisions):
         monkeypatch.setattr(module, "convert_all", convert_all)

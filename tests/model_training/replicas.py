@@ -1,11 +1,14 @@
 """A few steps of the real bleed network with its real loss, however many processes or devices take part.
 
-As a program: ``replicas.py FOLDER mirrored`` trains on two devices of this process, ``replicas.py FOLDER
-hosts`` on the hosts of ``TF_CONFIG``; the logs land in FOLDER.
+As a program, ``replicas.py FOLDER HOST:PORT HOST:PORT``, it trains on two devices of one process, and on two
+hosts; the logs land in FOLDER.
 """
 
+import json
+import os
 import sys
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -21,7 +24,7 @@ from model_training.learning.losses import bleed_loss
 from model_training.learning.networks import build
 from tests.model_training.made_heads import made_head
 
-STEPS, EPOCHS = 4, 2
+STEPS, EPOCHS = 2, 2
 
 
 def train(folder: Path, normalisation: str, replicas: object, precision: str = "float32") -> None:
@@ -47,18 +50,38 @@ def train(folder: Path, normalisation: str, replicas: object, precision: str = "
     )
 
 
-def main() -> None:
-    """Two devices with one normalisation, hosts with both."""
-    folder, how = Path(sys.argv[1]), sys.argv[2]
-    if how == "mirrored":
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        replicas, normalisations = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), ["batch"]
-    else:
-        replicas, normalisations = strategy(), ["batch", "group"]
+def two_devices(folder: Path) -> None:
+    """Of this process, with both normalisations."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    replicas = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert replicas.num_replicas_in_sync == 2
-    for normalisation in normalisations:
+    for normalisation in ("batch", "group"):
         train(folder / normalisation, normalisation, replicas)
+
+
+def host(folder: Path, hosts: list[str], index: int) -> None:
+    """One of several, with the normalisation that has to ask the others."""
+    cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+    os.environ["TF_CONFIG"] = json.dumps(cluster)
+    replicas = strategy()
+    assert replicas.num_replicas_in_sync == len(hosts)
+    train(folder / "batch", "batch", replicas)
+
+
+def main() -> None:
+    """Processes of their own, forked before TensorFlow has begun anything: importing it is long."""
+    folder, *hosts = sys.argv[1:]
+    forked = get_context("fork")
+    processes = [forked.Process(target=two_devices, args=(Path(folder, "mirrored"),))]
+    processes += [
+        forked.Process(target=host, args=(Path(folder, "hosts"), hosts, index)) for index in range(len(hosts))
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    sys.exit(any(process.exitcode for process in processes))
 
 
 if __name__ == "__main__":

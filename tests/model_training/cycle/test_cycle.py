@@ -14,9 +14,10 @@ from model_training.cli import main
 from model_training.cycle import cycle as module
 from model_training.datasets.lineage import Known, Place
 from model_training.datasets.manifest import TEST, TRAIN, Manifest
+from model_training.learning import train as training
 from model_training.learning.config import TrainingConfig
 from model_training.learning.fitting import read_log
-from model_training.learning.train import SETTINGS, WEIGHTS, run_folder, train
+from model_training.learning.train import SETTINGS, run_folder
 from model_training.shipping import learned_urgency
 from tests.model_training.bright_network import bright_is_blood
 from tests.model_training.drawn_patients import drawn, written
@@ -27,14 +28,14 @@ GENTLE = """
 widths = [8, 8]
 epochs = 1
 steps = 1
-batch = 4
+batch = 2
 precision = "float32"
 learning_rate = 1e-6
 [sampling]
 grafted = 0.0
 mimics = 0.0
 [augmentation]
-window = [64, 64]
+window = [32, 32]
 """
 LONG_AGO = "e" * 64
 THRESHOLD_HU = 45
@@ -157,10 +158,11 @@ def earlier(hospital):
     settings = hospital / "gentle.toml"
     settings.write_text(GENTLE)
     config = TrainingConfig.read(settings)
-    final = train(data, run, config, seed=1, fold=None)
-    bright_is_blood(THRESHOLD_HU, config.widths).save_weights(final / WEIGHTS)
-    for fold in Manifest.read(data).folds:
-        shutil.copytree(final, run_folder(run, 1, fold))
+    network = bright_is_blood(THRESHOLD_HU, config.widths)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "_fitted", lambda *given, **options: network)
+        for fold in (None, *Manifest.read(data).folds):
+            training.train(data, run, config, seed=1, fold=fold)
     written(hospital / "few", [drawn(n, COLOURS[n % 6]) for n in range(20)])
     written(hospital / "nobody", [drawn(n, "GREEN") for n in range(1, 4)])
     return hospital
