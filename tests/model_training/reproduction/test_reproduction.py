@@ -22,7 +22,7 @@ from model_training.reproduction.variation import Variations, order, varied
 CONFIG = """
 epochs = 2
 curves = ["colours"]
-batch = 4
+batch = 32
 learning_rate = 1e-3
 precision = "float32"
 width = 0.05

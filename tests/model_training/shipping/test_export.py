@@ -6,6 +6,7 @@ import tensorflow as tf
 from bundles import contents
 
 from headct.errors import ExportError, UnusableInputError
+from headct.generator.generation import generate
 from headct.network.contents import Thresholds
 from headct.network.preprocessing import stacked
 from model_training.datasets.manifest import Manifest
@@ -14,7 +15,7 @@ from model_training.learning.config import TrainingConfig
 from model_training.learning.conversion import Precision, convert_all, in_batches, runtime
 from model_training.shipping import precisions
 from model_training.shipping.export import export
-from model_training.shipping.judging_time import judging_time
+from model_training.shipping.judging_time import KIND, SEED, judging_time
 from model_training.shipping.precisions import Row, agreement, choose, refusal, representative
 from tests.model_training.bright_network import bright_is_blood
 from tests.model_training.evaluation_example import evaluation_example
@@ -91,9 +92,9 @@ def test_networks_that_mark_nothing_are_not_said_to_agree(exported, network):
         agreement(exported[Precision.FLOAT32], network, [made_head(2)[1]], THRESHOLDS)
 
 
-def test_eight_bits_are_laid_over_what_the_network_looks_at(network, slabs):
+def test_eight_bits_are_laid_over_what_the_network_looks_at(exported, slabs):
     """Air and bone far outside the window change nothing, and cost no resolution inside."""
-    judge = runtime(convert_all(network, slabs, [Precision.FULL_INT8])[Precision.FULL_INT8])
+    judge = runtime(exported[Precision.FULL_INT8])
     outside = np.where(slabs < -20, -3000, np.where(slabs > 70, 3000, slabs)).astype(np.float32)
     inside = np.where(slabs < -20, -20, np.where(slabs > 70, 160, slabs)).astype(np.float32)
     assert np.array_equal(in_batches(judge, outside), in_batches(judge, inside))
@@ -157,9 +158,14 @@ def test_what_was_not_evaluated_or_on_other_data_is_not_exported(tmp_path):
         export(data, run, models, version="1", config=config)
 
 
+def test_time_is_measured_with_a_head_of_33_slices():
+    assert len(list(generate(KIND, SEED, matrix=64).images())) == 33
+
+
+@pytest.mark.usefixtures("short_measurements")
 def test_time_is_measured_for_every_step_precision_and_number_of_threads(exported):
     measured = judging_time({p: exported[p] for p in (Precision.FLOAT32, Precision.FULL_INT8)}, contents(), 1)
-    assert measured["series"]["slices"] == 33
+    assert measured["series"]["slices"] == 14
     assert set(measured["milliseconds"]) == {"float32", "full_int8"}
     for times in measured["milliseconds"].values():
         assert set(times) == {"1", "2"}
