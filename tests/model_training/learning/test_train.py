@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,16 +67,30 @@ def small(monkeypatch, file):
     return replace(TrainingConfig.read(file), epochs=1, validation_share=0, patience=0)
 
 
-def test_a_killed_training_ends_as_one_that_was_not(data, file, tmp_path):
+@pytest.fixture
+def headct_train(tmp_path, monkeypatch):
+    """A stand-in that writes down what it is told, and fails with fold 1."""
+    program = tmp_path / "bin" / "headct-train"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.told"\ncase "$*" in *"--fold 1") exit 3; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    return program.with_name("headct-train.told")
+
+
+def test_a_killed_training_ends_as_one_that_was_not(data, file, tmp_path, headct_train, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     config, folder = TrainingConfig.read(file), run_folder(cut, 1, 0)
-    killed = subprocess.run(
-        [sys.executable, TRAINER, data, file, whole, cut], stderr=subprocess.PIPE, check=False
+    asked = {"seed": 1, "final": False, "threads": 1, "jobs": 2}
+    with pytest.raises(TrainingError, match="status 3"):
+        list(train_run(data, cut, file, fold=1, **asked))
+    assert list(train_run(data, cut, file, fold=0, **asked)) == [folder]
+    command = headct_train.read_text().splitlines()
+    monkeypatch.undo()
+    ended = subprocess.run(
+        [sys.executable, TRAINER, data, file, whole, cut, *command], stderr=subprocess.PIPE, check=False
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-3000:]
-    assert [r["epoch"] for r in read_log(folder)] == [1] and not (folder / WEIGHTS).exists()
-    asked = {"seed": 1, "fold": 0, "final": False, "threads": 1}
-    assert list(train_run(data, cut, file, **asked, jobs=2)) == [folder]
+    assert ended.returncode == 0, ended.stderr.decode()[-3000:]
     expected, found = read_log(run_folder(whole, 1, 0)), read_log(folder)
     assert [r["epoch"] for r in found] == [1, 2]
     for name in DETERMINED:
