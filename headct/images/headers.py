@@ -14,21 +14,44 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import BaseTag
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, PersonName
 
+from headct.images.files.values import Stored, short, tag_of
 from headct.images.quiet import quiet
 from headct.terms.demographics import Demographics
 
 MAX_ITEMS = 200_000
 """Of a sequence, those within its items too: each takes some two thousand bytes once it is parsed, and eight
 before. 6,000 frames with all their functional groups have 90,000."""
+_KEPT = 2**15
+"""Short values that are kept decoded: most are the same in every image of a series, and the others are asked
+for again. Those of 3,000 images have some 15 MB."""
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """A value as text, several joined by a backslash; empty when absent or unreadable."""
+    found = header.get_item(tag_of(keyword), keep_deferred=True)
+    if found is None:
+        return ""
+    value = short(header, keyword, found)
+    return _text(header, keyword) if value is None else _decoded_text(value)
 
 
 @quiet()
-def text(header: Dataset, keyword: str) -> str:
-    """A value as text, several joined by a backslash; empty when absent or unreadable."""
-    return "\\".join(value.strip() for value in _texts(header, keyword))
+def _text(header: Dataset, keyword: str) -> str:
+    return _joined(_texts(header, keyword))
+
+
+@lru_cache(maxsize=_KEPT)
+@quiet()
+def _decoded_text(value: Stored) -> str:
+    try:
+        return _joined(_each_text(value.decoded()))
+    except MemoryError:
+        raise
+    except Exception:  # as below
+        return ""
 
 
 @quiet()
@@ -54,10 +77,33 @@ def identifier(header: Dataset, keyword: str) -> str:
     return found if lossless else stored(header, keyword).hex()
 
 
-@quiet()
 def numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """Exactly ``count`` finite numbers, else ``None``."""
-    value = _value(header, keyword)
+    found = header.get_item(tag_of(keyword), keep_deferred=True)
+    if found is None:
+        return None
+    value = short(header, keyword, found)
+    return _numbers(header, keyword, count) if value is None else _decoded_numbers(value, count)
+
+
+@quiet()
+def _numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    return _finite(_value(header, keyword), count)
+
+
+@lru_cache(maxsize=_KEPT)
+@quiet()
+def _decoded_numbers(value: Stored, count: int) -> tuple[float, ...] | None:
+    try:
+        return _finite(value.decoded(), count)
+    except MemoryError:
+        raise
+    except Exception:  # as above
+        return None
+
+
+def _finite(value: Any, count: int) -> tuple[float, ...] | None:
+    """Exactly so many finite numbers."""
     if value is None or isinstance(value, bytes):
         return None
     values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
@@ -115,7 +161,7 @@ def element(header: Dataset, tag: BaseTag) -> DataElement:
 
 def _texts(header: Dataset, keyword: str) -> list[str]:
     """Every value of a text, as decoded."""
-    tag = _tag(keyword)
+    tag = tag_of(keyword)
     try:
         if tag not in header:
             return []
@@ -124,16 +170,19 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
         raise
     except Exception:  # as below
         return []
+    return _each_text(value)
+
+
+def _joined(values: list[str]) -> str:
+    return "\\".join(value.strip() for value in values)
+
+
+def _each_text(value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str | PersonName) or not hasattr(value, "__iter__"):
         return [str(value)]
     return [str(v) for v in value]
-
-
-@lru_cache
-def _tag(keyword: str) -> BaseTag:
-    return Tag(keyword)
 
 
 @lru_cache
@@ -153,7 +202,7 @@ def _count_items(value: bytes | None) -> int:
 
 
 def _value(header: Dataset, keyword: str) -> Any:
-    tag = _tag(keyword)
+    tag = tag_of(keyword)
     try:
         return header[tag].value if tag in header else None
     except MemoryError:
