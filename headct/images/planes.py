@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ SHIFT_MM = 10.0
 """How far a slice may lie beside the line through the others."""
 _SPACING_MM = 0.01
 """Pixel spacings nearer to each other than this are one, rounded."""
+_KEPT = 256
+"""Directions that are kept, to the last bit of what headers say: most images lie as the one before."""
 AXIAL = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 """How an axial image of a patient on their back lies."""
 
@@ -76,7 +79,7 @@ class Plane:
 
     def parallel(self, other: "Plane") -> bool:
         """Parallel and the same way up, as far as both say how they lie."""
-        if self.directions is None or other.directions is None:
+        if self.directions is other.directions or self.directions is None or other.directions is None:
             return True
         return all(float(a @ b) > _PARALLEL for a, b in zip(self.directions, other.directions, strict=True))
 
@@ -99,13 +102,17 @@ class Plane:
 def orientation(header: Dataset) -> tuple[Vector, Vector] | None:
     """Unit vectors in which the column index and the row index grow; ``None`` when absent or impossible."""
     values = numbers(header, "ImageOrientationPatient", 6)
-    if values is None:
-        return None
-    row, column = np.array(values[:3]), np.array(values[3:])
+    return None if values is None else _directions(np.array(values).tobytes())
+
+
+@lru_cache(maxsize=_KEPT)
+def _directions(values: bytes) -> tuple[Vector, Vector] | None:
+    row, column = np.frombuffer(values).reshape(2, 3)
     lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
     if not all(0.9 < length < 1.1 for length in lengths):
         return None
     row, column = row / lengths[0], column / lengths[1]
+    row.flags.writeable = column.flags.writeable = False
     return (row, column) if abs(float(row @ column)) < 0.05 else None
 
 
@@ -117,10 +124,17 @@ def pixel_spacing(header: Dataset) -> tuple[float, float] | None:
 
 def normal(rows_to: Vector, columns_to: Vector) -> Vector:
     """Unit normal of a slice, towards the head (for a coronal or sagittal one to the back or left)."""
-    across = np.cross(rows_to, columns_to)
+    return _normal(rows_to.tobytes(), columns_to.tobytes())
+
+
+@lru_cache(maxsize=_KEPT)
+def _normal(rows_to: bytes, columns_to: bytes) -> Vector:
+    across = np.cross(np.frombuffer(rows_to), np.frombuffer(columns_to))
     across = across / np.linalg.norm(across)
     largest = across[np.argmax(np.abs(across))]
-    return across if largest > 0 else -across
+    found: Vector = across if largest > 0 else -across
+    found.flags.writeable = False
+    return found
 
 
 def shifts_mm(along: Vector, across: Vector) -> Vector:
