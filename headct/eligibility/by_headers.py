@@ -10,7 +10,7 @@ from headct.eligibility.contrast_words import Said
 from headct.eligibility.limits import MIN_IMAGES, refused
 from headct.eligibility.spectral import other_values
 from headct.images.headers import number, text
-from headct.images.members import members
+from headct.images.members import Members, members
 from headct.images.objects import Kind, modality_of
 from headct.images.planes import Plane
 from headct.images.quiet import quiet
@@ -38,8 +38,8 @@ _PHANTOM_PLACES = (
 
 
 @quiet()
-def check_headers(headers: Sequence[Dataset]) -> None:
-    """Refuse what the headers of the images that would be judged say plainly.
+def check_headers(headers: Sequence[Dataset]) -> Members:
+    """Refuse what the headers of the images that would be judged say plainly; which images those are.
 
     Raises:
         NotAnalysedError: not CT, localizer, not axial, bone kernel, derived values, contrast, phantom,
@@ -61,6 +61,7 @@ def check_headers(headers: Sequence[Dataset]) -> None:
         _check_names(header)
     if len(images) < MIN_IMAGES:
         raise refused(ReasonCode.TOO_FEW_SLICES, f"{len(images)}")
+    return found
 
 
 def _is_axial(header: Dataset, plane: Plane) -> bool:

@@ -14,6 +14,7 @@ from headct.images.anatomy import Levels, levels
 from headct.images.coverage import Coverage, coverage
 from headct.images.frames import one_by_one
 from headct.images.headers import text
+from headct.images.members import Members
 from headct.images.quiet import quiet
 from headct.images.reading import load_passes, read_headers
 from headct.images.scans.passes import passes
@@ -80,10 +81,10 @@ def admit_passes(
     files = read_headers(sources)
     known.series_instance_uid = text(files[0], "SeriesInstanceUID")
     sources, headers = one_by_one(sources, files)
-    parts, errors = _by_headers(headers)
+    stacks, errors = _by_headers(headers)
     read = perf_counter()
     known.read_seconds = read - start
-    loaded = load_passes(sources, headers, parts)
+    loaded = load_passes(sources, headers, tuple(stacks), stacks)
     known.decode_seconds = perf_counter() - read
     errors += loaded.refused
     found = []
@@ -98,19 +99,23 @@ def admit_passes(
     return _as_judged(whole or found, headers, several=len(found) + len(errors) > 1)
 
 
-def _by_headers(headers: Sequence[Dataset]) -> tuple[list[Sequence[int]], list[NotAnalysedError]]:
-    """Numbers of the images of each pass that its headers do not refuse, and why they refuse the others."""
-    parts: list[Sequence[int]] = []
+def _by_headers(
+    headers: Sequence[Dataset],
+) -> tuple[dict[tuple[int, ...], Members], list[NotAnalysedError]]:
+    """Passes that their headers do not refuse, and why they refuse the others.
+
+    A pass is the numbers of its images; with it those that make its stack.
+    """
+    stacks: dict[tuple[int, ...], Members] = {}
     errors: list[NotAnalysedError] = []
     for part in passes(headers):
         try:
-            check_headers([headers[i] for i in part])
-            parts.append(part)
+            stacks[part] = check_headers([headers[i] for i in part])
         except NotAnalysedError as error:
             errors.append(error)
-    if not parts:
+    if not stacks:
         raise errors[0]
-    return parts, errors
+    return stacks, errors
 
 
 def _by_pixels(series: CTSeries, known: Admission, allow_partial: bool) -> Admitted:

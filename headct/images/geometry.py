@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from headct.images.headers import text
-from headct.images.members import members
+from headct.images.members import Members, members
 from headct.images.planes import Vector, inconsistent, normal
 from headct.images.scans.positions import SLAB_MM, positions, spacing
 from headct.language import Phrase
@@ -72,16 +72,17 @@ class Stack:
         return replace(self, order=order, positions_mm=self.positions_mm[list(keep)])
 
 
-def stack(headers: Sequence[Dataset]) -> Stack:
+def stack(headers: Sequence[Dataset], chosen: Members | None = None) -> Stack:
     """The parallel slices among the images, in order; what lies between them is :func:`whole`'s to judge.
 
-    Made of their :func:`headct.images.members.members`. If one lacks its position, all are placed by slice
-    location or instance number: an absent attribute alone refuses nothing.
+    Made of their :func:`headct.images.members.members`; ``chosen`` saves choosing them twice. If one lacks
+    its position, all are placed by slice location or instance number: an absent attribute alone refuses
+    nothing.
 
     Raises:
         NotAnalysedError: mixed orientations or sizes, positions that make no stack.
     """
-    found = members(headers)
+    found = members(headers) if chosen is None else chosen
     if found.refused is not None:
         raise inconsistent(found.refused)
     pixel_spacing_mm, spacing_known = spacing(headers, found.numbers)

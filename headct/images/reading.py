@@ -1,7 +1,7 @@
 """DICOM files to :class:`CTSeries`: grouped by series, headers read, each pass of a scan loaded."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from headct.images.files.parsing import Allowance, header
 from headct.images.first_bytes import HEAD_BYTES, may_be_dicom
 from headct.images.frames import MAX_IMAGES, one_by_one, too_many
 from headct.images.headers import numbers, text
+from headct.images.members import Members
 from headct.images.objects import Kind, kind
 from headct.images.quiet import quiet
 from headct.images.scans.passes import passes
@@ -116,7 +117,12 @@ def load_series(
 
 
 @quiet()
-def load_passes(sources: Sources, headers: Sequence[Dataset], parts: Sequence[Sequence[int]]) -> Passes:
+def load_passes(
+    sources: Sources,
+    headers: Sequence[Dataset],
+    parts: Sequence[Sequence[int]],
+    stacks: Mapping[tuple[int, ...], Members] | None = None,
+) -> Passes:
     """Decode a series into memory, each pass by itself.
 
     Args:
@@ -124,14 +130,18 @@ def load_passes(sources: Sources, headers: Sequence[Dataset], parts: Sequence[Se
         headers: of the same images.
         parts: numbers of the images of each pass that the headers tell, as of
             :func:`headct.images.scans.passes.passes`.
+        stacks: the images of each part that make its stack; saves choosing them twice.
     """
+    stacks = stacks or {}
     found: list[CTSeries] = []
     refused: list[NotAnalysedError] = []
     kept = _without_copies(sources, headers, parts) if len(parts) > 1 else parts
     copies = sum(map(len, parts)) - sum(map(len, kept))
     for part in filter(len, kept):
         try:
-            loaded, others = volumes([sources[i] for i in part], [headers[i] for i in part])
+            loaded, others = volumes(
+                [sources[i] for i in part], [headers[i] for i in part], stacks.get(tuple(part))
+            )
             found += loaded
             refused += others
         except NotAnalysedError as error:

@@ -15,6 +15,7 @@ from headct.images.coverage import coverage
 from headct.images.decoding import PixelFormat, decode, digest, formats, hounsfield
 from headct.images.geometry import Stack, slabs, stack
 from headct.images.headers import text
+from headct.images.members import Members
 from headct.images.planes import Vector, inconsistent
 from headct.images.scans.gaps import unseen
 from headct.images.scans.positions import SAME_POSITION_MM
@@ -54,15 +55,18 @@ class _Images:
         return values
 
 
-def volumes(sources: Sources, headers: Sequence[Dataset]) -> tuple[list[CTSeries], list[NotAnalysedError]]:
+def volumes(
+    sources: Sources, headers: Sequence[Dataset], chosen: Members | None = None
+) -> tuple[list[CTSeries], list[NotAnalysedError]]:
     """Decode images that by their headers are of one pass: its volume.
 
     Where the images show several passes, one volume for each that makes a stack, and why the others do not.
+    ``chosen`` saves choosing the images of the stack twice.
 
     Raises:
         NotAnalysedError: inconsistent geometry, unreadable pixel data, missing slices.
     """
-    found = stack(headers)
+    found = stack(headers, chosen)
     images = _Images(sources, headers, *formats(headers, sources, found.order))
     found, copies = _without_duplicates(found, images)
     series = None if _crowded(found.positions_mm) else _volume(found, images)
