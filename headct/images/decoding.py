@@ -218,7 +218,7 @@ def decode(source: DicomSource, form: PixelFormat) -> NDArray[np.int32]:
 
 def digest(stored: NDArray[np.int32]) -> bytes:
     """SHA-256 of one image's stored values, the same for every transfer syntax without loss."""
-    return hashlib.sha256(stored.astype("<i4").tobytes()).digest()
+    return hashlib.sha256(np.ascontiguousarray(stored, "<i4").data).digest()
 
 
 def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16]:
@@ -229,7 +229,7 @@ def hounsfield(stored: NDArray[np.int32], form: PixelFormat) -> NDArray[np.int16
     else:
         with np.errstate(over="ignore"):  # an impossible rescale ends at the limits below
             hu = np.rint(stored * form.slope + form.intercept)
-    hu = np.clip(hu, AIR_HU, HIGHEST_HU).astype(np.int16)
+    hu = np.clip(hu, AIR_HU, HIGHEST_HU, out=hu).astype(np.int16)
     if form.padding is not None:
         hu[(stored >= form.padding[0]) & (stored <= form.padding[1])] = AIR_HU
     return hu
@@ -250,10 +250,14 @@ def _clean(values: Pixels, form: PixelFormat) -> NDArray[np.int32]:
         return values.view(values.dtype.str.replace("u", "i")).astype(np.int32)
     above = np.uint32(31 - form.high_bit)
     unused = 32 - form.bits_stored
-    bits = values.astype(np.uint32, copy=False) << above
+    bits = values.astype(np.uint32)
+    bits <<= above
     if form.signed:
-        return bits.view(np.int32) >> np.int32(unused)
-    return (bits >> np.uint32(unused)).view(np.int32)
+        signed = bits.view(np.int32)
+        signed >>= np.int32(unused)
+        return signed
+    bits >>= np.uint32(unused)
+    return bits.view(np.int32)
 
 
 def _sign_extended(values: Pixels, form: PixelFormat) -> bool:
