@@ -5,9 +5,10 @@ themselves is believed where it agrees with the header of their file, and checke
 allocated; what follows the end of an image is not read.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import imagecodecs
@@ -34,6 +35,8 @@ _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 """Markers that no segment follows (ITU-T T.81, table B.1). Before the first scan there are none, and readers
 would differ in what comes behind them."""
 _END = b"\xff\xd9"
+_SCANS_AND_END = re.compile(rb"\xff[\xda\xd9]")
+"""Where the pixels of a scan end, too: with the next one, or with the image."""
 _LONGEST_RUN = 128
 """Bytes that one step of RLE gives (PS3.5 G.3.2)."""
 _ITEM, _ITEM_HEADER = b"\xfe\xff\x00\xe0", 8
@@ -132,13 +135,13 @@ def _jpeg(stream: bytes, rows: int, columns: int) -> Pixels:
     found = _recognise(stream)
     _agrees(found, rows, columns)
     # Without its end, the JPEG decoder silently fills with grey and the JPEG-LS decoder runs for seconds.
-    end = stream.find(_END, found.scan)
-    if end < 0:
+    marks = islice(_SCANS_AND_END.finditer(stream, found.scan), _MAX_SCANS + 1)
+    end = next((mark.end() for mark in marks if mark[0] == _END), None)
+    if end is None and stream.find(_END, found.scan) < 0:
         raise unreadable(pgettext("detail", "pixel data cut short"))
-    stream = stream[: end + len(_END)]
-    if stream.count(bytes((0xFF, _SCAN)), found.scan) > _MAX_SCANS:
+    if end is None:
         raise unreadable(pgettext("detail", "damaged compressed image"))
-    return found.codec(stream)
+    return found.codec(stream[:end])
 
 
 def _agrees(found: "_Compressed | jpeg2000.Size", rows: int, columns: int) -> None:
