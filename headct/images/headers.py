@@ -165,12 +165,12 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
     try:
         if tag not in header:
             return []
-        value = element(header, tag).value if _in_character_sets(tag) else header[tag].value
+        found = element(header, tag) if _in_character_sets(tag) else header[tag]
+        return _each_text(found.value)
     except MemoryError:
         raise
     except Exception:  # as below
         return []
-    return _each_text(value)
 
 
 def _joined(values: list[str]) -> str:

@@ -1,11 +1,14 @@
 """Values that are decoded once for all images mean what each header's own bytes mean."""
 
+import struct
 from contextlib import suppress
+from io import BytesIO
 from itertools import product
 
 import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
 from headct.images.headers import number, numbers, text
@@ -98,3 +101,11 @@ def test_directions_are_kept_to_the_last_bit() -> None:
         assert directions is not None
         assert all(str(d).count("-") == bool(sign) for d in directions), directions
         assert Plane.of(found).axial
+
+
+def test_a_text_stored_as_a_sequence_that_cannot_be_decoded_is_no_text() -> None:
+    item = b"\xfe\xff\x00\xe0" + struct.pack("<I", 12) + b"\x10\x00\x10\x00ZZ\x04\x00\xff\xff\xff\xff"
+    stored = b"\x08\x00\x30\x10SQ\x00\x00" + struct.pack("<I", len(item)) + item
+    found = read_dataset(BytesIO(stored), is_implicit_VR=False, is_little_endian=True)
+    assert "StudyDescription" in found
+    assert text(found, "StudyDescription") == ""
