@@ -136,6 +136,11 @@ def claim(session: Session, owner: str, now: datetime, settings: Settings) -> Cl
     )
 
 
+def anything_waits(session: Session) -> bool:
+    """Whether a series waits for its images or for the next attempt: it comes due though nobody writes."""
+    return session.scalar(select(Series.id).where(Series.state.in_(UNCLAIMED)).limit(1)) is not None
+
+
 def untried_is_due(session: Session, now: datetime, settings: Settings) -> bool:
     """Whether something new waits for a worker, for which another attempt at what failed is broken off."""
     waiting = select(Series.id).join(Study).where(_is_due(now, settings), Series.setbacks == 0)

@@ -40,6 +40,9 @@ from orthanc_plugin.worker.verifying import Verifier
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
+RESTING_SECONDS = 1.0
+"""Between two looks for work while no series waits and nothing is written: all that then comes due was put
+off, and for longer than that."""
 CHECKED_A_SWEEP = 300
 """Series at most that are compared with Orthanc in the time of a sweep, the longest unseen first: what that
 costs Orthanc does not grow with what it has. A hospital of years comes round in a day."""
@@ -80,6 +83,7 @@ class Worker:
         self._shadowing = Shadowing(name, client, database, settings, serving)
         self._next_check = self._next_housekeeping = 0.0
         self._out_of_memory = False
+        self._anything_waits = True
         self.in_hand = InHand()
         self._duties = (
             _Duty(self._publisher.publish_next),
@@ -104,8 +108,18 @@ class Worker:
             OutOfMemoryError: this process is to be replaced.
         """
         while not stopped.is_set():
+            before = self._database.version()
             if not self.step():
-                stopped.wait(IDLE_SECONDS)
+                self._rest(stopped, before)
+
+    def _rest(self, stopped: threading.Event, before: int | None) -> None:
+        """Until there may be work: whether anybody wrote is asked for a thousandth of what a look costs."""
+        stopped.wait(IDLE_SECONDS)
+        if before is None or self._anything_waits:
+            return
+        until = time.monotonic() + RESTING_SECONDS - IDLE_SECONDS
+        while time.monotonic() < until and self._database.version() == before and not stopped.is_set():
+            stopped.wait(IDLE_SECONDS)
 
     def step(self) -> bool:
         """The most urgent piece of work; false when there was none, or none that could be done."""
@@ -153,6 +167,7 @@ class Worker:
             # In one transaction: what is claimed after a change of the model is judged by the new one.
             changed = model_history.active(session) != self._serving.digest
             claim = None if changed else queue.claim(session, self._name, queue.utcnow(), self._settings)
+            self._anything_waits = changed or claim is not None or queue.anything_waits(session)
         if changed:
             self._serving.follow()
             return True

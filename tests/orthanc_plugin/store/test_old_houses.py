@@ -50,6 +50,7 @@ ASKED_OFTEN: dict[str, Callable[[Session], object]] = {
     "what was lost": unread.lost,
     "next to publish": lambda s: outbox.claim_publication(s, NOW),
     "next to judge": lambda s: queue.claim(s, "w", NOW, OPTIONS),
+    "does anything wait": queue.anything_waits,
     "next to compare": lambda s: sent_again.claim_comparison(s, NOW, OPTIONS),
     "next copied document": copies.next_document,
     "next report": review_documents.next_due,

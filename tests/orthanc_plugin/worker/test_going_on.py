@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +19,7 @@ from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import Series
 from orthanc_plugin.store.tables import Worker as WorkerRow
 from orthanc_plugin.worker import __main__ as process
-from orthanc_plugin.worker import copies
+from orthanc_plugin.worker import copies, loop
 from orthanc_plugin.worker.in_hand import SPARE_SECONDS, InHand
 from orthanc_plugin.worker.loop import Worker
 from orthanc_plugin.worker.orthanc_client import OrthancError, TokenError
@@ -128,6 +130,63 @@ def test_what_goes_wrong_over_a_series_puts_it_behind_the_others(
     row = of(database)
     assert (row.state, row.attempts, row.setbacks) == (SeriesState.ARRIVING, attempts, setbacks)
     assert worker.in_hand.claim is None
+
+
+class Hours:
+    """A clock that runs while somebody waits, until it is time to end; things happen at moments."""
+
+    def __init__(self, seconds: float, happens: dict[float, Callable[[], None]] | None = None) -> None:
+        self.now = 0.0
+        self._seconds = seconds
+        self._happens = happens or {}
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def is_set(self) -> bool:
+        return self.now >= self._seconds
+
+    def wait(self, seconds: float) -> None:
+        self.now = round(self.now + seconds, 1)
+        for moment in [at for at in self._happens if at <= self.now]:
+            self._happens.pop(moment)()
+
+
+def looks(worker: Worker, hours: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When a worker looked for work."""
+    found = []
+    step = worker.step
+
+    def look() -> bool:
+        found.append(hours.now)
+        return step()
+
+    monkeypatch.setattr(loop, "time", hours)
+    monkeypatch.setattr(worker, "step", look)
+    worker.run(hours)
+    return found
+
+
+def test_at_rest_it_looks_seldom_and_at_once_when_something_is_written(
+    worker: Worker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alive() -> None:
+        with database.writing() as session:
+            queue.sign_of_life(session, "other", queue.utcnow())
+
+    looks(worker, Hours(2.0), monkeypatch)
+    assert looks(worker, Hours(4.0), monkeypatch)[-3:] == [1.0, 2.0, 3.0]
+    assert looks(worker, Hours(4.0, {1.4: alive}), monkeypatch)[-4:] == [1.0, 1.4, 2.4, 3.4]
+
+
+def test_while_a_series_waits_it_looks_often(
+    worker: Worker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.writing() as session:
+        queue.arrive(
+            session, seen("s1", "st-s1"), queue.utcnow() + timedelta(seconds=50), settings(Path("/"))
+        )
+    assert looks(worker, Hours(4.0), monkeypatch)[-4:] == [3.2, 3.4, 3.6, 3.8]
 
 
 def test_a_worker_whose_orthanc_is_another_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
