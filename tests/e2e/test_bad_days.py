@@ -29,7 +29,7 @@ NewStack = Callable[..., StackProcess]
 
 
 def stores_images(stack: StackProcess) -> bool:
-    stack.send(IMAGES)
+    send_all(stack, [IMAGES], patience=PATIENCE)
     return stack.get("/statistics")["CountInstances"] == len(list(IMAGES.iterdir()))
 
 
@@ -73,14 +73,29 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("existing", [False, True], ids=["empty", "after a good day"])
-def test_read_only_store(new_stack: NewStack, tmp_path: Path, existing: bool) -> None:
-    store = tmp_path / "store"
-    store.mkdir()
-    stack = new_stack({"HeadCTTriage": {"Storage": str(store)}})
-    if existing:
-        stack.start()
-        stack.stop()
+def test_read_only_store(new_stack: NewStack, tmp_path: Path) -> None:
+    """From the beginning."""
+    (tmp_path / "store").mkdir()
+    stays_up_read_only(new_stack({"HeadCTTriage": {"Storage": str(tmp_path / "store")}}), tmp_path / "store")
+
+
+def test_a_second_stack_on_the_same_data_and_then_a_read_only_store(
+    new_stack: NewStack, tmp_path: Path
+) -> None:
+    """After a good day."""
+    stack = new_stack({"HeadCTTriage": {"Storage": str(tmp_path / "store")}}).start()
+    http, dicom, ohif = free_ports(3)
+    ports = ["--http-port", str(http), "--dicom-port", str(dicom), "--ohif-port", str(ohif)]
+    command = [*UP, "--data", str(stack.data), *ports]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert second.returncode == 1
+    assert "another `headct up`" in second.stderr
+    assert stack.api("status")["running"]
+    stack.stop()
+    stays_up_read_only(stack, tmp_path / "store")
+
+
+def stays_up_read_only(stack: StackProcess, store: Path) -> None:
     with read_only(store):
         stack.start(wait_for_triage=False)
         assert stores_images(stack)
@@ -103,13 +118,16 @@ def test_unknown_option(new_stack: NewStack) -> None:
     says(stack, "Wokers")
 
 
-def test_altered_bundle(new_stack: NewStack, tmp_path: Path) -> None:
-    (tmp_path / "bundle").mkdir()
-    (tmp_path / "bundle" / "bundle.json").write_text("{}")
-    stack = new_stack({"HeadCTTriage": {"Bundle": str(tmp_path / "bundle")}})
+def test_a_bundle_that_is_missing_and_then_altered(new_stack: NewStack, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    stack = new_stack({"HeadCTTriage": {"Bundle": str(bundle)}})
     stack.start(wait_for_triage=False)
     assert stores_images(stack)
-    says(stack, "bundle")
+    says(stack, f"{bundle} is not a bundle")
+    assert str(bundle) in stack.http.get("/triage/api/v1/status").text
+    bundle.mkdir()
+    (bundle / "bundle.json").write_text("{}")
+    says(stack, f"{bundle} has bundle format")
 
 
 def test_missing_virtual_environment(tmp_path: Path) -> None:
@@ -147,17 +165,6 @@ def test_missing_virtual_environment(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(60)
-
-
-def test_a_second_stack_on_the_same_data_is_refused(new_stack: NewStack) -> None:
-    stack = new_stack().start()
-    http, dicom, ohif = free_ports(3)
-    ports = ["--http-port", str(http), "--dicom-port", str(dicom), "--ohif-port", str(ohif)]
-    command = [*UP, "--data", str(stack.data), *ports]
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-    assert second.returncode == 1
-    assert "another `headct up`" in second.stderr
-    assert stack.api("status")["running"]
 
 
 def test_what_dies_is_started_again_and_the_page_says_so(new_stack: NewStack) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sysconfig
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 from places import ROOT
-from stack_process import PATIENCE, free_ports, is_worker
+from stack_process import PATIENCE, free_ports, is_worker, wait_until
 
 from headct.orthanc_http import LIMITS
 
@@ -131,6 +130,17 @@ class OrthancProcess:
             for i, count in there.items()
         )
 
+    def empty(self) -> None:
+        """Delete everything, and wait until nothing of it is shown any more."""
+        for patient in self.http.get("/patients").json():
+            self.http.delete(f"/patients/{patient}")
+
+        def nothing() -> bool:
+            shown = self.get("worklist")
+            return not (shown["rows"] or shown["earlier"] or self._series())
+
+        self.wait(nothing)
+
     def results(self) -> dict[str, int]:
         """How many documents of each modality Orthanc has."""
         found: dict[str, int] = {}
@@ -168,8 +178,9 @@ class OrthancProcess:
 
     def wait(self, condition: Callable[[], Any], seconds: float = PATIENCE, pause: float = 0.2) -> None:
         """Wait until a condition holds; fail with the log when it does not."""
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                raise AssertionError(f"waited {seconds} s in vain:\n{self.log()[-4000:]}")
-            time.sleep(pause)
+        wait_until(
+            lambda: bool(condition()),
+            seconds,
+            lambda: f"waited {seconds} s in vain:\n{self.log()[-4000:]}",
+            pause,
+        )

@@ -274,15 +274,16 @@ def _files(folder: Path) -> list[Path]:
 def wait_until(
     true: Callable[[], bool], seconds: float, message: Callable[[], str], pause: float = 0.2
 ) -> None:
-    """Wait until a condition holds.
+    """Wait until a condition holds, asked ever more seldom: an answer costs whoever is waited for.
 
     Raises
     ------
     AssertionError
         It did not in time.
     """
-    deadline = time.monotonic() + seconds
+    deadline, longest = time.monotonic() + seconds, 5 * pause
     while not true():
         if time.monotonic() > deadline:
             raise AssertionError(message())
         time.sleep(pause)
+        pause = min(1.2 * pause, longest)
