@@ -1,7 +1,8 @@
 """What people correct with Orthanc's own commands, and what a scanner sends again, on a real Orthanc."""
 
-import time
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,18 @@ class Server(OrthancProcess):
         study = self.http.get(f"/studies/{row['id']}").json()
         return f"/patients/{study['ParentPatient']}"
 
-    def at_rest(self) -> None:
-        """Nothing is to be judged, written or shown any more."""
-        self.wait(lambda: all(s["state"] in FINAL for row in self.rows() for s in row["series"]))
+    def nothing_waits(self) -> bool:
+        """Whether all that came was noticed, compared with what was there, judged and shown."""
+        last = self.http.get("/changes?last").json()["Last"]
+        store = self.folder / "orthanc" / "headct-triage" / "triage.sqlite"
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as looking:
+            ((noticed,),) = looking.execute("SELECT sequence FROM positions WHERE log = 'changes'")
+            ((waiting,),) = looking.execute(
+                "SELECT count(*) FROM series"
+                " WHERE sent_again_at IS NOT NULL OR preview_pending OR publish_wanted != publish_done"
+            )
+        final = all(s["state"] in FINAL for row in self.rows() for s in row["series"])
+        return noticed >= last and not waiting and final
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +98,6 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     options = {
         "Bundle": str(bundle),
         "LongQuietSeconds": 10,
-        "SweepSeconds": 5,
         "Previews": False,
         "WorkerNiceness": 0,
         "People": {"tester": READER},
@@ -166,14 +175,16 @@ def test_a_damaged_study_is_sent_again_whole_and_then_once_more(orthanc: Server,
     orthanc.wait(lambda: orthanc.documents(orthanc.row("resend")["id"]) == ["KO", "SR"])
     orthanc.read(orthanc.row("resend"), "GREEN")
     series = orthanc.row("resend")["series"][0]["id"]
+    orthanc.wait(orthanc.nothing_waits)
     history = orthanc.get(f"series/{series}")
     orthanc.send(whole)
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
+
+    def compared_and_always_read() -> bool:
         row = orthanc.row("resend")
         assert (row["reviewed"], row["urgency"], row["state"]) == (True, "GREEN", "assessed")
-        time.sleep(0.2)
-    orthanc.at_rest()
+        return orthanc.nothing_waits()
+
+    orthanc.wait(compared_and_always_read)
     assert orthanc.get(f"series/{series}") == history, "nothing was judged again"
     file = orthanc.http.get(f"/instances/{history['documents'][0]['orthanc_id']}/file").content
     assert structured_report.read(file).sop_instance_uid == history["documents"][0]["sop_instance_uid"]
