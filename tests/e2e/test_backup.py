@@ -18,9 +18,9 @@ OPTIONS = {"HeadCTTriage": {"Previews": False, "KeyObjects": False, "QuietSecond
 OURS = {"X-Triage": "test"}
 
 
-def drawn(kind: str, number: int, folder: Path) -> str:
+def drawn(kind: str, folder: Path) -> str:
     """A small head in a folder; the UID of its series."""
-    series = generate(kind, number, salt="backup", matrix=256, thickness_mm=7.0)
+    series = generate(kind, 7, salt="backup", matrix=256, thickness_mm=7.0)
     write(series, folder)
     return series.header.series_uid
 
@@ -64,8 +64,8 @@ def can_be_read(stack: StackProcess, instance: str) -> bool:
 
 def test_it_goes_on_elsewhere(new_stack: NewStack, tmp_path: Path) -> None:
     read, unread, late = (tmp_path / "sent" / name for name in ("read", "unread", "late"))
-    uids = [drawn("epidural", 1, read), drawn("normal", 2, unread)]
-    late_uid = drawn("normal", 3, late)
+    uids = [drawn("epidural", read), drawn("normal", unread)]
+    late_uid = drawn("intracerebral", late)
     old = new_stack(OPTIONS).start()
     activate_own_model(old)
     old.send(read, unread)

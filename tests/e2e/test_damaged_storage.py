@@ -21,8 +21,8 @@ def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
     one.http.close()
 
 
-def send(orthanc: OrthancProcess, seed: int, folder: Path) -> str:
-    files = write(generate("normal", seed, salt=f"damaged-{seed}", matrix=256, thickness_mm=7.0), folder)
+def send(orthanc: OrthancProcess, kind: str, folder: Path) -> str:
+    files = write(generate(kind, 7, salt="damaged", matrix=256, thickness_mm=7.0), folder)
     (series,) = orthanc.send(file.read_bytes() for file in files)
     return series
 
@@ -31,10 +31,10 @@ def test_the_queue_goes_on_behind_a_series_that_orthanc_cannot_give(
     orthanc: OrthancProcess, tmp_path: Path
 ) -> None:
     orthanc.start_triage()
-    damaged = send(orthanc, 1, tmp_path / "damaged")
+    damaged = send(orthanc, "normal", tmp_path / "damaged")
     stored = sorted((tmp_path / "orthanc" / "orthanc").glob("??/??/*"), key=lambda file: file.stat().st_size)
     stored[-1].unlink()
-    whole = send(orthanc, 2, tmp_path / "whole")
+    whole = send(orthanc, "epidural", tmp_path / "whole")
     orthanc.wait(orthanc.settled)
     assert orthanc.get(f"series/{whole}")["state"] == "assessed"
     found = orthanc.get(f"series/{damaged}")

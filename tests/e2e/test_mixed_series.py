@@ -17,7 +17,7 @@ SR, STATE, CAPTURE = (f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("88.67", "11.1", 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("head") / "epidural"
-    write(generate("epidural", 5, salt="mixed series", matrix=256), folder)
+    write(generate("epidural", 7, salt="mixed series", matrix=256, thickness_mm=7.0), folder)
     return folder
 
 

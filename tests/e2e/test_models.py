@@ -42,7 +42,6 @@ def with_other_cuts(folder: Path, version: str) -> Bundle:
 
 @pytest.fixture
 def orthanc(tmp_path: Path) -> Iterator[OrthancProcess]:
-    """One a test: which model is in service, and what it said, is what the test is about."""
     folder = tmp_path / "models"
     folder.mkdir()
     options = {
@@ -141,7 +140,14 @@ def rolled_back_in_hand(hospital: Hospital, model: str) -> dict[str, Any]:
     raise AssertionError("no judgement in hand was finished by the model that was rolled back")
 
 
-def test_models_come_and_go_between_two_series(orthanc: OrthancProcess) -> None:
+def test_models_come_and_go_and_an_altered_one_gives_way(orthanc: OrthancProcess) -> None:
+    """Two stories of one house: which model is in service at the end of one is where the other begins."""
+    come_and_go(orthanc)
+    altered(orthanc)
+
+
+def come_and_go(orthanc: OrthancProcess) -> None:
+    """Between two series, and in the middle of one."""
     first = load_bundle(default_bundle())
     first_name = f"{first.contents.name}-{first.contents.version}"
     second = with_other_cuts(orthanc.folder / "models", "99.0.0")
@@ -202,9 +208,8 @@ def test_models_come_and_go_between_two_series(orthanc: OrthancProcess) -> None:
     orthanc.wait(lambda: orthanc.results() == {"SR": there["SR"] - 2, "SEG": there["SEG"] - 1})
 
 
-def test_one_that_was_altered_is_refused_and_after_a_restart_gives_way_in_plain_words(
-    orthanc: OrthancProcess,
-) -> None:
+def altered(orthanc: OrthancProcess) -> None:
+    """It is refused, and after a restart gives way in plain words."""
     first = load_bundle(default_bundle())
     second = with_other_cuts(orthanc.folder / "models", "98.0.0")
     name = second.folder.name

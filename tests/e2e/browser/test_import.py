@@ -19,7 +19,7 @@ from headct.generator.generation import GeneratedSeries, generate, write
 HEADCT = str(Path(sys.executable).with_name("headct"))
 
 
-def series(salt: str, kind: str = "epidural", seed: int = 5) -> GeneratedSeries:
+def series(salt: str, kind: str = "epidural", seed: int = 7) -> GeneratedSeries:
     """A head of few images."""
     return generate(kind, seed, salt=f"import-{salt}", matrix=256, thickness_mm=7.0)
 

@@ -225,8 +225,8 @@ def test_from_the_test_button_to_reviews_of_a_bad_day(orthanc: OrthancProcess, t
     (outcome,) = outbox.send_all(ito)
     assert (outcome.kept.state, outcome.why) == (State.UNSENT, str(away.value))
     assert len(outbox.pending()) == 2
-    orthanc.start()
-    orthanc.wait(orthanc.triage_answers)
+    orthanc.configuration["HeadCTTriage"]["Workers"] = 0  # what is judged is judged
+    orthanc.start().wait(orthanc.triage_answers)
     again = Outbox(tmp_path, ito.server.url, "ito")
     assert [outcome.kept.state for outcome in again.send_all(ito)] == [State.SENT, State.SENT]
     assert again.pending() == [] == again.send_all(ito)
