@@ -4,6 +4,7 @@ import atexit
 import shutil
 import tempfile
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -37,6 +38,8 @@ PEOPLE = {
         ("mori", "Mori^Aya=森^彩=もり^あや", "viewer"),
     )
 }
+LATELY_SECONDS = 300.0
+"""A room that was furnished so long ago is furnished anew: its studies have waited for less than an hour."""
 _SLABS = [n // 3 for n in range(SLICES)]
 
 
@@ -55,9 +58,10 @@ class ReadingRoom:
     def __init__(self, folder: Path, studies: Mapping[str, Urgency], *, authentication: bool = True) -> None:
         self.options = settings(folder, People=PEOPLE, quiet_seconds=2)
         self.arrived = len(studies)
-        self._start = queue.utcnow() - timedelta(hours=1)
+        self._start = queue.utcnow() - timedelta(minutes=50)
         if studies:
-            shutil.copytree(_judged(tuple(studies.items())), folder, dirs_exist_ok=True)
+            lately = int(time.monotonic() / LATELY_SECONDS)
+            shutil.copytree(_judged(tuple(studies.items()), lately), folder, dirs_exist_ok=True)
             self.database = open_another(folder / "triage.sqlite")
         else:
             self.database = open_store(folder)
@@ -148,8 +152,8 @@ class ReadingRoom:
 
 
 @cache
-def _judged(studies: tuple[tuple[str, Urgency], ...]) -> Path:
-    """A room's folder in which these studies came and were judged, made once a process."""
+def _judged(studies: tuple[tuple[str, Urgency], ...], _lately: int) -> Path:
+    """A room's folder in which these studies came and were judged, an hour ago at most."""
     folder = Path(tempfile.mkdtemp(prefix="triage-room-", dir=MEMORY))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     room = ReadingRoom(folder, {})

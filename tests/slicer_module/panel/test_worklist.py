@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ pytest.importorskip("slicer", reason="slicer-core is made for Python 3.11 alone"
 pytest.importorskip("PySide6", reason="PySide6 cannot be imported")
 from fake_cases import orthanc_id
 from fake_triage import FakeTriage
-from flask import Flask
+from one_app import Served
 from processor_time import noticed
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -103,7 +102,7 @@ def test_waiting_goes_on_between_two_answers(reader: Reader) -> None:
 
 
 def test_two_thousand_studies_come_change_and_sort_without_a_stall(
-    new_host: Callable[..., Host], application: tuple[Any, Flask]
+    new_host: Callable[..., Host],
 ) -> None:
     fake = FakeTriage()
     kinds = fake.rows
@@ -111,8 +110,7 @@ def test_two_thousand_studies_come_change_and_sort_without_a_stall(
         kinds[n % len(kinds)].model_copy(update={"id": orthanc_id(f"{n}"), "patient_id": f"{n:06d}"})
         for n in range(2000)
     )
-    application[0].now = fake
-    ward = Ward(application[1])
+    ward = Ward(Served(fake))
     reader = Reader(new_host(), None, ward)
     table = reader.panel.worklist.table
     # Qt loads its fonts with the first letters of a script; that is not the list's doing.
