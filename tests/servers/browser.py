@@ -50,10 +50,10 @@ CONTRAST = """() => {
 
 @contextmanager
 def chromium(playwright: Playwright, *more: str) -> Iterator[Browser]:
-    """The system's own Chromium, headless, talking to nobody but the address under test."""
-    executable = shutil.which("chromium")
+    """The system's own Chromium without its windows, talking to nobody but the address under test."""
+    executable = shutil.which("chromium-headless-shell")
     if executable is None:
-        raise RuntimeError("chromium is not installed; `make test` installs it")
+        raise RuntimeError("chromium-headless-shell is not installed; `make test` installs it")
     browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS, *more])
     try:
         yield browser
