@@ -81,8 +81,8 @@ class Supervisor:
 
     @property
     def alive(self) -> int:
-        """Workers running now."""
-        return sum(slot.running for slot in self._slots)
+        """Workers running now; one that follows on one that could not is counted when it lasts."""
+        return sum(slot.running and (slot.steady or not self.problem) for slot in self._slots)
 
     @property
     def trouble(self) -> Phrase | None:

@@ -9,12 +9,14 @@ import pytest
 from bundles import threshold_bundle
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from stack_process import PATIENCE
 from store_samples import after, arrive_and_judge, open_store, seen, settings
 
 from headct.errors import SettingsError
 from headct.language import _
 from orthanc_plugin import rounds
 from orthanc_plugin.health.running import troubles, why_stopped
+from orthanc_plugin.intake import supervisor
 from orthanc_plugin.intake.supervisor import HOST, Supervisor
 from orthanc_plugin.rounds import BACK_OFF, Rounds, all_of
 from orthanc_plugin.settings import Settings
@@ -152,6 +154,34 @@ class TestALockedStoreAtTheStart:
         watched.stop()
         with watched._database.reading() as session:
             assert session.scalar(select(Series.state)) is SeriesState.JUDGING
+
+
+def test_a_worker_that_follows_on_one_that_could_not_is_counted_when_it_lasts(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    bundle = tmp_path / "bundle"
+    python.write_text(f"#!/bin/sh\nread -r _\n[ -e {bundle} ] || {{ echo no bundle; exit 1; }}\nexec cat\n")
+    python.chmod(0o755)
+    options = settings(tmp_path, workers=1, python=python)
+    watched = Supervisor(options, database, ClockWatch(database, options), lambda: "token")
+    (slot,) = watched._slots
+    try:
+        watched.step()
+        assert slot.process is not None
+        slot.process.wait(PATIENCE)
+        watched.step()
+        assert (watched.alive, watched.problem) == (0, "no bundle")
+        bundle.touch()
+        slot.start_at = 0.0
+        watched.step()
+        assert slot.running
+        assert (watched.alive, watched.problem) == (0, "no bundle"), "it may fail like the one before"
+        monkeypatch.setattr(supervisor, "START_SECONDS", 0.0)
+        watched.step()
+        assert (watched.alive, watched.problem) == (1, "")
+    finally:
+        watched.stop()
 
 
 def test_no_worker_and_why(database: Database, options: Settings) -> None:
