@@ -67,6 +67,9 @@ class Triage:
     def __init__(self) -> None:
         self.problem = _("Triage is starting.")
         self.runtime: Any = None
+        self.token = ""
+        """With which workers use Orthanc until it ends, one for all. Orthanc locks itself to make one, and
+        while it hands us an image: made later, each could wait for the other for ever."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._start, name="triage-start", daemon=True)
 
@@ -105,7 +108,7 @@ class Triage:
                 version=json.loads(orthanc.RestApiGet("/system"))["Version"],
                 get=get,
                 put=orthanc.RestApiPut,
-                new_token=orthanc.GenerateRestApiAuthorizationToken,
+                new_token=lambda: self.token,
             ),
         )
         runtime.start()
@@ -300,6 +303,7 @@ def load() -> None:
     orthanc.RegisterRestCallback(f"{ROUTE}(.*)", on_request)
     orthanc.RegisterOnChangeCallback(on_change)
     orthanc.RegisterReceivedInstanceCallback(on_received)
+    triage.token = orthanc.GenerateRestApiAuthorizationToken()
 
 
 try:

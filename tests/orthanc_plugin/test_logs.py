@@ -248,6 +248,7 @@ orthanc.ResourceType = types.SimpleNamespace(SERIES=1, INSTANCE=2)
 orthanc.OrthancException = OSError
 orthanc.RegisterRestCallback = orthanc.RegisterOnChangeCallback = lambda *_: None
 orthanc.RegisterReceivedInstanceCallback = lambda _: None
+orthanc.GenerateRestApiAuthorizationToken = lambda: "Bearer token"
 sys.modules["orthanc"] = orthanc
 plugin = runpy.run_path(sys.argv[1])
 
