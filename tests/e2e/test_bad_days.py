@@ -16,9 +16,8 @@ from data import SHARED, needs_shared_data
 from load import send_all, series_uid
 from nested import nested
 from places import ROOT
-from stack_process import PATIENCE, UP, StackProcess, free_ports, wait_until
+from stack_process import A_CONNECTION_EACH, PATIENCE, UP, StackProcess, free_ports, wait_until
 
-from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import Options
@@ -147,7 +146,9 @@ def test_missing_virtual_environment(tmp_path: Path) -> None:
         )
     url, auth = f"http://127.0.0.1:{http_port}", ("tester", "not-a-secret")
     try:
-        with httpx.Client(base_url=url, auth=auth, timeout=60, trust_env=False, limits=LIMITS) as http:
+        with httpx.Client(
+            base_url=url, auth=auth, timeout=60, trust_env=False, limits=A_CONNECTION_EACH
+        ) as http:
 
             def page() -> str:
                 try:

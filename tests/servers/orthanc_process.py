@@ -12,9 +12,7 @@ from typing import Any
 import httpx
 import psutil
 from places import ROOT
-from stack_process import PATIENCE, free_ports, is_worker, wait_until
-
-from headct.orthanc_http import LIMITS
+from stack_process import A_CONNECTION_EACH, PATIENCE, free_ports, is_worker, wait_until
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
@@ -49,7 +47,7 @@ class OrthancProcess:
             auth=("tester", "not-a-secret"),
             timeout=60,
             trust_env=False,
-            limits=LIMITS,
+            limits=A_CONNECTION_EACH,
         )
 
     def start(self) -> "OrthancProcess":

@@ -15,11 +15,12 @@ import httpx
 import psutil
 from places import ROOT
 
-from headct.orthanc_http import LIMITS
 from orthanc_plugin.stack.options import port_is_free
 
 UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
+A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
+"""Orthanc closes a connection after one idle second: on a busy machine just while the next request comes."""
 PATIENCE = 180
 """Seconds that anything may take on a slow machine full of other work; no test waits longer than it must."""
 
@@ -55,7 +56,7 @@ class StackProcess:
             auth=(self.user, self.password),
             timeout=60,
             trust_env=False,
-            limits=LIMITS,
+            limits=A_CONNECTION_EACH,
         )
         self.process: subprocess.Popen[bytes] | None = None
         self._arguments = list(arguments)
