@@ -71,9 +71,9 @@ lint: setup-unit
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Most end-to-end tests wait for servers: several files at once, each with servers of its own.
+# Most end-to-end tests wait for servers: several files at once, each with servers of its own, the long ones first.
 # `make test TESTS=tests/headct` runs a part, in any of these ways.
-PYTEST := $(BIN)/pytest --numprocesses 6 --dist worksteal
+PYTEST := $(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder
 
 test: setup-test
 	$(PYTEST) $(TESTS)

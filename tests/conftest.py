@@ -26,6 +26,8 @@ if os.environ.get("HEADCT_TEST_PLAIN_LITERT"):
 unit_tests = importlib.import_module("unit_tests")
 NO_UNIT_TEST = {"validator", "long", "browser_files"}
 """Marks."""
+LONG = ("tests/e2e/", "tests/model_training/", "tests/orthanc_plugin/test_")
+"""Here are the files that start servers or train. They come first, so that none is left alone at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +48,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what was imported is there to the end: nobody needs to look through it again and again
 
 
+@pytest.hookimpl(tryfirst=True)  # before a random order is made
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     if not config.getoption("--unit"):
         return
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in NO_UNIT_TEST)]
