@@ -68,8 +68,9 @@ class Triage:
         self.problem = _("Triage is starting.")
         self.runtime: Any = None
         self.token = ""
-        """With which workers use Orthanc until it ends, one for all. Orthanc locks itself to make one, and
-        while it hands us an image: made later, each could wait for the other for ever."""
+        """With which workers use Orthanc until it ends, one for all."""
+        self.version = ""
+        """Of Orthanc."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._start, name="triage-start", daemon=True)
 
@@ -105,7 +106,7 @@ class Triage:
         runtime = Runtime(
             json.loads(orthanc.GetConfiguration()),
             Orthanc(
-                version=json.loads(orthanc.RestApiGet("/system"))["Version"],
+                version=self.version,
                 get=get,
                 put=orthanc.RestApiPut,
                 new_token=lambda: self.token,
@@ -155,6 +156,17 @@ def can_store() -> bool:
         return True
     full = found.f_bavail * found.f_frsize < 2**20 or bool(found.f_files and found.f_favail < 16)
     return not (full or found.f_flag & os.ST_RDONLY)
+
+
+def orthanc_version() -> str:
+    """Orthanc's version, of which it only tells whether it is at least another one."""
+    found = [0, 0, 0]
+    for place in range(3):
+        while found[place] < 99 and orthanc.CheckVersionAdvanced(
+            *(number + (at == place) for at, number in enumerate(found))
+        ):
+            found[place] += 1
+    return "mainline" if found[0] == 99 else ".".join(map(str, found))
 
 
 def get(path: str) -> Any:
@@ -303,7 +315,10 @@ def load() -> None:
     orthanc.RegisterRestCallback(f"{ROUTE}(.*)", on_request)
     orthanc.RegisterOnChangeCallback(on_change)
     orthanc.RegisterReceivedInstanceCallback(on_received)
+    # Orthanc holds a lock while it hands us an image, and waits for Python's. To make a token it takes it,
+    # and to answer ``/system``: asked later, with Python's in hand, each waits for the other for ever.
     triage.token = orthanc.GenerateRestApiAuthorizationToken()
+    triage.version = orthanc_version()
 
 
 try:

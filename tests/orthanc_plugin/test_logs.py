@@ -249,8 +249,10 @@ orthanc.OrthancException = OSError
 orthanc.RegisterRestCallback = orthanc.RegisterOnChangeCallback = lambda *_: None
 orthanc.RegisterReceivedInstanceCallback = lambda _: None
 orthanc.GenerateRestApiAuthorizationToken = lambda: "Bearer token"
+orthanc.CheckVersionAdvanced = lambda *asked: asked <= (1, 12, 6)
 sys.modules["orthanc"] = orthanc
 plugin = runpy.run_path(sys.argv[1])
+assert plugin["triage"].version == "1.12.6"
 
 
 class Runtime:
