@@ -6,6 +6,9 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
+from orthanc_plugin.audit.keeping import Auditor
+from orthanc_plugin.audit.notes import notes
+from orthanc_plugin.audit.starts import Start
 from orthanc_plugin.health.ends import Ends
 from orthanc_plugin.intake.answering import Answering
 from orthanc_plugin.intake.arrivals import Arrivals
@@ -54,6 +57,9 @@ class Runtime:
         self.ends = Ends(self.settings.storage)
         self.arrivals = Arrivals(orthanc.get, self.database, self.settings, clock)
         self.keeper = Keeper(orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration))
+        keys = Keys.open(self.settings)
+        start = Start.of(self.settings, configuration, orthanc.version)
+        self.auditor = Auditor(self.database, self.settings, keys.ring, notes=notes, start=start)
         self.triage = Triage(
             self.database,
             self.settings,
@@ -63,8 +69,9 @@ class Runtime:
             authentication=self.authenticated,
             replaces_images=_replaces_images(configuration),
             keeper=self.keeper,
-            keys_problem=Keys.open(self.settings).problem,
+            keys_problem=keys.problem,
             ends=self.ends,
+            auditor=self.auditor,
         )
         self._app = create_app(self.triage, self.settings.proxies)
         self._answering = Answering()
@@ -81,6 +88,7 @@ class Runtime:
             self.ends.start()
             self.arrivals.start()
             self.keeper.start()
+            self.auditor.start()
         except BaseException:
             self.stop()
             raise
@@ -93,6 +101,7 @@ class Runtime:
             self.keeper.stop,
             self.arrivals.stop,
             self.supervisor.stop,
+            self.auditor.stop,
             self.database.close,
         )
 

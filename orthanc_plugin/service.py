@@ -2,12 +2,10 @@
 
 import functools
 import logging
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, ParamSpec, TypedDict, TypeVar
+from typing import ParamSpec, TypedDict, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,6 +14,7 @@ from headct.language import Phrase, _
 from headct.safe_log import failure
 from headct.terms.review import Person
 from orthanc_plugin.answer import Words
+from orthanc_plugin.audit import export
 from orthanc_plugin.cases import records, reviewing, selection, worklist
 from orthanc_plugin.cases.kept_lists import KeptLists
 from orthanc_plugin.cases.records import MOST_LABELS
@@ -29,9 +28,10 @@ from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.health import figures
 from orthanc_plugin.health.ends import Ends
 from orthanc_plugin.health.figures import Known
-from orthanc_plugin.health.running import Follower, Keeper, Processes, troubles, why_stopped
+from orthanc_plugin.health.running import Auditor, Follower, Keeper, Processes, troubles, why_stopped
 from orthanc_plugin.health.views import MetricsView, StatusView, UnexpectedEndView
 from orthanc_plugin.housekeeping import disk
+from orthanc_plugin.kept import Kept
 from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
@@ -58,24 +58,6 @@ STATUS_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-class Kept(Generic[_R]):
-    """Keeps what was worked out last, because pages ask every two seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last: tuple[float, _R] | None = None
-        self._lock = threading.Lock()
-        """One works it out, the others wait for it."""
-
-    def get(self, work_out: Callable[[], _R]) -> _R:
-        """What is kept, or what is worked out now; errors are not kept."""
-        with self._lock:
-            now = time.monotonic()
-            if self._last is None or now - self._last[0] > self._seconds:
-                self._last = now, work_out()
-            return self._last[1]
 
 
 def _answering(method: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -119,6 +101,7 @@ class Triage:
     """Of :class:`orthanc_plugin.vouching.keys.Keys`."""
     _kept_status: Kept[StatusView] = field(default_factory=lambda: Kept(STATUS_SECONDS), repr=False)
     ends: Ends | None = None
+    auditor: Auditor | None = None
     _kept_lists: KeptLists = field(default_factory=KeptLists, repr=False)
     _kept_drift: Kept[DriftView] = field(default_factory=lambda: Kept(DRIFT_SECONDS), repr=False)
     _kept_labelling: Kept[LabellingQueueView] = field(
@@ -139,7 +122,7 @@ class Triage:
             orthanc_version=self.orthanc_version,
             running=reason is None,
             reason=Words.of(reason) if reason is not None else None,
-            troubles=tuple(map(Words.of, troubles(self.supervisor, self.keeper))),
+            troubles=tuple(map(Words.of, troubles(self.supervisor, self.keeper, self.auditor))),
             workers_alive=self.supervisor.alive,
             workers_wanted=self.settings.workers,
             judging=known.series.get(SeriesState.JUDGING, 0),
@@ -156,6 +139,7 @@ class Triage:
             keys_problem=Words.of(self.keys_problem) if self.keys_problem is not None else None,
             unverified=known.unverified,
             unknown_keys=known.unknown_keys,
+            audit_faults=self._audit_faults,
             clock_set=known.clock_set,
             unexpected_end=self._unexpected_end(now),
             replaces_images=self.replaces_images,
@@ -350,6 +334,13 @@ class Triage:
             }
         )
 
+    @_answering
+    def audit(self, login: str, after: int, most: int) -> str:
+        """Who did what, as a table; see :func:`orthanc_plugin.audit.export.table`."""
+        self.require(login, Role.ADMINISTRATOR)
+        with self.database.reading() as session:
+            return export.table(session, after, most)
+
     def require(self, login: str, role: Role) -> Person:
         """Who asks for a change, if they may."""
         return self._people.require(login, role)
@@ -375,6 +366,11 @@ class Triage:
             return disk.Disk.of(self.settings)
         except OSError:
             return None
+
+    @property
+    def _audit_faults(self) -> tuple[Words, ...]:
+        faults = self.auditor.faults if self.auditor is not None else ()
+        return tuple(Words.of(fault.sentence) for fault in faults)
 
     @property
     def _recycling(self) -> RecyclingView | None:

@@ -79,6 +79,9 @@ class Settings(BaseModel):
     """Triage stops below this much free disk."""
     retention_days: int = Field(default=0, ge=0)
     """Previews older than this are deleted; those of alerts never. 0: kept until the series is deleted."""
+    audit_years: int = Field(default=5, ge=2, le=100)
+    """How long at least it is kept who did what, counted in the time that the program runs. Not under two:
+    drift monitoring reads a year of it."""
 
     key_objects: bool = True
     """Write a key object selection beside the structured report."""

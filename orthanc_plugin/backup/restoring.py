@@ -5,14 +5,17 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from headct.errors import SealError
+from headct.reports.seals import KEY_FILE
+from orthanc_plugin.audit.upkeep import settle_restored
 from orthanc_plugin.backup import attachments, copying, databases, manifest
 from orthanc_plugin.backup.coverage import PROGRAMS
 from orthanc_plugin.backup.errors import BackupError, RestoreError
@@ -100,7 +103,8 @@ def _filled(folder: Path, target: Path, about: About, sums: Mapping[str, str]) -
         if found != digest:
             raise manifest.altered(place)
     _point_to(target, about)
-    settled = _settled(target, about)
+    keys = [target / _restored(place) for place in wanted if PurePosixPath(place).name == KEY_FILE]
+    settled = _settled(target, about, keys)
     target.chmod(copying.PRIVATE_FOLDER)
     os.sync()
     marker.unlink()
@@ -175,7 +179,7 @@ def _pointed(option: Any, places: Mapping[str, str]) -> Any:
     return option
 
 
-def _settled(target: Path, about: About) -> Settled | None:
+def _settled(target: Path, about: About, keys: Iterable[Path]) -> Settled | None:
     """The store brought to this version of the program, and to this machine."""
     if not about.store:
         return None
@@ -188,7 +192,11 @@ def _settled(target: Path, about: About) -> Settled | None:
     try:
         database.migrate()
         with database.writing() as session:
-            return settle(session, about, last_change, without)
+            settled = settle(session, about, last_change, without)
+        for key in keys:
+            with suppress(SealError):  # told at the start: as it was when it was backed up
+                settle_restored(database, key)
+        return settled
     finally:
         database.close()
 

@@ -1,8 +1,10 @@
 """Whether triage runs, and if not, why."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from headct.language import Phrase, _
+from orthanc_plugin.audit.checking import Fault
 from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.recycling.fill import Fill
 from orthanc_plugin.settings import Settings
@@ -42,6 +44,18 @@ class Keeper(Protocol):
         """Why they do not, while that is so."""
 
 
+class Auditor(Protocol):
+    """Whoever keeps the audit."""
+
+    @property
+    def trouble(self) -> Phrase | None:
+        """Why they do not, while that is so."""
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What was found to be missing or altered lately."""
+
+
 def why_stopped(settings: Settings, processes: Processes, follower: Follower) -> Phrase | None:
     """Why nothing is judged; ``None`` while triage runs."""
     try:
@@ -60,11 +74,15 @@ def why_stopped(settings: Settings, processes: Processes, follower: Follower) ->
     return None
 
 
-def troubles(processes: Processes, keeper: Keeper | None) -> tuple[Phrase, ...]:
+def troubles(
+    processes: Processes, keeper: Keeper | None, auditor: Auditor | None = None
+) -> tuple[Phrase, ...]:
     """What else does not work at this moment, whether triage runs or not."""
     found = []
     if (why := processes.trouble) is not None:
         found.append(_("Nobody looks after the judging processes ({why}).", why=why))
     if keeper is not None and keeper.fill.limits.recycles and (why := keeper.trouble) is not None:
         found.append(_("Unread alerts are not kept from being recycled ({why}).", why=why))
+    if auditor is not None and (why := auditor.trouble) is not None:
+        found.append(_("It is not written down who did what ({why}).", why=why))
     return tuple(found)

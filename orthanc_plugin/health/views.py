@@ -58,6 +58,9 @@ class StatusView(View):
     unknown_keys: bool = Field(
         default=False, description="some of these reviews are sealed with a key that is not here"
     )
+    audit_faults: tuple[Words, ...] = Field(
+        default=(), description="what was found to be missing or altered in the audit, for a month after it"
+    )
     clock_set: ClockSetView | None = Field(default=None, description="the last time, for a day after it")
     unexpected_end: UnexpectedEndView | None = Field(
         default=None, description="the last time that Orthanc ended unasked, for a day after it"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from headct.language import _
 from orthanc_plugin.answer import ErrorView
+from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.cases.blinding import blinded_series
 from orthanc_plugin.cases.records import MOST_LABELS
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
@@ -42,6 +43,9 @@ _MODEL_ANSWERS: dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | 
     409: ModelConflictView,
     413: ErrorView,
 }
+
+MOST_ENTRIES = 5_000
+"""Of the audit in one answer: about a megabyte."""
 
 WHO_MAY = {
     "rerun": Role.READER,
@@ -104,6 +108,15 @@ class LabelsQuery(BaseModel):
 
     after: int = Field(default=0, ge=0, le=2**63 - 1, description="as the part before gave it")
     limit: int = Field(default=MOST_LABELS, ge=1, le=MOST_LABELS, description="most series of an answer")
+
+
+class AuditQuery(BaseModel):
+    """Which entries of the audit."""
+
+    after: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="number of the last entry of the part before"
+    )
+    limit: int = Field(default=MOST_ENTRIES, ge=1, le=MOST_ENTRIES, description="most entries of an answer")
 
 
 class SliceQuery(BaseModel):
@@ -256,6 +269,8 @@ def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
         responses={200: LabelsView},
     )
     def labels(query: LabelsQuery) -> Response:
+        if not query.after:
+            notes.note("exported", actor=_login(), what="labels")
         return json_answer(triage.labels(query.after, query.limit))
 
 
@@ -315,6 +330,18 @@ def _add_monitoring(api: APIBlueprint, triage: Triage) -> None:
     @api.get("/status", summary="Is the machine alive?", responses={200: StatusView})
     def status() -> Response:
         return json_answer(links.with_viewer(triage.status(), in_full=True))
+
+    @api.get(
+        "/audit.csv",
+        summary="Who did what, for administrators",
+        description="Comes in parts: `after` of one is the last number of the one before.",
+        responses={200: {"description": "entries", "content": {"text/csv": _TEXT}}},
+    )
+    def audit(query: AuditQuery) -> Response:
+        table = triage.audit(_login(), query.after, query.limit)
+        if not query.after:
+            notes.note("exported", actor=_login(), what="audit")
+        return Response(table, content_type="text/csv; charset=utf-8; header=present")
 
     @api.get("/drift", summary="Is what comes in still as it was?", responses={200: DriftView})
     def drift() -> Response:

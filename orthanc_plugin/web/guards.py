@@ -11,6 +11,7 @@ from headct.language import Phrase, _
 from headct.nesting import nested_too_deeply
 from headct.safe_log import failure
 from orthanc_plugin.answer import ErrorView, View
+from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.intake.wsgi import MAX_BODY
 from orthanc_plugin.web.words import requested_language
@@ -119,6 +120,9 @@ def _add_headers(response: Response) -> Response:
 
 
 def _answer_error(error: Exception) -> ResponseReturnValue:
+    if isinstance(error, RefusedError | ForeignChangeError):
+        route = str(request.url_rule or "")
+        notes.note("route_refused", actor=request.remote_user or "", method=request.method, route=route)
     match error:
         case ToldError() if type(error) in _OURS:
             return error_answer(*_OURS[type(error)], error.sentence)

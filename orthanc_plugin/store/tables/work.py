@@ -3,16 +3,21 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from orthanc_plugin.store.base import Base
+from orthanc_plugin.store.base import Base, few
 
 
 class AuditEntry(Base):
-    """What happened, when, and who did it."""
+    """What happened, when, and who did it. Only added to; the chain is :mod:`orthanc_plugin.audit`'s."""
 
     __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_number", "number", unique=True),
+        few("audit_to_link", "id", where="number IS NULL"),
+        few("audit_marks", "id", where="event IN ('started', 'audit_released', 'audit_fault')"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(index=True)
@@ -20,6 +25,12 @@ class AuditEntry(Base):
     actor: Mapped[str] = mapped_column(default="triage")
     series_id: Mapped[str | None] = mapped_column(String(64), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    number: Mapped[int | None]
+    """Its place in the chain; ``None`` for the moment until it is linked."""
+    running: Mapped[int | None]
+    """Seconds for which the program had run by then, since the chain began: a clock that nobody can set."""
+    seal: Mapped[str | None] = mapped_column(String(81))
+    """Of all this and of the seal before."""
 
 
 class Worker(Base):

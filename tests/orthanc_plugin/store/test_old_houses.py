@@ -10,6 +10,10 @@ from old_house import NOW, RECEIVER, House
 from sqlalchemy.orm import Session
 from store_samples import open_store, settings
 
+from headct.reports.seals import KeyRing
+from orthanc_plugin.audit import chain
+from orthanc_plugin.audit.chain import Head
+from orthanc_plugin.audit.checking import cut_off
 from orthanc_plugin.cases import records
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.forwarding import deliveries
@@ -38,6 +42,7 @@ UNREAD = 20
 """What waits is shown, and costs what it is worth."""
 LONG_AGO = NOW - timedelta(minutes=5)
 OPTIONS = Settings.model_validate({**settings(Path("/nowhere")).model_dump(), "forward_to": (RECEIVER,)})
+RING = KeyRing((b"k" * 32,))
 A_NEW_ONE = Seen("n", "st-n", "1.2.9", "1.3.9", "CT", 33)
 
 ASKED_OFTEN: dict[str, Callable[[Session], object]] = {
@@ -63,6 +68,9 @@ ASKED_OFTEN: dict[str, Callable[[Session], object]] = {
     "a series comes": lambda s: queue.arrive(s, A_NEW_ONE, NOW, OPTIONS),
     "a study is announced": lambda s: imports.announce(s, ["1.9"], new=False, actor="sato", now=NOW),
     "a worker is lost": lambda s: queue.worker_lost(s, "nobody", NOW, OPTIONS),
+    "is anything to link": chain.is_unlinked,
+    "a link": lambda s: chain.link(s, RING, 0, 1),
+    "is the end still there": lambda s: cut_off(s, Head(1, "")),
     "next to be summed": lambda s: sum_some(s, 1),
 }
 
