@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from headct.language import Phrase, _, pgettext
 
 _PORTS = {"http": 80, "https": 443}
+MOST_TOLD = 10
+"""Of all that is wrong; who puts that right is told of the rest."""
 _NUMBER = _("must be a number")
 _KIND = _("is of the wrong kind")
 _PROBLEMS = {
@@ -37,8 +39,8 @@ _PROBLEMS = {
 
 
 def problems(error: ValidationError, whole: str) -> Phrase:
-    """Everything that is wrong, named by its place; ``whole`` names what has no place of its own."""
-    first, *rest = (_problem(found, whole) for found in error.errors())
+    """What is wrong, named by its place; ``whole`` names what has no place of its own."""
+    first, *rest = (_problem(found, whole) for found in error.errors()[:MOST_TOLD])
     for other in rest:
         first = pgettext("between problems", "{one}; {other}", one=first, other=other)
     return first

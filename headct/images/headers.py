@@ -30,7 +30,10 @@ for again. Those of 3,000 images have some 15 MB."""
 
 
 def text(header: Dataset, keyword: str) -> str:
-    """A value as text, several joined by a backslash; empty when absent or unreadable."""
+    """A value as text, several joined by a backslash; empty when absent or unreadable.
+
+    Without zero characters, which fill values up, are part of no text, and are taken by no database.
+    """
     found = header.get_item(tag_of(keyword), keep_deferred=True)
     if found is None:
         return ""
@@ -174,7 +177,7 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
 
 
 def _joined(values: list[str]) -> str:
-    return "\\".join(value.strip() for value in values)
+    return "\\".join(value.replace("\0", "").strip() for value in values)
 
 
 def _each_text(value: Any) -> list[str]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -84,9 +84,9 @@ def environ(request: Request, *, authenticated: bool) -> WSGIEnvironment:
         given["REMOTE_USER"] = user
     return EnvironBuilder(
         # Orthanc has decoded the path. What still looks like a query or an escape in it is part of a name.
-        path=quote(request.path),
+        path=quote(request.path, errors="surrogatepass"),
         method=request.method,
-        query_string=request.query,
+        query_string=urlencode(request.query, errors="surrogatepass"),
         headers=request.headers.items(),
         # Not `data`, which is rewritten where it seems to be a form.
         input_stream=io.BytesIO(request.body),

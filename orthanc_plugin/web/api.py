@@ -29,7 +29,8 @@ from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
 from orthanc_plugin.web import links, metrics
 from orthanc_plugin.web.conditional import unless_known
-from orthanc_plugin.web.guards import API, READING, error_answer, json_answer, refuse_deep_bodies
+from orthanc_plugin.web.guards import API, READING, error_answer, json_answer
+from orthanc_plugin.web.readable import refuse_unreadable_body
 from orthanc_plugin.web.words import requested_language
 
 _ORTHANC_ID = r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$"
@@ -158,7 +159,7 @@ def blueprint(triage: Triage) -> APIBlueprint:
             triage.require(_login(), WHO_MAY[str(request.endpoint).removeprefix("api.")])
 
     api.before_request(refuse_others)
-    api.before_request(refuse_deep_bodies)
+    api.before_request(refuse_unreadable_body)
     for add in (_add_cases, _add_orders, _add_reviews, _add_models, _add_monitoring):
         add(api, triage)
     return api

@@ -8,12 +8,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from headct.errors import ReviewError, ToldError
 from headct.language import Phrase, _
-from headct.nesting import nested_too_deeply
 from headct.safe_log import failure
 from orthanc_plugin.answer import ErrorView, View
 from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.intake.wsgi import MAX_BODY
+from orthanc_plugin.web.readable import UnreadableError, refuse_unreadable
 from orthanc_plugin.web.words import requested_language
 
 API = "/triage/api/v1"
@@ -40,17 +40,13 @@ _WORDS = {
 }
 
 
-class DeepBodyError(ToldError):
-    """A body that would end the process that parses it."""
-
-
 class ForeignChangeError(ToldError):
     """A change that another site may have had a browser send."""
 
 
 _OURS: dict[type[ToldError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
-    DeepBodyError: (400, "bad_request"),
+    UnreadableError: (400, "bad_request"),
     ForeignChangeError: (403, "forbidden"),
     RefusedError: (403, "refused"),
     ReviewError: (400, "bad_request"),
@@ -62,6 +58,7 @@ _log = logging.getLogger(__name__)
 def install(app: Flask) -> None:
     """Put the guards around every route of the application."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.before_request(refuse_unreadable)
     app.before_request(_refuse_foreign_changes)
     app.after_request(_add_headers)
     app.register_error_handler(Exception, _answer_error)
@@ -94,16 +91,6 @@ def _refuse_foreign_changes() -> None:
     ours = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if request.headers.get("Origin") not in ours and "X-Triage" not in request.headers:
         raise ForeignChangeError(_("Changes want a same-origin Origin or an X-Triage header."))
-
-
-def refuse_deep_bodies() -> None:
-    """Before any parser.
-
-    Raises:
-        DeepBodyError: the body is nested too deeply.
-    """
-    if nested_too_deeply(request.get_data(cache=True)):
-        raise DeepBodyError(_("The body is nested too deeply."))
 
 
 def _add_headers(response: Response) -> Response:

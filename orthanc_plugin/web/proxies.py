@@ -26,7 +26,11 @@ class NamedProxies:
         """One request."""
         shown = dict(environ)
         _as_the_headers_say(shown, start_response)
-        if get_current_url(shown, root_only=True) in self._addresses:
+        try:
+            address = get_current_url(shown, root_only=True)
+        except ValueError:  # it is none
+            address = ""
+        if address in self._addresses:
             environ = {**shown, _BELIEVED: True}
         return self._app(environ, start_response)
 

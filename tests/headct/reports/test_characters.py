@@ -10,7 +10,7 @@ import review_cases
 from dicom_validators import dciodvfy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
 
 from headct.images import headers
@@ -158,3 +158,19 @@ def test_results_already_in_archives_keep_their_identity(kind):
     series = patient_bytes.series(kind)
     text = headers.text(series.headers[0], "PatientID")
     assert headers.identifier(series.headers[0], "PatientID") == text
+
+
+def test_zero_characters_are_part_of_no_text_and_tell_patients_apart_all_the_same() -> None:
+    """No database takes them."""
+    said = []
+    for number in ("P1", "P1X", "P1\0X", "P\0001X"):
+        dataset = Dataset()
+        dataset.PatientID, dataset.StudyDescription = number, number
+        file = BytesIO()
+        dataset.save_as(file, implicit_vr=False, little_endian=True)
+        read = dcmread(BytesIO(file.getvalue()), force=True)
+        assert headers.text(read, "StudyDescription") == number.replace("\0", "")
+        said.append(headers.identifier(read, "PatientID"))
+    assert len(set(said)) == len(said)
+    assert said[:2] == ["P1", "P1X"]
+    assert not any("\0" in one for one in said)

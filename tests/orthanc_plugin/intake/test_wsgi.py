@@ -186,3 +186,9 @@ def test_a_login_counts_only_where_orthanc_checked_it() -> None:
 def test_any_authorization_header_is_survived(header: str) -> None:
     login(header)
     login("Basic " + header)
+
+
+def test_halves_of_characters_and_addresses_that_are_none_are_answered() -> None:
+    hostile = {"get": {"x": "\ud800"}, "headers": {"x-forwarded-prefix": "%0d%0aX:y", "cookie": "\udfff"}}
+    for path in ("/triage/\ud800", "/triage/%ED%A0%80", "/triage/echo/\0"):
+        assert 200 <= call(path, **hostile).status < 500

@@ -67,6 +67,7 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "models/rollback",
             "drift",
             "labelling",
+            "audit.csv",
             "metrics",
         )
     }
