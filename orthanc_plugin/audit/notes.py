@@ -60,19 +60,22 @@ class Notes:
         self._minute = clock()
         self._lost = 0
 
-    def note(self, event: str, *, actor: str = "", address: str = "", **detail: str | int) -> None:
+    def note(
+        self, event: str, *, actor: str = "", address: str = "", times: int = 1, **detail: str | int
+    ) -> None:
         """Tell the audit of something.
 
         Args:
             event: in the past tense, such as ``route_refused``.
             actor: login of who did it.
             address: of their machine.
+            times: how often, where somebody else counted.
             detail: what else tells one from another: few words, the same ones again and again. A route is
                 named as the table of routes has it, never as it was asked for: that may name a patient.
         """
         try:
             words = tuple((name, _tidy(said)) for name, said in sorted(detail.items()))
-            told = Note(event, str(_tidy(actor)), str(_tidy(address)), words, datetime.now(UTC))
+            told = Note(event, str(_tidy(actor)), str(_tidy(address)), words, datetime.now(UTC), times)
             with self._lock:
                 self._add(told)
         except Exception as error:  # whoever tells of a refusal refuses all the same
@@ -104,11 +107,11 @@ class Notes:
         self._turn()
         kind = told._kind
         if kind not in self._seen and len(self._seen) >= MOST_KINDS:
-            told = Note(told.event, OTHERS, OTHERS, (), told.at)
+            told = replace(told, actor=OTHERS, address=OTHERS, detail=())
             kind = told._kind
         if kind in self._repeated:
             before = self._repeated[kind]
-            self._repeated[kind] = replace(before, count=before.count + 1)
+            self._repeated[kind] = replace(before, count=before.count + told.count)
         elif kind in self._seen or told.actor == OTHERS:
             self._repeated[kind] = told
         else:

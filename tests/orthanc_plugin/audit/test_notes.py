@@ -52,6 +52,14 @@ def test_a_flood_from_everywhere_takes_no_more_than_some_places_and_is_counted_a
     assert [n.count for n in found if n.address == OTHERS] == [20_000 - MOST_KINDS] * 3
 
 
+def test_what_somebody_else_counted_is_added_up() -> None:
+    notes, watch = made()
+    for times in (7, 1, 30):
+        notes.note("login_refused", address="192.0.2.7", times=times)
+    watch.now += MINUTE
+    assert [note.count for note in notes.take()] == [7, 31]
+
+
 def test_what_a_flood_hides_in_is_another_event() -> None:
     notes, watch = made()
     for number in range(1000):
