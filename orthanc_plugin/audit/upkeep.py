@@ -17,7 +17,7 @@ from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.tables import AuditEntry
 
 PAUSE_SECONDS, BUSY_SECONDS = 1.0, 0.1
-LINKED_AT_ONCE = 500
+LINKED_AT_ONCE = 200
 """In one transaction, which keeps others from writing for some 20 ms."""
 CHECKED_AT_ONCE = 250
 """Every second: some 10 ms of Orthanc's one interpreter. A chain of five years takes an hour or two."""

@@ -1,9 +1,13 @@
 """The plugin inside a real Orthanc: results on arrival, nothing twice, and never a stopped server."""
 
+import csv
+import json
 import sqlite3
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from io import BytesIO
+from http.client import HTTPConnection
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import pytest
 import report_cases
 import review_cases
 from bundles import threshold_bundle
+from click.testing import CliRunner
 from copies import copy_files
 from data import SHARED, needs_shared_data
 from orthanc_process import ORTHANC, PLUGIN, OrthancProcess
@@ -23,6 +28,7 @@ from pydicom import dcmread
 from headct.reports import structured_report
 from headct.reports.identity import case_identity
 from headct.reports.review_report import Subject
+from orthanc_plugin.stack import audit_command
 
 pytestmark = pytest.mark.skipif(
     not (ORTHANC.exists() and PLUGIN.exists()), reason="Orthanc with its Python plugin is not installed"
@@ -185,6 +191,41 @@ def test_statuses_that_orthanc_sends_only_by_methods_of_their_own(running: Ortha
             assert (answer.status_code, answer.headers["Location"]) == (301, f"{new}?lang=ja")
     answer = running.http.get("/triage/api/v1/imports")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_a_method_that_a_route_does_not_take_leaves_the_connection_open(running: OrthancProcess) -> None:
+    """With a body or without; what is asked next on the same connection is answered."""
+    login = {"Authorization": f"Basic {b64encode(b'tester:not-a-secret').decode()}"}
+    headers = {**login, "X-Triage": "test", "Content-Type": "application/json"}
+    line = HTTPConnection("127.0.0.1", running.http_port, timeout=60)
+    line.connect()
+    socket = line.sock
+    for method, body in (("POST", b"{}"), ("PUT", b" " * 100_000), ("DELETE", None), ("GET", None)):
+        line.request(method, f"/triage/api/v1/{'imports' if method == 'GET' else 'status'}", body, headers)
+        answer = line.getresponse()
+        assert (answer.status, answer.read()) == (405, b"")
+        line.request("GET", "/triage/api/v1/openapi.json", headers=headers)
+        assert line.getresponse().read().startswith(b"{")
+        assert line.sock is socket
+    line.close()
+
+
+def test_who_did_what_is_one_whole_chain_with_the_start_and_what_was_refused(running: OrthancProcess) -> None:
+    refused = running.http.post("/triage/api/v1/imports", content=b"Yamada")
+    assert refused.status_code == 403
+
+    def events() -> dict[str, dict[str, str]]:
+        table = csv.DictReader(StringIO(running.http.get("/triage/api/v1/audit.csv").text, newline=""))
+        return {row["event"]: row for row in table if row["number"]}
+
+    running.wait(lambda: "route_refused" in events())
+    found = events()
+    assert json.loads(found["started"]["detail"])["people"] == PEOPLE
+    assert "not-a-secret" not in str(found)
+    assert found["route_refused"]["actor"] == "tester"
+    assert "Yamada" not in str(found)
+    said = CliRunner().invoke(audit_command.command, ["verify", "--data", str(running.folder)])
+    assert (said.exit_code, "Nothing is missing" in said.output) == (0, True)
 
 
 def test_what_is_nested_deeply_ends_no_server(running: OrthancProcess) -> None:
