@@ -19,6 +19,11 @@ from sqlalchemy import select
 from store_samples import seen
 
 from headct.errors import SettingsError
+from headct.reports.seals import KeyRing
+from orthanc_plugin.audit import beside
+from orthanc_plugin.audit.beside import END_FILE
+from orthanc_plugin.audit.chain import Head
+from orthanc_plugin.audit.checking import Check, cut_off
 from orthanc_plugin.backup import command
 from orthanc_plugin.backup.errors import RestoreError
 from orthanc_plugin.backup.making import backup
@@ -187,6 +192,23 @@ class TestOnAnotherMachine:
             stack.add("s1", b"image")
         with self.restored(stack, tmp_path).reading() as session:
             assert positions.position(session, "changes") == 1
+
+    def test_who_did_what(self, stack: FakeStack, store: Database, tmp_path: Path) -> None:
+        """What was done between the copies of store and key is lost, and no fault of the new machine."""
+        key = stack.options.key_file
+        ring = KeyRing.read_or_make(key)
+        beside.write(key.with_name(END_FILE), ring, Head(1_000, "of a moment later", 5))
+        with self.restored(stack, tmp_path).reading() as session:
+            new = tmp_path / "new" / "orthanc" / "headct-triage" / "secrets"
+            end = beside.read(new / END_FILE, ring)
+            assert end is not None
+            assert cut_off(session, end) is None
+            check = Check(ring)
+            assert not check.go_on(session, 1_000)
+            assert (check.faults, check.last.number) == ([], end.number)
+            assert (
+                session.scalars(select(AuditEntry.event).order_by(AuditEntry.number)).all()[-1] == "restored"
+            )
 
     def test_a_clock_that_is_behind(self, stack: FakeStack, store: Database, tmp_path: Path) -> None:
         now = clock.Clocks.read()

@@ -13,12 +13,15 @@ from reading_room import PEOPLE, Nobody
 from sqlalchemy import select
 from store_samples import judgement, settings
 
+from headct.reports.seals import KeyRing
 from headct.terms.urgency import Urgency
+from orthanc_plugin.audit import chain
+from orthanc_plugin.audit.checking import Check
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.service import Triage
 from orthanc_plugin.store import outbox, queue, results
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.tables import Document, Series
+from orthanc_plugin.store.tables import AuditEntry, Document, Series
 
 LAST = Path(__file__).parent / "last_release"
 CLOCK = {"generated_at", "waiting_seconds", "result_age_seconds"}
@@ -117,3 +120,22 @@ def test_work_goes_on_where_it_was_left(triage: Triage) -> None:
             done.append(claim.series_id)
     assert len(done) == 4
     assert {row.state for row in triage.worklist().rows} == {"assessed", "not_analysed", "failed"}
+
+
+def test_who_did_what_is_taken_into_the_chain_under_its_mark(triage: Triage) -> None:
+    ring = KeyRing((b"k" * 32,))
+    with triage.database.reading() as session:
+        before = [
+            (e.at, e.event, e.actor) for e in session.scalars(select(AuditEntry).order_by(AuditEntry.id))
+        ]
+    with triage.database.writing() as session:
+        chain.begin(session, ring, queue.utcnow())
+        while chain.link(session, ring, 0, 7):
+            pass
+    check = Check(ring)
+    with triage.database.reading() as session:
+        assert not check.go_on(session, 10_000)
+        began, *after = session.scalars(select(AuditEntry).order_by(AuditEntry.number))
+    assert check.faults == []
+    assert (began.event, began.detail) == (chain.BEGAN, {"earlier": len(before)})
+    assert [(e.at, e.event, e.actor) for e in after] == before
