@@ -330,6 +330,7 @@ class Triage:
                 "unexpected_ends": self.ends.count if self.ends is not None else 0,
                 "running": self._why_stopped() is None,
                 "recycling": self._recycling,
+                "audit_faults": len(self._audit_faults),
                 "free_disk_bytes": room.free if room is not None else None,
             }
         )

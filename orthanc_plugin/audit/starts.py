@@ -18,6 +18,8 @@ from orthanc_plugin.audit import chain
 from orthanc_plugin.settings import SECTION, Settings
 
 USERS = "RegisteredUsers"
+REPEATED_SECONDS = 30 * 86_400
+"""All is said again after a month at least: what is old is let go."""
 _LENGTH = 33
 """Of a seal here: the name of its key and 64 bits."""
 
@@ -53,8 +55,15 @@ class Start:
         )
 
 
-def told(start: Start, session: Session, ring: KeyRing) -> dict[str, Any]:
-    """What the audit says of a start."""
+def told(start: Start, session: Session, ring: KeyRing, running: int) -> dict[str, Any]:
+    """What the audit says of a start: all of it, or where nothing changed the number of the entry that does.
+
+    Args:
+        start: what it is made with.
+        session: of the store.
+        ring: whose first key seals.
+        running: seconds for which the program has run since the chain began.
+    """
     said: dict[str, dict[str, Any]] = {
         "programs": dict(start.programs),
         "settings": dict(start.settings),
@@ -62,8 +71,10 @@ def told(start: Start, session: Session, ring: KeyRing) -> dict[str, Any]:
         "users": {login: _seal(ring, f"{login}\n{word}") for login, word in start.passwords.items()},
         "options": {name: _seal(ring, _text(name, value)) for name, value in start.options.items()},
     }
-    before = chain.marks(session, chain.STARTED)[-1:]
+    before = [entry for entry in chain.marks(session, chain.STARTED) if "people" in entry.detail][-1:]
     changed = sorted(_changed(before[0].detail, said, start, ring)) if before else []
+    if before and not changed and running - (before[0].running or 0) < REPEATED_SECONDS:
+        return {"changed": [], "as_in": before[0].number}
     return {**said, "changed": changed}
 
 

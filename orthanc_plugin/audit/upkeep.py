@@ -66,7 +66,7 @@ class Upkeep:
             chain.begin(session, ring, now)
             noted = self._noted.running if self._noted is not None else 0
             ran = max(noted, chain.trusted_running(session, ring))
-            own = [chain.add(session, chain.STARTED, now, **starts.told(start, session, ring))]
+            own = [chain.add(session, chain.STARTED, now, **starts.told(start, session, ring, ran))]
             own += _entries(session, [fault] if fault is not None else [])
             chain.append(session, ring, ran, own)
             self._told = [(one.running or 0, Fault.of(one)) for one in chain.marks(session, chain.FAULT)]

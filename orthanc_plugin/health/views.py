@@ -98,6 +98,7 @@ class MetricsView(View):
     recycling: RecyclingView | None = None
     lost_unread: int = 0
     unverified: int = Field(default=0, description="studies with a review that nobody vouches for")
+    audit_faults: int = Field(default=0, description="found in the audit within a month")
     workers_alive: int = 0
     worker_restarts: int = 0
     unexpected_ends: int = Field(default=0, description="how often Orthanc, or the machine, ended unasked")

@@ -113,6 +113,11 @@ def _of_recycling(figures: MetricsView) -> Iterable[Metric]:
         value=figures.unverified,
     )
     yield GaugeMetricFamily(
+        "headct_audit_faults",
+        "What was found to be missing or altered in the audit, within a month",
+        value=figures.audit_faults,
+    )
+    yield GaugeMetricFamily(
         "headct_lost_unread",
         "Series deleted from Orthanc unread, alerts or not judged, until a person notes it",
         value=figures.lost_unread,
