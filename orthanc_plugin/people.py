@@ -2,26 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
 
 from headct.language import Phrase, _, pgettext
 from headct.terms.review import Person
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import PatientNameView, View, Words
 from orthanc_plugin.errors import RefusedError
-
-
-class Role(StrEnum):
-    """What a person may do; each may what those before may."""
-
-    VIEWER = "viewer"
-    """Look, as every login may."""
-    READER = "reader"
-    """Review, import, and have series judged again."""
-    ADMINISTRATOR = "administrator"
-    """Change the model in service."""
 
 
 class PersonSettings(BaseModel):
@@ -55,12 +44,12 @@ class PersonSettings(BaseModel):
 
     def may(self, role: Role) -> bool:
         """Whether this person may do what the role may."""
-        order = list(Role)
-        return order.index(self.role) >= order.index(role)
+        return self.role.may(role)
 
 
 ROLES = {
     Role.VIEWER: pgettext("role", "a viewer"),
+    Role.SERVICE: pgettext("role", "a program that brings images"),
     Role.READER: pgettext("role", "a reader"),
     Role.ADMINISTRATOR: pgettext("role", "an administrator"),
 }

@@ -247,7 +247,30 @@ def guarded(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return decorate
 
 
+class Entrance:
+    """Every request comes by it. The guard needs none of what triage needs to start."""
+
+    def __init__(self) -> None:
+        self._guard: Any = None
+
+    def open(self) -> None:
+        """Until the guard stands here, every request is refused."""
+        from orthanc_plugin.access.guard import Guard
+        from orthanc_plugin.audit.notes import notes
+
+        self._guard = Guard(json.loads(orthanc.GetConfiguration()), notes)
+
+    def admits(self, uri: str, **request: Any) -> bool:
+        """Whether Orthanc takes up a request; where that cannot be told, it does not."""
+        try:
+            return self._guard is not None and self._guard.admits(uri, request) is True
+        except Exception as error:  # Orthanc would refuse as well, and log its message
+            orthanc.LogError(f"Triage, guard: {failure(error)}")
+            return False
+
+
 triage = Triage()
+entrance = Entrance()
 
 
 @guarded("REST")
@@ -299,11 +322,13 @@ WAKING = frozenset(
 
 
 def load() -> None:
-    """Make our packages importable and register the callbacks."""
+    """Make our packages importable and register the callbacks, the guard's first."""
+    orthanc.RegisterIncomingHttpRequestFilter(entrance.admits)
     # Orthanc puts this script's folder on the path, where our modules would shadow others of their names.
     sys.path[:] = [p for p in sys.path if p != str(ROOT / "orthanc_plugin")]
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
+    entrance.open()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = ROOT / ".venv" / "lib" / version / "site-packages"
     if packages.is_dir():

@@ -6,6 +6,7 @@ from typing import Any
 
 from headct import safe_log
 from orthanc_plugin import settings as options
+from orthanc_plugin.access.roles import asks_for_password
 from orthanc_plugin.audit.keeping import Auditor
 from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.audit.starts import Start
@@ -49,7 +50,7 @@ class Runtime:
         self.settings = options.from_orthanc(dict(configuration))
         safe_log.set_level(self.settings.log_level)
         self.settings.storage.mkdir(parents=True, exist_ok=True)
-        self.authenticated = _asks_for_password(configuration)
+        self.authenticated = asks_for_password(configuration)
         self.database = Database(self.settings.database_url)
         self.database.migrate()
         clock = ClockWatch(self.database, self.settings)
@@ -114,9 +115,3 @@ class Runtime:
 def _replaces_images(configuration: Mapping[str, Any]) -> bool:
     # Words from Orthanc 1.13 on, before that true or false; false where nothing is said.
     return configuration.get("OverwriteInstances", False) in (True, "Always", "IfChanged")
-
-
-def _asks_for_password(configuration: Mapping[str, Any]) -> bool:
-    # Orthanc's own rule: without the option, authentication is on exactly when others may connect.
-    default = bool(configuration.get("RemoteAccessAllowed", False))
-    return bool(configuration.get("AuthenticationEnabled", default))

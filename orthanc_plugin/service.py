@@ -13,6 +13,7 @@ import headct
 from headct.language import Phrase, _
 from headct.safe_log import failure
 from headct.terms.review import Person
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import Words
 from orthanc_plugin.audit import export
 from orthanc_plugin.cases import records, reviewing, selection, worklist
@@ -36,7 +37,7 @@ from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelRequest, ModelsView
-from orthanc_plugin.people import IdentityView, People, Role
+from orthanc_plugin.people import IdentityView, People
 from orthanc_plugin.recycling import unread
 from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.settings import Settings
@@ -233,7 +234,7 @@ class Triage:
     @_answering
     def announce_import(self, study_instance_uids: Sequence[str], login: str, *, new: bool) -> ImportView:
         """Images of these studies are about to be stored from a medium."""
-        self.require(login, Role.READER)
+        self.require(login, Role.SERVICE)
         if self._disk is None or self._disk.is_full:
             raise UnavailableError(_("No image can be stored: the disk is full, or cannot be written."))
         if disk.is_low(self.settings):

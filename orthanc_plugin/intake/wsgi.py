@@ -1,6 +1,5 @@
 """One REST call of Orthanc, answered by a WSGI application."""
 
-import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from orthanc_plugin.access.roles import login
 from orthanc_plugin.intake.output import Output, send_status
 
 HEADERS_OF_THE_SERVER = frozenset({"content-length", "connection", "keep-alive", "transfer-encoding", "date"})
@@ -93,15 +93,3 @@ def environ(request: Request, *, authenticated: bool) -> WSGIEnvironment:
         multithread=True,
         environ_overrides=given,
     ).get_environ()
-
-
-def login(authorization: str) -> str | None:
-    """Login name of a Basic Authorization header (RFC 7617); ``None`` for any other."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        name, colon, _ = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
-    except ValueError:  # no base64, or no text
-        return None
-    return name if colon and name else None

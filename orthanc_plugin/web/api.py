@@ -11,6 +11,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError
 
 from headct.language import _
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.cases.blinding import blinded_series
@@ -23,7 +24,6 @@ from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.health.views import StatusView
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelConflictView, ModelRequest, ModelsView
-from orthanc_plugin.people import Role
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
@@ -50,7 +50,7 @@ MOST_ENTRIES = 5_000
 
 WHO_MAY = {
     "rerun": Role.READER,
-    "announce_import": Role.READER,
+    "announce_import": Role.SERVICE,
     "note_loss": Role.READER,
     "send_again": Role.READER,
     "review": Role.READER,

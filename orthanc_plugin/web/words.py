@@ -6,9 +6,9 @@ from datetime import datetime
 from flask import request
 
 from headct.language import LANGUAGES, Language, Phrase, _, pgettext
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.models.views import FigureKind, ModelState
-from orthanc_plugin.people import Role
 from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState, Window
 
 COOKIE = "headct_language"
@@ -23,6 +23,7 @@ PLACES = (
 """Where the bar leads."""
 ROLES = {
     Role.VIEWER: _("looks only"),
+    Role.SERVICE: _("a program; brings images"),
     Role.READER: _("reader"),
     Role.ADMINISTRATOR: _("administrator"),
 }

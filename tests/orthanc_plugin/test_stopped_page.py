@@ -19,6 +19,8 @@ orthanc.ChangeType = types.SimpleNamespace(
 orthanc.ResourceType = types.SimpleNamespace(SERIES=1, INSTANCE=2)
 orthanc.OrthancException = OSError
 orthanc.RegisterRestCallback = orthanc.RegisterOnChangeCallback = lambda *_: None
+orthanc.RegisterIncomingHttpRequestFilter = lambda _: None
+orthanc.GetConfiguration = lambda: "{}"
 sys.modules["orthanc"] = orthanc
 plugin = runpy.run_path(sys.argv[1])
 if sys.argv[2] == "bare":

@@ -11,6 +11,7 @@ from headct.language import _
 from headct.reasons import ReasonCode
 from headct.terms.review import Person
 from headct.terms.urgency import Urgency
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
 from orthanc_plugin.audit import export
 from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
@@ -28,7 +29,7 @@ from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.health.views import DurationView, MetricsView, StatusView
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
 from orthanc_plugin.models.views import ModelRequest, ModelState, ModelsView, ModelView
-from orthanc_plugin.people import IdentityView, Role
+from orthanc_plugin.people import IdentityView
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import CaseState, SeriesState, Window
 

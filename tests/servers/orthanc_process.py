@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 from places import ROOT
-from stack_process import A_CONNECTION_EACH, PATIENCE, free_ports, is_worker, wait_until
+from stack_process import A_CONNECTION_EACH, PATIENCE, TESTER, free_ports, is_worker, wait_until
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
@@ -39,7 +39,7 @@ class OrthancProcess:
             "Plugins": [str(PLUGIN)],
             "PythonScript": str(ROOT / "orthanc_plugin" / "plugin.py"),
             "UserMetadata": {"HeadCTUrgency": 8310},
-            "HeadCTTriage": options,
+            "HeadCTTriage": {"People": {"tester": TESTER}, **options},
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(

@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 
 from headct.terms.assessment import Finding, KeySlice
 from headct.terms.urgency import Urgency
-from orthanc_plugin.intake.wsgi import login
+from orthanc_plugin.access.roles import login
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import Window
 from orthanc_plugin.store import outbox, queue, results

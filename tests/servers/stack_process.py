@@ -24,6 +24,9 @@ A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
 PATIENCE = 180
 """Seconds that anything may take on a slow machine full of other work; no test waits longer than it must."""
 
+TESTER = {"Name": "Tester^T", "Organisation": "Test", "Role": "administrator"}
+"""Who tests log in as unless they say otherwise: may everything, beside the people that a test names."""
+
 PORTS = range(10_000, 32_000)
 """Below those that Linux gives to outgoing connections, one of which could take a port before its server."""
 _tried = itertools.count(os.getpid() * 997)
@@ -62,7 +65,7 @@ class StackProcess:
         self._arguments = list(arguments)
         data.mkdir(parents=True, exist_ok=True)
         if local is not None:
-            (data / "orthanc.local.json").write_text(json.dumps(local))
+            (data / "orthanc.local.json").write_text(json.dumps(self._with_tester(local)))
 
     def __enter__(self) -> "StackProcess":
         try:
@@ -74,6 +77,12 @@ class StackProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self.http.close()
+
+    def _with_tester(self, local: dict[str, Any]) -> dict[str, Any]:
+        section = local.get("HeadCTTriage", {})
+        if "People" not in section:
+            return local
+        return {**local, "HeadCTTriage": {**section, "People": {self.user: TESTER, **section["People"]}}}
 
     # Life ---------------------------------------------------------------------------------------------
 

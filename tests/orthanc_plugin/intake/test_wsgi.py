@@ -9,8 +9,9 @@ import pytest
 from flask import Flask, Response, request
 from hypothesis import given, strategies
 
+from orthanc_plugin.access.roles import login
 from orthanc_plugin.intake.output import send_status
-from orthanc_plugin.intake.wsgi import Request, answer, login
+from orthanc_plugin.intake.wsgi import Request, answer
 
 app = Flask(__name__)
 

@@ -26,9 +26,10 @@ from headct.reasons import Reason, ReasonCode
 from headct.terms.urgency import Urgency
 from headct.wording import caution_words, rule_words
 from orthanc_plugin import errors
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import Words
 from orthanc_plugin.models.views import ModelState
-from orthanc_plugin.people import ROLES, Role
+from orthanc_plugin.people import ROLES
 from orthanc_plugin.service import Triage
 from orthanc_plugin.states import DocumentKind, ModelEvent, Window
 from orthanc_plugin.store import model_history

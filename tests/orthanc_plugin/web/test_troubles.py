@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 from reading_room import ReadingRoom
 
 from headct.terms.urgency import Urgency
+from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import PatientNameView, Words
 from orthanc_plugin.cases.views import LostView, WorklistView
 from orthanc_plugin.forwarding import deliveries
 from orthanc_plugin.forwarding.views import ReceiverView
 from orthanc_plugin.health.views import UnexpectedEndView
-from orthanc_plugin.people import IdentityView, Role
+from orthanc_plugin.people import IdentityView
 from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.states import DeliveryTrouble
 from orthanc_plugin.store import outbox, queue, withdrawal

@@ -1,0 +1,1 @@
+"""Who may ask Orthanc for what: one guard before every request."""
