@@ -100,7 +100,7 @@ TABLE = (
     ),
     *_rules(
         Role.VIEWER,
-        "which server this is, and how full; programs ask it first",
+        "which server this is, how full, and what came in; programs ask it first",
         "GET /system",
         "GET /statistics",
         "GET /changes",
@@ -122,7 +122,7 @@ TABLE = (
     ),
     *_rules(
         Role.SERVICE,
-        "bringing images in: import, another PACS, a viewer's own objects",
+        "bringing images in: import, another PACS, what is drawn in OHIF",
         "POST /instances",
         "POST /dicom-web/studies",
         "POST /dicom-web/studies/*",

@@ -41,6 +41,8 @@ class OrthancProcess:
             "UserMetadata": {"HeadCTUrgency": 8310},
             "HeadCTTriage": {"People": {"tester": TESTER}, **options},
         }
+        self.arguments: list[str] = []
+        """Of Orthanc, besides its configuration."""
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.http_port}",
@@ -57,7 +59,11 @@ class OrthancProcess:
         environment = {**os.environ, "PYTHONPATH": f"{sysconfig.get_path('purelib')}:{ROOT}"}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(ORTHANC), str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                [str(ORTHANC), *self.arguments, str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
             )
         self.wait(lambda: self.answers("/system"))
         return self
