@@ -40,6 +40,6 @@ exec chroot "$debian" env LC_ALL=C.UTF-8 HEADCT_SHARED_DATA=/shared sh -euc '
     # How deep its parsers go.
     [ $# -gt 0 ] || /opt/headct/bin/python tests/soak/nesting.py
     [ $# -gt 0 ] || set -- tests/orthanc_plugin/test_in_orthanc.py tests/orthanc_plugin/intake/test_wsgi.py \
-        tests/e2e/test_real_studies.py tests/e2e/test_character_sets.py tests/e2e/test_restart.py
+        tests/orthanc_plugin/access tests/e2e/test_real_studies.py tests/e2e/test_character_sets.py tests/e2e/test_restart.py
     exec /opt/headct/bin/pytest -p no:cacheprovider "$@"
 ' sh "$project" "$@"

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.long,
 ]
 
-READER = {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "reader"}
+READER = {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "administrator"}
 AIR = (-1024).to_bytes(2, "little", signed=True)
 """What fills a slice of which nothing arrived."""
 KEEP = {"Keep": ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"], "Force": True}

@@ -39,7 +39,7 @@ class OrthancProcess:
             "Plugins": [str(PLUGIN)],
             "PythonScript": str(ROOT / "orthanc_plugin" / "plugin.py"),
             "UserMetadata": {"HeadCTUrgency": 8310},
-            "HeadCTTriage": {"People": {"tester": TESTER}, **options},
+            "HeadCTTriage": {**options, "People": {"tester": TESTER, **options.get("People", {})}},
         }
         self.arguments: list[str] = []
         """Of Orthanc, besides its configuration."""

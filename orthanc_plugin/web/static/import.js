@@ -135,7 +135,8 @@ function pause(milliseconds, signal) {
 
 async function once(address, options) {
   try {
-    const answer = await fetch(address, { method: "POST", ...options });
+    const headers = { "X-Triage": "page", ...options.headers };
+    const answer = await fetch(address, { method: "POST", ...options, headers });
     const text = await answer.text();
     return { status: answer.status, said: /^[{[]/.test(text) ? JSON.parse(text) : null };
   } catch (error) {
@@ -157,7 +158,7 @@ async function post(address, options) {
 async function announce(study, isNew, signal) {
   const { status, said } = await post(form.dataset.announce, {
     signal,
-    headers: { "Content-Type": "application/json", "X-Triage": "page" },
+    headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ study_instance_uids: [study], new: isNew }),
   });
   if (status !== 200) throw new Stopped(said?.message ?? say("away"));
