@@ -137,9 +137,9 @@ TABLE = (
         "POST /studies/*/media",
         "POST /series/*/archive",
         "POST /series/*/media",
-        "POST /tools/create-archive",
-        "POST /tools/create-media",
-        "POST /tools/create-media-extended",
+        "* /tools/create-archive",
+        "* /tools/create-media",
+        "* /tools/create-media-extended",
     ),
     *_rules(
         Role.ADMINISTRATOR,
@@ -188,19 +188,19 @@ TABLE = (
 
 WORDS = frozenset(
     """
-    accepted-transfer-syntaxes additional-tags anonymize answers app archive attachments bulk
-    bulk-anonymize bulk-content bulk-delete bulk-modify cancel changes client compress compressed-data
-    compressed-md5 compressed-size configuration content create-archive create-dicom create-media
-    create-media-extended data default-encoding delete dicom-conformance dicom-echo dicom-web echo
-    execute-script export exports file find find-instance find-patient find-series find-study
-    find-worklist frames get header info instances instances-tags invalidate-tags is-compressed jobs
-    labels level libs log-level log-level-dicom log-level-generic log-level-http log-level-jobs
-    log-level-lua log-level-plugins log-level-sqlite lookup media merge metadata metrics modalities
-    modality modify module move output patient patients pause peers plugins protected qido queries query
-    query-instances query-series query-studies reconstruct remove rendered reset resubmit resume retrieve
-    series servers shared-tags shutdown simplified-tags split statistics storage-commitment store
-    store-straight stow studies study system tags tools triage uncompress unknown-sop-class-accepted
-    verify-md5 wado webdav
+    accepted-sop-classes accepted-transfer-syntaxes additional-tags anonymize answers app archive
+    attachments bulk bulk-anonymize bulk-content bulk-delete bulk-modify cancel changes client compress
+    compressed-data compressed-md5 compressed-size configuration content count-resources create-archive
+    create-dicom create-media create-media-extended data default-encoding delete dicom-conformance
+    dicom-echo dicom-web echo execute-script export exports file find find-instance find-patient
+    find-series find-study find-worklist frames get header info instances instances-tags invalidate-tags
+    is-compressed jobs labels level libs log-level log-level-dicom log-level-generic log-level-http
+    log-level-jobs log-level-lua log-level-plugins log-level-sqlite lookup media merge metadata metrics
+    modalities modality modify module move output patient patients pause peers plugins protected qido
+    queries query query-instances query-series query-studies reconstruct remove rendered reset resubmit
+    resume retrieve series servers shared-tags shutdown simplified-tags split statistics
+    storage-commitment store store-straight stow studies study system tags thumbnail tools triage
+    uncompress unknown-sop-class-accepted update-dicomweb-cache verify-md5 wado webdav
     """.split()  # noqa: SIM905 as a list it would take a line a word
 )
 """Words of Orthanc's own in its routes. All other parts are names that somebody gave."""

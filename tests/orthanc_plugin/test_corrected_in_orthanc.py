@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.long,
 ]
 
-READER = {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "administrator"}
+PERSON = {"Name": "Sato^Hanako", "Organisation": "St. Elsewhere", "Role": "administrator"}
 AIR = (-1024).to_bytes(2, "little", signed=True)
 """What fills a slice of which nothing arrived."""
 KEEP = {"Keep": ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"], "Force": True}
@@ -100,7 +100,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "LongQuietSeconds": 10,
         "Previews": False,
         "WorkerNiceness": 0,
-        "People": {"tester": READER},
+        "People": {"tester": PERSON},
     }
     one = Server(tmp_path_factory.mktemp("orthanc"), options)
     one.configuration["OverwriteInstances"] = True
