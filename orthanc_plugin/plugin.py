@@ -258,7 +258,7 @@ class Entrance:
         from orthanc_plugin.access.guard import Guard
         from orthanc_plugin.audit.notes import notes
 
-        self._guard = Guard(json.loads(orthanc.GetConfiguration()), notes)
+        self._guard = Guard(json.loads(orthanc.GetConfiguration()), notes.note)
 
     def admits(self, uri: str, **request: Any) -> bool:
         """Whether Orthanc takes up a request; where that cannot be told, it does not."""

@@ -4,7 +4,7 @@ Orthanc asks it after it checked the password and before it reads the body. The 
 it. It needs the standard library alone and works while triage is down.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from orthanc_plugin.access.pages import is_foreign, origin_of
 from orthanc_plugin.access.roles import Logins, login
 from orthanc_plugin.access.routes import Rule, name_of, parts_of, rule_of
-from orthanc_plugin.audit.notes import Notes
 
 METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """Orthanc's numbers (``OrthancPluginHttpMethod``). It counts what it only knows of WebDAV as GET or PUT."""
@@ -51,12 +50,18 @@ class Request:
 class Guard:
     """Lets a request in or not, and tells the audit of those it does not."""
 
-    def __init__(self, configuration: Mapping[str, Any], notes: Notes) -> None:
-        """``configuration``: Orthanc's whole one."""
+    def __init__(self, configuration: Mapping[str, Any], note: Callable[..., None]) -> None:
+        """Stand before Orthanc's web server.
+
+        Args:
+            configuration: Orthanc's whole one.
+            note: tells the audit, as :meth:`orthanc_plugin.audit.notes.Notes.note` does: at once, and it
+                never raises.
+        """
         self._logins = Logins.of(configuration)
         self._proxies = _proxies(configuration)
         self._dicom_web = _dicom_web(configuration)
-        self._notes = notes
+        self._note = note
 
     def admits(self, uri: str, told: Mapping[str, Any]) -> bool:
         """Whether Orthanc may take up a request."""
@@ -65,7 +70,7 @@ class Guard:
         if why is None:
             return True
         who = login(request.headers.get("authorization", "")) if self._logins.authentication else None
-        self._notes.note(
+        self._note(
             "route_refused",
             actor=who or "",
             address=request.address,

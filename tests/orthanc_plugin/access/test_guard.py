@@ -86,7 +86,7 @@ SECRETS = [
 class Door:
     def __init__(self, configuration: dict[str, Any] = CONFIGURATION) -> None:
         self.notes = Notes()
-        self._guard = Guard(configuration, self.notes)
+        self._guard = Guard(configuration, self.notes.note)
 
     def admits(self, who: str, method: str, path: str, ip: str = "192.0.2.7", **headers: str) -> bool:
         said = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -179,7 +179,7 @@ def test_no_header_changes_the_method(name: str) -> None:
 def test_an_argument_that_orthanc_did_not_take_for_a_method() -> None:
     notes = Notes()
     told = {"method": 1, "ip": "", "headers": {}, "get": {"_method": "delete"}}
-    assert not Guard(CONFIGURATION, notes).admits("/system", told)
+    assert not Guard(CONFIGURATION, notes.note).admits("/system", told)
     assert dict(notes.take()[0].detail)["why"] == "method_override"
 
 
