@@ -19,6 +19,8 @@ MINUTE = 60.0
 MOST_KINDS = 30
 """Of notes that are told apart in a minute. One on duty mistypes a password; a program tries thousands. So a
 flood of a whole day adds some ten megabytes to the store, however many addresses it comes from."""
+MOST_WHO = 10
+"""Of those who do more than that, how many are counted apart: one page of another site asks for 40 routes."""
 MOST_KEPT = 2_000
 """While nothing can be written, of hours in which there was a flood all the time."""
 LONGEST = 200
@@ -107,7 +109,9 @@ class Notes:
         self._turn()
         kind = told._kind
         if kind not in self._seen and len(self._seen) >= MOST_KINDS:
-            told = replace(told, actor=OTHERS, address=OTHERS, detail=())
+            told = replace(told, detail=())
+            if told._kind not in self._seen and len(self._seen) >= MOST_KINDS + MOST_WHO:
+                told = replace(told, actor=OTHERS, address=OTHERS)
             kind = told._kind
         if kind in self._repeated:
             before = self._repeated[kind]

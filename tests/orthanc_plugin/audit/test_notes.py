@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orthanc_plugin.audit import notes as module
-from orthanc_plugin.audit.notes import MINUTE, MOST_KEPT, MOST_KINDS, OTHERS, Notes
+from orthanc_plugin.audit.notes import MINUTE, MOST_KEPT, MOST_KINDS, MOST_WHO, OTHERS, Notes
 
 
 class Watch:
@@ -47,9 +47,20 @@ def test_a_flood_from_everywhere_takes_no_more_than_some_places_and_is_counted_a
             told += 1
         watch.now += MINUTE
     found = notes.take()
-    assert len(found) <= 3 * (MOST_KINDS + 1)
+    assert len(found) <= 3 * (MOST_KINDS + MOST_WHO + 1)
     assert sum(note.count for note in found) == told
-    assert [n.count for n in found if n.address == OTHERS] == [20_000 - MOST_KINDS] * 3
+    assert [n.count for n in found if n.address == OTHERS] == [20_000 - MOST_KINDS - MOST_WHO] * 3
+
+
+def test_behind_one_who_does_much_another_is_not_hidden() -> None:
+    notes, watch = made()
+    for who in ("mori", "sato"):
+        for number in range(3 * MOST_KINDS):
+            notes.note("route_refused", actor=who, address="192.0.2.7", route=f"/{number}")
+    watch.now += MINUTE
+    found = notes.take()
+    assert {note.actor for note in found} == {"mori", "sato"}
+    assert sum(note.count for note in found) == 6 * MOST_KINDS
 
 
 def test_what_somebody_else_counted_is_added_up() -> None:
