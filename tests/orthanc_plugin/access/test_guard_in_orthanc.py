@@ -3,6 +3,8 @@
 import base64
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +115,14 @@ def test_nobody_becomes_somebody_else(orthanc: OrthancProcess) -> None:
         [f"Authorization: Basic {base64.b64encode(b'tester:').decode()}"],
     ):
         assert status(orthanc, line, *headers) == 403
-    with socket.create_connection(("127.0.0.1", orthanc.http_port), timeout=60) as kept:
-        # The second request on a connection is looked at like the first.
-        for who, expected in (("tester", b"200"), ("stranger", b"403"), ("tester", b"200")):
-            method = "GET /system" if expected == b"200" else line
-            kept.sendall(
-                f"{method} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login[who]}\r\n\r\n".encode()
-            )
-            assert kept.recv(65536).split()[1] == expected
+    kept = HTTPConnection("127.0.0.1", orthanc.http_port, timeout=60)
+    with closing(kept):  # the second request on a connection is looked at like the first
+        for who, expected in (("tester", 200), ("stranger", 403), ("tester", 200)):
+            method, path = ("GET", "/system") if expected == 200 else line.split()
+            kept.request(method, path, headers={"Authorization": f"Basic {login[who]}"})
+            with kept.getresponse() as answer:
+                answer.read()
+                assert answer.status == expected
     assert study(orthanc)
 
 
