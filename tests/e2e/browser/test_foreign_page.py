@@ -112,3 +112,22 @@ def test_nothing_happens(everywhere: Browser, orthanc: OrthancProcess, site: For
     assert state(orthanc) == before
     orthanc.wait(lambda: refused(orthanc, role))
     assert {row["address"] for row in refused(orthanc, role)} <= {"127.0.0.1", ""}
+
+
+@pytest.mark.parametrize("host", PLACES)
+def test_a_page_of_orthanc_itself(everywhere: Browser, orthanc: OrthancProcess, host: str) -> None:
+    """Its explorer, for an administrator: a secure context or none."""
+    context = everywhere.new_context(
+        http_credentials={"username": "administrator", "password": PASSWORD},
+        base_url=f"http://{host}:{orthanc.http_port}",
+    )
+    ask = "([method, path, body]) => fetch(path, {method, body}).then((answer) => answer.status)"
+    try:
+        page = context.new_page()
+        page.goto("/app/explorer.html")
+        assert page.evaluate(ask, ["POST", "../tools/find", '{"Level": "Study", "Query": {}}']) == 200
+        assert page.evaluate(ask, ["PUT", "../modalities/pacs", '["PACS", "127.0.0.1", 104]']) == 200
+        assert page.evaluate(ask, ["DELETE", "../modalities/pacs", None]) == 200
+        assert page.evaluate(ask, ["POST", "../instances", "no image"]) == 400
+    finally:
+        context.close()
