@@ -38,6 +38,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess
         tmp_path_factory.mktemp("foreign"), {"Workers": 0, "People": {"tester": TESTER, **people}}
     )
     one.configuration["RegisteredUsers"] = dict.fromkeys(["tester", *ROLES], PASSWORD)
+    one.configuration["StableAge"] = 10**6  # or its log of changes goes on by itself
     one.configuration["Plugins"].append(str(PLUGIN.with_name("libOrthancDicomWeb.so")))
     one.start()
     one.wait(one.triage_answers)
@@ -121,6 +122,7 @@ def test_a_page_of_orthanc_itself(everywhere: Browser, orthanc: OrthancProcess, 
         http_credentials={"username": "administrator", "password": PASSWORD},
         base_url=f"http://{host}:{orthanc.http_port}",
     )
+    context.set_default_timeout(1000 * PATIENCE)
     ask = "([method, path, body]) => fetch(path, {method, body}).then((answer) => answer.status)"
     try:
         page = context.new_page()
