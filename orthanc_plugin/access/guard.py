@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from orthanc_plugin.access.deeds import deed
 from orthanc_plugin.access.pages import is_foreign, origin_of
 from orthanc_plugin.access.roles import Logins, login
 from orthanc_plugin.access.routes import Rule, name_of, parts_of, rule_of
@@ -67,18 +68,17 @@ class Guard:
         """Whether Orthanc may take up a request."""
         request = Request.from_orthanc(uri, told)
         why = self.refusal(request)
-        if why is None:
-            return True
+        if why is not None:
+            self._tell("route_refused", request, method=request.method, route=name_of(request.parts), why=why)
+            return False
+        rule = rule_of(request.method, self._usual(request.parts))
+        if (done := deed(request.method, request.parts, rule)) is not None:
+            self._tell(done[0], request, **done[1])
+        return True
+
+    def _tell(self, event: str, request: Request, **detail: str) -> None:
         who = login(request.headers.get("authorization", "")) if self._logins.authentication else None
-        self._note(
-            "route_refused",
-            actor=who or "",
-            address=request.address,
-            method=request.method,
-            route=name_of(request.parts),
-            why=why,
-        )
-        return False
+        self._note(event, actor=who or "", address=request.address, **detail)
 
     def refusal(self, request: Request) -> str | None:
         """Why a request is not let in, in a word; ``None`` where it is."""
