@@ -5,6 +5,7 @@ For import, workers and training. It needs httpx, which their extras bring; noth
 
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
 import httpx
 
@@ -24,6 +25,15 @@ class AwayError(HeadCTError):
 
 class UntrustedError(AwayError):
     """The server's certificate is not trusted, which waiting does not change."""
+
+
+def is_here(url: str) -> bool:
+    """Whether an address leads to this very machine: nobody else can answer there, or listen in."""
+    host = httpx.URL(url).host
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # another name
+        return False
 
 
 def is_gateway(answer: httpx.Response) -> bool:

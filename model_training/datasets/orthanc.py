@@ -4,7 +4,6 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,7 @@ import httpx
 from pyorthanc import Orthanc
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
-from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, UntrustedError, ask
+from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, UntrustedError, ask, is_here
 from headct.terms.label import StoredLabel
 
 
@@ -94,12 +93,7 @@ class Pacs:
     @property
     def in_clear(self) -> bool:
         """Whether others on the way could read along."""
-        address = httpx.URL(self._orthanc.url)
-        try:
-            here = address.host == "localhost" or ip_address(address.host).is_loopback
-        except ValueError:
-            here = False
-        return address.scheme == "http" and not here
+        return httpx.URL(self._orthanc.url).scheme == "http" and not is_here(self._orthanc.url)
 
     def reviewed(self) -> tuple[StoredLabel, ...]:
         """All series that a person spoke of and that are still there.

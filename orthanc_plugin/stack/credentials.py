@@ -2,10 +2,13 @@
 
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headct.errors import SettingsError
+
+_VARIABLES = ("HEADCT_USER", "HEADCT_PASSWORD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +16,14 @@ class Credentials:
     """One of Orthanc's users."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
+    made: bool = field(default=False, compare=False)
+    """Whether they were put into the data folder just now: that is when they are shown, and never again."""
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for what we start: other programs read it in ``/proc``, and children inherit it."""
+    return {name: value for name, value in environment.items() if name not in _VARIABLES}
 
 
 def load_or_create(folder: Path) -> Credentials:
@@ -25,13 +35,14 @@ def load_or_create(folder: Path) -> Credentials:
         SettingsError: An override is empty or holds a character that the file or HTTP Basic cannot carry.
     """
     path = folder / "credentials"
-    chosen = _overridden(_read(path) if path.exists() else Credentials("headct", secrets.token_urlsafe(12)))
+    known = path.exists()
+    chosen = _overridden(_read(path) if known else Credentials("headct", secrets.token_urlsafe(12)))
     if not chosen.user or not chosen.password or ":" in chosen.user:
         raise SettingsError("HEADCT_USER and HEADCT_PASSWORD must not be empty; a user has no colon")
     if not (chosen.user + chosen.password).isprintable():
         raise SettingsError("HEADCT_USER and HEADCT_PASSWORD must be printable characters")
     write_private(path, f"user: {chosen.user}\npassword: {chosen.password}\n")
-    return chosen
+    return replace(chosen, made=not known)
 
 
 def load(folder: Path | None) -> Credentials:
@@ -48,9 +59,8 @@ def load(folder: Path | None) -> Credentials:
 
 
 def _overridden(known: Credentials) -> Credentials:
-    return Credentials(
-        os.environ.get("HEADCT_USER", known.user), os.environ.get("HEADCT_PASSWORD", known.password)
-    )
+    user, password = (os.environ.get(name) for name in _VARIABLES)
+    return Credentials(known.user if user is None else user, known.password if password is None else password)
 
 
 def _read(path: Path) -> Credentials:
@@ -61,6 +71,32 @@ def _read(path: Path) -> Credentials:
         raise SettingsError(
             f"{path} lacks the line '{error.args[0]}: ...'; delete it to get a new one"
         ) from error
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may look into; one that others can see into is closed to them.
+
+    Raises:
+        SettingsError: It cannot be, as where it is somebody else's or lies on a disk without permissions.
+        OSError: It cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _open_to_others(folder):
+        return
+    try:
+        folder.chmod(folder.stat().st_mode & 0o700)
+        trouble = "the file system keeps no permissions"
+    except OSError as error:
+        trouble = str(error.strerror)
+    if _open_to_others(folder):
+        raise SettingsError(
+            f"{folder} holds patients' images and passwords, and others on this machine may look into it "
+            f"(mode {folder.stat().st_mode & 0o777:04o}), which cannot be changed: {trouble}"
+        )
+
+
+def _open_to_others(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & 0o077)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ from headct.errors import HeadCTError
 from headct.generator.generation import GeneratedSeries, generate, trauma_study, write
 from headct.generator.kinds import KINDS
 from headct.orthanc_http import LIMITS
+from orthanc_plugin.stack.credentials import without_secrets
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.processes import Stopped, stop_on_signals
 from orthanc_plugin.stack.running import Stack, StackError, running
@@ -60,7 +61,7 @@ def main(
             if once:
                 sys.exit(0 if card.as_it_should_be else 1)
             click.echo(f"\nWorklist   {options.page_url}")
-            click.echo(f"User       {stack.credentials.user}   Password   {stack.credentials.password}")
+            click.echo(f"User       {stack.credentials.user}   (the password stands above)")
             click.echo("Ctrl-C ends it.")
             stack.keep_running()
     except Stopped:
@@ -126,7 +127,7 @@ def _store(folder: Path, port: int) -> None:
     # Without the variable DCMTK waits 40 ms an image for a delayed TCP acknowledgement.
     sent = subprocess.run(
         [*command, str(folder)],
-        env={**os.environ, "TCP_NODELAY": "1"},
+        env={**without_secrets(os.environ), "TCP_NODELAY": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

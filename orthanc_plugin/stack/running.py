@@ -14,7 +14,13 @@ import httpx
 
 from headct.errors import HeadCTError, SettingsError
 from orthanc_plugin.stack import logs, nginx, orthanc
-from orthanc_plugin.stack.credentials import Credentials, load_or_create, write_private
+from orthanc_plugin.stack.credentials import (
+    Credentials,
+    load_or_create,
+    make_private,
+    without_secrets,
+    write_private,
+)
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
 from orthanc_plugin.stack.room import Room
@@ -78,7 +84,7 @@ def running(options: Options) -> Iterator[Stack]:
         )
     folder = options.data / "logs"
     try:
-        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(options.data)
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
@@ -119,7 +125,7 @@ def _programs(options: Options, credentials: Credentials, folder: Path) -> list[
     nginx_config = nginx.write_configuration(options, options.data / "nginx", folder)
     nginx_log = folder / "nginx.log"
     nginx_command = [nginx.find_executable(), "-p", str(nginx_config.parent), "-c", str(nginx_config)]
-    environment = {**os.environ, **orthanc.environment(), **mark(options.data)}
+    environment = {**without_secrets(os.environ), **orthanc.environment(), **mark(options.data)}
     return [
         Program(
             "Orthanc",

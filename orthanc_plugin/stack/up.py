@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from headct.errors import HeadCTError
+from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.logs import Limits
 from orthanc_plugin.stack.options import DATA_FOLDER, HTTP_PORT, LOOPBACK, CallingAE, Options
 from orthanc_plugin.stack.processes import Stopped, stop_on_signals
@@ -96,8 +97,13 @@ def describe(stack: Stack) -> str:
             f"Viewer     {options.ohif_url}",
             f"DICOM      AE title HEADCT, port {options.dicom_port}; may send: {senders}",
             f"User       {stack.credentials.user}",
-            f"Password   {stack.credentials.password}   (kept in {options.data / 'credentials'})",
+            f"Password   {_password(stack.credentials, options.data / 'credentials')}",
             f"Logs       {options.data / 'logs'}",
             "Ctrl-C ends it.",
         ]
     )
+
+
+def _password(credentials: Credentials, kept: Path) -> str:
+    """Shown once: what a service prints stands in the machine's log for years."""
+    return f"{credentials.password}   (shown this once; kept in {kept})" if credentials.made else f"in {kept}"

@@ -1,5 +1,6 @@
 """Orthanc's REST interface, as workers use it over HTTP."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from headct.errors import HeadCTError
-from headct.orthanc_http import LIMITS
+from headct.orthanc_http import LIMITS, is_here
 from orthanc_plugin.intake.contents import modality
 from orthanc_plugin.intake.lineage import original
 from orthanc_plugin.states import DeliveryTrouble
@@ -52,13 +53,13 @@ class OrthancClient:
     """One keep-alive connection pool; may be shared by threads."""
 
     def __init__(self, url: str, token: str) -> None:
-        # Orthanc's own certificate names the hospital's host, not the loopback address we use.
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": token},
             timeout=TIMEOUT,
             limits=LIMITS,
-            verify=False,
+            # Orthanc's own certificate names the hospital's host, not the loopback address.
+            verify=False if is_here(url) else ssl.create_default_context(),
             trust_env=False,
         )
         self._labels: bool | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from headct.orthanc_http import AwayError, UntrustedError, ask
+from headct.orthanc_http import AwayError, UntrustedError, ask, is_here
 
 
 def answering(*answers: int | httpx.TransportError) -> Callable[[], httpx.Response]:
@@ -47,3 +47,21 @@ def test_others_may_say_what_no_answer_is() -> None:
 def test_a_certificate_that_is_not_trusted_does_not_become_so() -> None:
     with pytest.raises(UntrustedError):
         ask(answering(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), 200), (0.0,))
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8042", True),
+        ("https://127.4.4.4", True),
+        ("https://localhost:8042/", True),
+        ("https://[::1]:8042", True),
+        ("https://pacs.example", False),
+        ("https://192.0.2.1", False),
+        ("https://127.0.0.1.example", False),
+        ("https://localhost@192.0.2.1", False),
+        ("https://localhost.example", False),
+    ],
+)
+def test_which_addresses_are_this_machine(url: str, here: bool) -> None:
+    assert is_here(url) is here

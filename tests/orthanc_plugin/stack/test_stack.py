@@ -3,6 +3,7 @@
 import json
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from stack_process import free_ports
 from headct.errors import SettingsError
 from orthanc_plugin.settings import from_orthanc
 from orthanc_plugin.stack import nginx, orthanc
-from orthanc_plugin.stack.credentials import Credentials, load_or_create
+from orthanc_plugin.stack.credentials import Credentials, load_or_create, make_private, without_secrets
+from orthanc_plugin.stack.logs import Limits, Rotation
 from orthanc_plugin.stack.options import CallingAE, Options, port_is_free
+from orthanc_plugin.stack.room import Room
+from orthanc_plugin.stack.running import Stack
+from orthanc_plugin.stack.up import describe
 
 LOGIN = Credentials("someone", "secret")
 
@@ -112,6 +117,34 @@ class TestCredentials:
         other.mkdir()
         assert load_or_create(other).password != first.password
         assert len(first.password) >= 16
+
+    def test_shown_when_it_is_made_and_never_again(self, tmp_path: Path) -> None:
+        made = load_or_create(tmp_path)
+        stack = Stack(options(tmp_path), made, (), Rotation([], Limits()), Room(options(tmp_path)))
+        assert made.password in describe(stack)
+        again = replace(stack, credentials=load_or_create(tmp_path))
+        assert made.password not in describe(again)
+        assert str(tmp_path / "credentials") in describe(again)
+        assert made.password not in repr(made)
+
+    def test_no_child_inherits_it(self) -> None:
+        environment = {"HEADCT_USER": "ward", "HEADCT_PASSWORD": "secret", "TZ": "Asia/Tokyo"}
+        assert without_secrets(environment) == {"TZ": "Asia/Tokyo"}
+
+    @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o700])
+    def test_others_cannot_look_into_the_data_folder(self, tmp_path: Path, mode: int) -> None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data").chmod(mode)
+        make_private(tmp_path / "data")
+        assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+    def test_one_that_cannot_be_closed_to_them_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tmp_path.chmod(0o755)
+        monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a disk without permissions
+        with pytest.raises(SettingsError, match="0755"):
+            make_private(tmp_path)
 
     def test_environment_overrides_and_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HEADCT_USER", "ward")

@@ -1,6 +1,7 @@
 """Labels are used where this Orthanc has them, and not asked for elsewhere."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,3 +51,19 @@ def test_labels_from_1_12_on(version: str) -> None:
         for _ in range(2):
             assert client.labels("studies", "b") == {"triage-red", "ward-7"}
     assert asked == ["/system", *["/studies/b/labels"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("url", "checked"), [("https://127.0.0.1:1", False), ("https://192.0.2.1", True), ("https://pacs", True)]
+)
+def test_the_certificate_of_another_machine_is_checked(
+    monkeypatch: pytest.MonkeyPatch, url: str, checked: bool
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("httpx.Client", lambda **options: asked.append(options["verify"]))
+    OrthancClient(url, "token")
+    (verify,) = asked
+    assert isinstance(verify, ssl.SSLContext) is checked
+    if isinstance(verify, ssl.SSLContext):
+        assert verify.verify_mode == ssl.CERT_REQUIRED
+        assert verify.check_hostname
