@@ -1,73 +1,184 @@
-"""nginx: serves OHIF, and hands everything else on to Orthanc so that the browser sees one origin."""
+"""nginx: the front door. It serves OHIF, and hands on to Orthanc what is not too large, too slow or refused.
 
+Other machines come by it alone. With its limits and time-outs nobody who is slow, huge or many keeps Orthanc
+from its work, or others from being served. Its log names no patient: its own messages quote what was
+asked for, so of a request that failed there is only when, from where, and how.
+"""
+
+import base64
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
 from headct.errors import SettingsError
+from orthanc_plugin.stack.doorkeeper import SOCKET
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.orthanc import PACKAGE
 
 OHIF_FOLDER = PACKAGE.parent / "node_modules" / "@ohif" / "app" / "dist"
 
-# The login is Orthanc's. It is asked for with the page itself: browsers show no login box for the data
-# requests of a page's scripts in every case, and once given it goes along with them.
-#
+FILES = 8192
+"""That nginx may have open. The usual 1024 are used up by 500 slow clients."""
+CONNECTIONS = 4096
+"""Open at once, those to Orthanc too."""
+REQUESTS_OF_ONE, BODIES_OF_ONE, LARGE_BODIES_OF_ONE = 200, 32, 4
+"""Of one login at one address: requests in hand, those with a body, and bodies of 100 MB and more or of
+unknown length, each of which Orthanc has in memory. A browser has six. More are told to come again (503)."""
+LARGEST_UPLOAD, LARGEST_BODY = "1025m", "64m"
+"""Of images, and of everything else."""
+
+ROUTES = (
+    "app|changes|dicom-web|exports|instances|jobs|modalities|patients|peers|plugins|queries|series|statistics|"
+    "storage-commitment|studies|system|tools|triage|wado"
+)
+"""Of Orthanc and the plugins that it is started with; the addresses inside OHIF are none of them."""
+
 # It runs as one process, without a master that starts others: there is nothing a kill could leave behind with
 # the port. Whoever started it starts it again.
+#
+# Bodies and answers are not kept on disk. What Orthanc answers is taken from it at once as far as it is small
+# (2 MB, all of a page or an image), so that who reads slowly keeps no thread of Orthanc's.
 _CONFIG = """\
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {logs}/nginx.log warn;
-events {{ worker_connections 512; }}
+events {{ worker_connections {connections}; }}
 
 http {{
     include /etc/nginx/mime.types;
     default_type application/octet-stream;
-    access_log off;
     server_tokens off;
     sendfile on;
     gzip on;
     gzip_types application/javascript text/css application/json application/dicom+json application/wasm;
-    client_max_body_size 0;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
 
+    error_log /dev/null emerg;
+    log_format told '$time_iso8601 $remote_addr $status in $request_time s, of Orthanc $upstream_status';
+    map $status $is_told {{ default 0; "~^(408|413|414|429|494|5..)" 1; }}
+    access_log {logs}/nginx.log told if=$is_told;
+{proxy}
+    client_header_timeout 10s;
+    client_body_timeout 30s;
+    send_timeout 30s;
+    keepalive_timeout 30s;
+    reset_timedout_connection on;
+    large_client_header_buffers 4 16k;
+    limit_conn_status 503;
+    limit_conn_log_level info;
+    limit_conn_zone $remote_addr:$remote_user zone=requests:4m;
+    map "$http_transfer_encoding:$content_length" $body {{
+        default "";
+        "~^[^:]|:[1-9]" $remote_addr:$remote_user;
+    }}
+    limit_conn_zone $body zone=bodies:1m;
+    map "$http_transfer_encoding:$content_length" $large_body {{
+        default "";
+        "~^[^:]|:[0-9]{{9}}" $remote_addr:$remote_user;
+    }}
+    limit_conn_zone $large_body zone=large_bodies:1m;
+
+    map $uri $policy {{
+        default "{ohif_policy}";
+        ~^/app(/|$) "{explorer_policy}";
+        ~^/({routes})(/|$) "";
+    }}
+    map $uri $caching {{ default ""; /app-config.js no-store; }}
+    add_header Content-Security-Policy $policy always;
+    add_header Cache-Control $caching;
+    add_header X-Frame-Options SAMEORIGIN always;
+    add_header X-Content-Type-Options nosniff always;
+    add_header Referrer-Policy same-origin always;
+    add_header Cross-Origin-Opener-Policy same-origin always;
+    add_header Cross-Origin-Resource-Policy same-origin always;
+    proxy_hide_header X-Content-Type-Options;
+    proxy_hide_header Referrer-Policy;
+    proxy_hide_header Cross-Origin-Opener-Policy;
+    proxy_hide_header Cross-Origin-Resource-Policy;
+
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Real-IP $remote_addr;
+    proxy_request_buffering off;
+    proxy_buffer_size 16k;
+    proxy_buffers 32 64k;
+    proxy_busy_buffers_size 128k;
+    proxy_max_temp_file_size 0;
+    proxy_connect_timeout 5s;
+    proxy_read_timeout 300s;
+
+    upstream doorkeeper {{ server unix:{socket}; keepalive 16; }}
+
     server {{
-        listen {listen}:{port};
+        {listen}
         root {ohif};
+        limit_conn requests {requests};
+        limit_conn bodies {bodies};
+        limit_conn large_bodies {large_bodies};
+        client_max_body_size {largest_body};
+        error_page 403 = @later;
+        error_page 500 = @away;
 
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host $http_host;
-        proxy_request_buffering off;
-        proxy_buffering off;
-        proxy_read_timeout 300s;
-
-        location = /login {{
+        location = /.door {{
             internal;
-            proxy_pass {orthanc}/system;
+            proxy_pass http://doorkeeper;
             proxy_pass_request_body off;
+            proxy_pass_request_headers off;
+            proxy_set_header Connection "";
             proxy_set_header Content-Length "";
+            proxy_set_header Authorization $http_authorization;
+            proxy_set_header X-Real-IP $remote_addr;
         }}
-        location = /app-config.js {{
-            alias {folder}/app-config.js;
-            add_header Cache-Control no-store;
+        location @later {{
+            add_header Retry-After 60 always;
+            default_type application/json;
+            return 429 '{{"code": "too_many", "message": "Too many refused logins: come again later."}}';
         }}
-        location ~ ^/(dicom-web|triage)(/|$) {{ proxy_pass {orthanc}; }}
-        location = /instances {{ proxy_pass {orthanc}; }}
+        location @away {{
+            add_header Retry-After 1 always;
+            default_type application/json;
+            return 503;
+        }}
+        location ~ ^/(instances|dicom-web/studies(/[^/]+)?)/?$ {{
+            auth_request /.door;
+            client_max_body_size {largest_upload};
+            proxy_pass {orthanc};
+        }}
+        location ~ ^/({routes})(/|$) {{
+            auth_request /.door;
+            proxy_pass {orthanc};
+        }}
+        location = /app-config.js {{ alias {folder}/app-config.js; }}
         location ~ \\.(js|css|wasm|json|svg|png|ico|woff2?|ttf|txt|gltf)$ {{ try_files $uri =404; }}
         location / {{
-            auth_request /login;
+            auth_request /.door;
             try_files $uri /index.html;
         }}
     }}
 }}
 """
+
+_POLICY = {
+    "default-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' data: blob:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'self'",
+}
+"""Of pages that are not ours: nothing from elsewhere, nor into other pages, but what their scripts need."""
 
 _OHIF_CONFIG = {
     "routerBasename": "/",
@@ -111,8 +222,14 @@ def find_executable() -> str:
     return path
 
 
-def write_configuration(options: Options, folder: Path, logs: Path) -> Path:
+def write_configuration(options: Options, folder: Path, logs: Path, *, behind_proxy: bool = False) -> Path:
     """Write nginx's and OHIF's configuration below ``folder``; return nginx's.
+
+    Args:
+        options: where to listen, and where Orthanc does.
+        folder: of nginx, in which the doorkeeper runs too.
+        logs: folder of logs.
+        behind_proxy: believe what a proxy on this machine says of who asks it.
 
     Raises:
         SettingsError: OHIF is not there.
@@ -128,10 +245,40 @@ def write_configuration(options: Options, folder: Path, logs: Path) -> Path:
         _CONFIG.format(
             folder=folder,
             logs=logs,
-            listen=options.listen,
-            port=options.ohif_port,
+            socket=SOCKET,
+            connections=CONNECTIONS,
+            requests=REQUESTS_OF_ONE,
+            bodies=BODIES_OF_ONE,
+            large_bodies=LARGE_BODIES_OF_ONE,
+            largest_upload=LARGEST_UPLOAD,
+            largest_body=LARGEST_BODY,
+            routes=ROUTES,
+            ohif_policy=_policy(f"'self' 'wasm-unsafe-eval' {_inline_scripts(OHIF_FOLDER / 'index.html')}"),
+            explorer_policy=_policy("'self' 'unsafe-inline' 'unsafe-eval'"),
+            proxy=_PROXY if behind_proxy else "",
+            listen="\n        ".join(f"listen {one}:{options.ohif_port};" for one in _addresses(options)),
             ohif=OHIF_FOLDER,
             orthanc=f"http://{LOOPBACK}:{options.http_port}",
         )
     )
     return path
+
+
+_PROXY = f"    set_real_ip_from {LOOPBACK};\n    real_ip_header X-Forwarded-For;\n"
+
+
+def _addresses(options: Options) -> list[str]:
+    """Loopback in any case: `headct up` looks there whether nginx is up."""
+    return sorted({options.listen} if options.listen == "0.0.0.0" else {LOOPBACK, options.listen})
+
+
+def _policy(scripts: str) -> str:
+    """A Content-Security-Policy."""
+    return "; ".join(f"{kind} {sources}" for kind, sources in {**_POLICY, "script-src": scripts}.items())
+
+
+def _inline_scripts(page: Path) -> str:
+    """Those that stand in a page itself, by what they are: no others may."""
+    scripts = re.findall(r"<script>(.+?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)

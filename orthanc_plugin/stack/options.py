@@ -68,8 +68,8 @@ class Options:
 
     @property
     def page_url(self) -> str:
-        """The worklist page."""
-        return f"http://{self.shown_host}:{self.http_port}/triage/"
+        """The worklist page; other machines come to it by the front door."""
+        return f"{self.orthanc_url}/triage/" if self.local_only else f"{self.ohif_url}triage/"
 
     @property
     def ohif_url(self) -> str:

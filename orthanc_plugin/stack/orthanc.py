@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.errors import SettingsError
+from orthanc_plugin.settings import from_orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import HTTP_PORT, LOOPBACK, Options
 
@@ -29,6 +30,10 @@ end
 """
 
 
+HTTP_THREADS = 300
+"""Of its web server, 50 unless told otherwise: each connection takes one, which waits at no cost."""
+HTTP_SECONDS = 15
+"""In which something must arrive or be taken on a connection, 30 unless told otherwise."""
 CONFIGURATION = "orthanc.json"
 """The file in the data folder with all options Orthanc was last started with."""
 
@@ -51,6 +56,14 @@ def own_address(folder: Path) -> str:
     options = last_started(folder)
     scheme = "https" if options.get("SslEnabled") else "http"
     return f"{scheme}://{LOOPBACK}:{options.get('HttpPort', HTTP_PORT)}"
+
+
+def storage_of(options: Options, configuration: dict[str, Any]) -> Path:
+    """The folder of triage; its usual one where its options are wrong, as it says itself."""
+    try:
+        return from_orthanc({"StorageDirectory": str(options.data / "orthanc"), **configuration}).storage
+    except SettingsError:
+        return options.data / "orthanc" / "headct-triage"
 
 
 def find_executable() -> str:
@@ -95,12 +108,13 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "StorageDirectory": storage,
         "IndexDirectory": storage,
         "HttpPort": options.http_port,
-        "RemoteAccessAllowed": not options.local_only,
-        # Known from Orthanc 1.12.10 on; older versions listen everywhere and refuse other machines' requests.
-        # Loopback always: the workers and nginx come that way.
-        "HttpBindAddresses": sorted(
-            {LOOPBACK, options.listen} if options.listen != "0.0.0.0" else {"0.0.0.0"}
-        ),
+        # Other machines come by nginx. The second is known from Orthanc 1.12.10 on; older versions listen
+        # everywhere and refuse other machines' requests.
+        "RemoteAccessAllowed": False,
+        "HttpBindAddresses": [LOOPBACK],
+        # Connections of this machine that say nothing, or stop in the middle, keep the others from nothing.
+        "HttpThreadsCount": HTTP_THREADS,
+        "HttpRequestTimeout": HTTP_SECONDS,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {credentials.user: credentials.password},
         "DicomAet": "HEADCT",
@@ -130,7 +144,8 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         },
     }
     merged = _merge(generated, _options_in(options.data / LOCAL_OPTIONS))
-    if merged["RemoteAccessAllowed"] and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):
+    is_open = merged["RemoteAccessAllowed"] or not options.local_only
+    if is_open and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):
         raise SettingsError("other machines may connect only while AuthenticationEnabled is true")
     return merged
 

@@ -32,9 +32,13 @@ class Program:
     log: Path
     environment: Mapping[str, str]
     port: int
-    """Where it listens once it is up, on loopback."""
+    """Where it listens once it is up, on loopback; 0 where that is no port."""
     stack_bytes: int = 0
     """Of each of its threads; 0 leaves what is usual."""
+    files: int = 0
+    """That it may have open, connections too, as far as the machine lets us; 0 leaves what is usual."""
+    folder: Path | None = None
+    """Where it runs, if not where we do."""
 
 
 class Child:
@@ -54,7 +58,8 @@ class Child:
                 # A session of its own: Ctrl-C reaches us alone, and we end the children in order.
                 start_new_session=True,
                 # System calls alone, and we have no threads.
-                preexec_fn=lambda: _prepare(program.stack_bytes),  # noqa: PLW1509
+                preexec_fn=lambda: _prepare(program),  # noqa: PLW1509
+                cwd=program.folder,
             )
 
     @property
@@ -98,17 +103,21 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def _prepare(stack_bytes: int) -> None:
+def _prepare(program: Program) -> None:
     """Run in the child, before its program is."""
     # When we are killed, the child is asked to end, so no port stays taken.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     # What it leaves in memory when it ends has patients' data.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if stack_bytes:
-        most = resource.getrlimit(resource.RLIMIT_STACK)[1]
-        if most != resource.RLIM_INFINITY:
-            stack_bytes = min(stack_bytes, most)
-        resource.setrlimit(resource.RLIMIT_STACK, (stack_bytes, most))
+    _allow(resource.RLIMIT_STACK, program.stack_bytes)
+    _allow(resource.RLIMIT_NOFILE, program.files)
+
+
+def _allow(what: int, wanted: int) -> None:
+    """As much as wanted, or as may be had."""
+    most = resource.getrlimit(what)[1]
+    if wanted:
+        resource.setrlimit(what, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from typing import TypeVar
 from headct.errors import SettingsError
 from headct.language import Phrase
 from orthanc_plugin.housekeeping.reserve import Reserve
-from orthanc_plugin.settings import from_orthanc
 from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import LOOPBACK, Options
@@ -31,7 +30,7 @@ class Room:
         self._folder = options.data / "orthanc"
         self._data = options.data
         self._reserve = Reserve(_storage(options))
-        self._stand_in = StandIn(LOOPBACK if options.local_only else options.listen, options.http_port)
+        self._stand_in = StandIn(LOOPBACK, options.http_port)
         self._next_look = self._short_at = 0.0
         self._said: str | None = None
 
@@ -96,6 +95,6 @@ class Room:
 def _storage(options: Options) -> Path:
     """The folder of the store; its usual one where the configuration is wrong, which is told elsewhere."""
     try:
-        return from_orthanc(orthanc.configuration(options, Credentials("", ""))).storage
+        return orthanc.storage_of(options, orthanc.configuration(options, Credentials("", "")))
     except SettingsError:
-        return options.data / "orthanc" / "headct-triage"
+        return orthanc.storage_of(options, {})

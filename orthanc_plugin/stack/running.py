@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from orthanc_plugin.stack.credentials import (
 )
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
+from orthanc_plugin.stack.refusals import FILE as REFUSALS
 from orthanc_plugin.stack.room import Room
 from orthanc_plugin.stack.stale import end_stale, mark
 from orthanc_plugin.stack.supervision import Supervised
@@ -95,8 +97,8 @@ def running(options: Options) -> Iterator[Stack]:
         credentials, programs = room.wait_for(lambda: _prepared(options, folder))
         running: list[Supervised] = []
         try:
-            for program, before in zip(programs, (room.make, lambda: None), strict=True):
-                running.append(Supervised(program, before))
+            running.append(Supervised(programs[0], room.make))
+            running += map(Supervised, programs[1:])
             rotation = logs.Rotation([program.log for program in programs], options.logs)
             stack = Stack(options, credentials, tuple(running), rotation, room)
             _wait_until_up(stack)
@@ -117,14 +119,19 @@ def _prepared(options: Options, folder: Path) -> tuple[Credentials, list[Program
 
 
 def _programs(options: Options, credentials: Credentials, folder: Path) -> list[Program]:
-    """Orthanc and nginx, configured; every mistake in a setting shows with nothing to clean up."""
+    """Orthanc, and nginx with its doorkeeper, configured; mistakes show with nothing to clean up."""
     config = options.data / orthanc.CONFIGURATION
-    write_private(config, json.dumps(orthanc.configuration(options, credentials), indent=2))
+    configuration = orthanc.configuration(options, credentials)
+    write_private(config, json.dumps(configuration, indent=2))
     (options.data / "loopback.lua").write_text(orthanc.LOOPBACK_GUARD)
     (options.data / "orthanc").mkdir(exist_ok=True)
-    nginx_config = nginx.write_configuration(options, options.data / "nginx", folder)
+    behind_proxy = bool(configuration["HeadCTTriage"].get("Proxies"))
+    door = options.data / "nginx"
+    nginx_config = nginx.write_configuration(options, door, folder, behind_proxy=behind_proxy)
     nginx_log = folder / "nginx.log"
-    nginx_command = [nginx.find_executable(), "-p", str(nginx_config.parent), "-c", str(nginx_config)]
+    nginx_command = [nginx.find_executable(), "-p", str(door), "-c", str(nginx_config), "-e", str(nginx_log)]
+    refusals = orthanc.storage_of(options, configuration) / REFUSALS
+    doorkeeper = [sys.executable, "-m", "orthanc_plugin.stack.doorkeeper", str(config), str(refusals)]
     environment = {**without_secrets(os.environ), **orthanc.environment(), **mark(options.data)}
     return [
         Program(
@@ -133,9 +140,12 @@ def _programs(options: Options, credentials: Credentials, folder: Path) -> list[
             folder / "orthanc.log",
             environment,
             options.http_port,
-            STACK_BYTES,
+            stack_bytes=STACK_BYTES,
         ),
-        Program("nginx", [*nginx_command, "-e", str(nginx_log)], nginx_log, environment, options.ohif_port),
+        Program("doorkeeper", doorkeeper, folder / "door.log", environment, 0, folder=door),
+        Program(
+            "nginx", nginx_command, nginx_log, environment, options.ohif_port, files=nginx.FILES, folder=door
+        ),
     ]
 
 

@@ -14,6 +14,8 @@ from orthanc_plugin.stack.processes import Child, Program
 
 BACK_OFF = (0.5, 30.0)
 """Seconds before a program that was up is started again, and the longest pause between vain attempts."""
+STEADY_SECONDS = 5.0
+"""A program that listens on no port and ran for so long is up."""
 _CONNECT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class Supervised:
     def look_after(self) -> None:
         """Note that it is up or has ended, and start it again when that is due."""
         if not self.dead:
-            if not self._up and listens(self.program.port):
+            if not self._up and self._is_up():
                 self._up, self._pause = True, BACK_OFF[0]
                 if self.restarts:
                     log.warning("%s is up again", self.program.name)
@@ -50,6 +52,9 @@ class Supervised:
             self._ended()
         elif time.monotonic() >= self._due:
             self._start()
+
+    def _is_up(self) -> bool:
+        return listens(self.program.port) if self.program.port else self.child.age > STEADY_SECONDS
 
     def _ended(self) -> None:
         self.restarts += 1

@@ -1,8 +1,10 @@
 """The stack's options, credentials and generated configurations, without starting anything."""
 
 import json
+import re
 import socket
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,7 +84,9 @@ class TestOptions:
 
     @pytest.mark.parametrize(("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("192.0.2.7", "192.0.2.7")])
     def test_printed_address(self, tmp_path: Path, listen: str, host: str) -> None:
-        assert options(tmp_path, listen=listen, http_port=7).page_url == f"http://{host}:7/triage/"
+        port = 7 if listen == "127.0.0.1" else 8  # other machines come by the front door
+        made = options(tmp_path, listen=listen, http_port=7, ohif_port=8)
+        assert made.page_url == f"http://{host}:{port}/triage/"
 
     def test_listening_everywhere_an_address_one_can_open_is_printed(self, tmp_path: Path) -> None:
         host = options(tmp_path, listen="0.0.0.0").shown_host
@@ -192,15 +196,12 @@ class TestOrthancConfiguration:
         assert not sender["AllowFind"]
         assert not sender["AllowMove"]
 
-    @pytest.mark.parametrize(
-        ("listen", "bound"),
-        [("0.0.0.0", ["0.0.0.0"]), ("192.0.2.7", ["127.0.0.1", "192.0.2.7"]), ("127.0.0.1", ["127.0.0.1"])],
-    )
-    def test_workers_reach_orthanc_whatever_it_listens_on(
-        self, tmp_path: Path, listen: str, bound: list[str]
-    ) -> None:
-        made = orthanc.configuration(options(tmp_path, listen=listen), LOGIN)
-        assert made["HttpBindAddresses"] == bound
+    @pytest.mark.parametrize("listen", ["0.0.0.0", "192.0.2.7", "127.0.0.1"])
+    def test_other_machines_never_come_to_orthanc_itself(self, tmp_path: Path, listen: str) -> None:
+        chosen = options(tmp_path, listen=listen, calling_aes=(CallingAE("CT1", "192.0.2.10"),))
+        made = orthanc.configuration(chosen, LOGIN)
+        assert made["HttpBindAddresses"] == ["127.0.0.1"]
+        assert made["RemoteAccessAllowed"] is False
 
     def test_local_options_are_laid_over(self, tmp_path: Path) -> None:
         local = {"HeadCTTriage": {"Workers": 2}, "StableAge": 30}
@@ -237,5 +238,31 @@ class TestNginxConfiguration:
         text = nginx.write_configuration(chosen, tmp_path / "nginx", tmp_path).read_text()
         assert f"listen 127.0.0.1:{chosen.ohif_port};" in text
         assert f"proxy_pass http://127.0.0.1:{chosen.http_port};" in text
+        assert "X-Forwarded-For" not in text, "nobody says for another who asks"
         config = (tmp_path / "nginx" / "app-config.js").read_text()
         json.loads(config.removeprefix("window.config = ").removesuffix(";\n"))
+
+    @pytest.mark.parametrize(
+        ("listen", "addresses"),
+        [("0.0.0.0", ["0.0.0.0"]), ("192.0.2.7", ["127.0.0.1", "192.0.2.7"]), ("127.0.0.1", ["127.0.0.1"])],
+    )
+    def test_the_door_is_open_where_told_and_to_this_machine(
+        self, tmp_path: Path, listen: str, addresses: list[str]
+    ) -> None:
+        chosen = options(tmp_path, listen=listen)
+        text = nginx.write_configuration(chosen, tmp_path / "nginx", tmp_path).read_text()
+        assert re.findall(r"listen (\S+);", text) == [f"{one}:{chosen.ohif_port}" for one in addresses]
+
+    def test_nginx_takes_it(self, tmp_path: Path) -> None:
+        chosen = options(tmp_path)
+        path = nginx.write_configuration(chosen, tmp_path / "nginx", tmp_path, behind_proxy=True)
+        assert "set_real_ip_from 127.0.0.1;" in path.read_text()
+        command = [nginx.find_executable(), "-t", "-p", path.parent, "-c", path, "-e", tmp_path / "log"]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def test_every_route_of_orthanc_is_behind_it(self, tmp_path: Path) -> None:
+        described = tmp_path / "openapi.json"
+        subprocess.run([orthanc.find_executable(), f"--openapi={described}"], capture_output=True, check=True)
+        roots = {path.split("/")[1] for path in json.loads(described.read_text())["paths"]}
+        assert roots <= set(nginx.ROUTES.split("|"))
