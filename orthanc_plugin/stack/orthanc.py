@@ -74,6 +74,12 @@ def find_executable() -> str:
     return path
 
 
+def programs(configuration: dict[str, Any]) -> list[Path]:
+    """Files of programs that run in Orthanc's process: its own, and its plugins."""
+    library = Path("/usr/lib").glob("*/libOrthancFramework.so*")
+    return [Path(find_executable()), *map(Path, configuration["Plugins"]), *library]
+
+
 def _plugin(name: str) -> str:
     for folder in PLUGIN_FOLDERS:
         if (folder / name).exists():

@@ -8,8 +8,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from orthanc_plugin.stack.log_filter import Gathered, Words
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -39,6 +42,8 @@ class Program:
     """That it may have open, connections too, as far as the machine lets us; 0 leaves what is usual."""
     folder: Path | None = None
     """Where it runs, if not where we do."""
+    words: Words | None = None
+    """What alone is kept of its messages, if not all of them."""
 
 
 class Child:
@@ -47,7 +52,9 @@ class Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._started = time.monotonic()
-        with program.log.open("ab") as output:
+        self._gathered = Gathered(program.log, program.words) if program.words is not None else None
+        with ExitStack() as opened:
+            output = (self._gathered or opened.enter_context(program.log.open("ab"))).fileno()
             self._process = subprocess.Popen(
                 list(program.command),
                 stdin=subprocess.DEVNULL,
@@ -80,8 +87,19 @@ class Child:
             self._process.wait()
         return self._process.returncode
 
+    def gather(self) -> None:
+        """Put what it wrote into its log, where that does not happen by itself; to be called often."""
+        if self._gathered is not None:
+            self._gathered.move()
+
+    def close(self) -> None:
+        """It has ended: the rest goes into its log."""
+        if self._gathered is not None:
+            self._gathered.close()
+
     def last_lines(self, count: int = 8) -> str:
         """The end of the log, for a message to the person who started the stack."""
+        self.gather()
         return "\n".join(self.program.log.read_text(errors="replace").splitlines()[-count:])
 
     def stop(self) -> None:
@@ -92,7 +110,9 @@ class Child:
             while self.exit_status is None:
                 if time.monotonic() > deadline:
                     self._kill_group()
+                self.gather()
                 time.sleep(_LOOK_SECONDS)
+        self.close()
 
     def _has_ended(self) -> bool:
         # It is left unburied: as long as it is, no other process or group can have its number.

@@ -22,6 +22,7 @@ from orthanc_plugin.stack.credentials import (
     without_secrets,
     write_private,
 )
+from orthanc_plugin.stack.log_filter import Words
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
 from orthanc_plugin.stack.refusals import FILE as REFUSALS
@@ -141,6 +142,7 @@ def _programs(options: Options, credentials: Credentials, folder: Path) -> list[
             environment,
             options.http_port,
             stack_bytes=STACK_BYTES,
+            words=Words(orthanc.programs(configuration)),
         ),
         Program("doorkeeper", doorkeeper, folder / "door.log", environment, 0, folder=door),
         Program(
@@ -178,6 +180,8 @@ def _wait_until_up(stack: Stack) -> None:
                     raise StackError(_ended_message(dead))
                 stack.look_after()
                 deadline = time.monotonic() + START_SECONDS
+            for program in stack.programs:
+                program.child.gather()
             if time.monotonic() > deadline:
                 raise StackError(f"{addresses[0]} did not answer within {START_SECONDS:.0f} s")
             try:

@@ -43,6 +43,7 @@ class Supervised:
 
     def look_after(self) -> None:
         """Note that it is up or has ended, and start it again when that is due."""
+        self.child.gather()
         if not self.dead:
             if not self._up and self._is_up():
                 self._up, self._pause = True, BACK_OFF[0]
@@ -71,6 +72,7 @@ class Supervised:
     def _start(self) -> None:
         try:
             self._before()
+            self.child.close()
             self.child = Child(self.program)
         except OSError as error:  # no memory, no processes, a full disk: that may pass
             log.warning("%s cannot be started (%s)", self.program.name, error.strerror)
