@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON_PACKAGES := python3-venv
 BROWSER_PACKAGES := nodejs npm
-RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light
+RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk nginx-light nftables
 TEST_PACKAGES := dicom3tools chromium-headless-shell fonts-noto-cjk libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3
 
 .PHONY: setup setup-unit setup-test demo check lint test test-random test-other-processor words wheel debian13 bench soak clean

@@ -26,7 +26,7 @@ from orthanc_plugin.drift import monitoring
 from orthanc_plugin.drift.views import DriftView
 from orthanc_plugin.errors import NotFoundError, RefusedError, UnavailableError
 from orthanc_plugin.forwarding import deliveries
-from orthanc_plugin.health import figures
+from orthanc_plugin.health import figures, ports
 from orthanc_plugin.health.ends import Ends
 from orthanc_plugin.health.figures import Known
 from orthanc_plugin.health.running import Auditor, Follower, Keeper, Processes, troubles, why_stopped
@@ -145,6 +145,7 @@ class Triage:
             unexpected_end=self._unexpected_end(now),
             replaces_images=self.replaces_images,
             authentication=self.authentication,
+            open_ports=tuple(Words.of(ports.sentence(port)) for port in self.settings.open_ports),
             ohif_url=self.settings.ohif_url or None,
         )
 

@@ -18,6 +18,17 @@ SECTION = "HeadCTTriage"
 ROOT = Path(__file__).resolve().parent.parent
 
 
+class OpenPort(BaseModel):
+    """A port that other machines can reach although most have no business there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+    kind: Literal["DICOM", "HTTP"]
+    port: int
+    senders: tuple[str, ...] = ()
+    """Scanners that may send, each as ``AET@ADDRESS``; without any, this machine alone."""
+
+
 class Settings(BaseModel):
     """All options. In the configuration they are written in CamelCase: ``LongQuietSeconds``."""
 
@@ -99,6 +110,8 @@ class Settings(BaseModel):
     ohif_url: str = ""
     """OHIF viewer opened from the worklist page; the study's UID is appended."""
 
+    open_ports: tuple[OpenPort, ...] = ()
+    """Ports that ``headct up`` could not close to the network; the page says so."""
     proxies: tuple[str, ...] = ()
     """Addresses under which reverse proxies show Orthanc to browsers, such as ``https://pacs.example/orthanc``.
     What a proxy says of itself (``X-Forwarded-Proto``, ``-Host``, ``-Prefix``) counts where it is

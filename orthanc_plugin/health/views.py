@@ -70,6 +70,9 @@ class StatusView(View):
         description="whether images sent again replace those that are here; else they are dropped",
     )
     authentication: bool = Field(description="whether Orthanc asks for a user and a password")
+    open_ports: tuple[Words, ...] = Field(
+        default=(), description="ports that machines can reach which have no business there"
+    )
     ohif_url: str | None = Field(default=None, description="OHIF viewer; the study's UID is appended")
 
 

@@ -4,11 +4,12 @@ import json
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from headct.errors import SettingsError
-from orthanc_plugin.settings import from_orthanc
+from orthanc_plugin.settings import OpenPort, from_orthanc
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.options import HTTP_PORT, LOOPBACK, Options
 
@@ -101,8 +102,15 @@ def environment() -> dict[str, str]:
     }
 
 
-def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
+def configuration(
+    options: Options, credentials: Credentials, open_ports: Sequence[OpenPort] = ()
+) -> dict[str, Any]:
     """All options Orthanc is started with, the hospital's own laid over ours.
+
+    Args:
+        options: where it listens, and where its data lies.
+        credentials: its first user.
+        open_ports: of which the page tells.
 
     Raises:
         SettingsError: A plugin is missing, ``orthanc.local.json`` is not a JSON object, or it switches
@@ -134,26 +142,31 @@ def configuration(options: Options, credentials: Credentials) -> dict[str, Any]:
         "PythonScript": str(PACKAGE / "plugin.py"),
         "PythonVerbose": False,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
-        "HeadCTTriage": {
-            "Python": sys.executable,
-            "Secrets": str(options.data / "secrets"),
-            "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
-            "Annotations": options.annotations,
-            # Until the hospital names its people.
-            "People": {
-                credentials.user: {
-                    "Name": credentials.user,
-                    "Organisation": "headct-triage",
-                    "Role": "administrator",
-                }
-            },
-        },
+        "HeadCTTriage": _for_triage(options, credentials, open_ports),
     }
     merged = _merge(generated, _options_in(options.data / LOCAL_OPTIONS))
     is_open = merged["RemoteAccessAllowed"] or not options.local_only
     if is_open and not (merged["AuthenticationEnabled"] and merged["RegisteredUsers"]):
         raise SettingsError("other machines may connect only while AuthenticationEnabled is true")
     return merged
+
+
+def _for_triage(options: Options, credentials: Credentials, open_ports: Sequence[OpenPort]) -> dict[str, Any]:
+    return {
+        "Python": sys.executable,
+        "Secrets": str(options.data / "secrets"),
+        "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
+        "Annotations": options.annotations,
+        "OpenPorts": [port.model_dump(mode="json", by_alias=True) for port in open_ports],
+        # Until the hospital names its people.
+        "People": {
+            credentials.user: {
+                "Name": credentials.user,
+                "Organisation": "headct-triage",
+                "Role": "administrator",
+            }
+        },
+    }
 
 
 def _who_may_send(options: Options) -> dict[str, Any]:

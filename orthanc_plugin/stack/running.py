@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import NoReturn
 import httpx
 
 from headct.errors import HeadCTError, SettingsError
+from orthanc_plugin.settings import OpenPort
 from orthanc_plugin.stack import logs, nginx, orthanc
 from orthanc_plugin.stack.credentials import (
     Credentials,
@@ -22,6 +23,7 @@ from orthanc_plugin.stack.credentials import (
     without_secrets,
     write_private,
 )
+from orthanc_plugin.stack.firewall import Firewall, orthanc_version
 from orthanc_plugin.stack.log_filter import Words
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
@@ -57,6 +59,8 @@ class Stack:
     programs: tuple[Supervised, ...]
     rotation: logs.Rotation
     room: Room
+    firewall: Firewall
+    open_ports: tuple[OpenPort, ...]
 
     def look_after(self) -> None:
         """Start again what has ended, lay aside logs that have grown; to be called often."""
@@ -64,6 +68,7 @@ class Stack:
             program.look_after()
         self.room.look(dead=self.programs[0].dead)
         self.rotation.look()
+        self.firewall.look()
 
     def keep_running(self) -> NoReturn:
         """Look after it until somebody ends us."""
@@ -91,17 +96,19 @@ def running(options: Options) -> Iterator[Stack]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error
-    with _only_one(options), closing(Room(options)) as room:
+    with _only_one(options), closing(Room(options)) as room, Firewall(options) as firewall:
         logs.write_own(folder, options.logs)
         end_stale(options.data)
         options.check_ports()
-        credentials, programs = room.wait_for(lambda: _prepared(options, folder))
+        firewall.close()
+        open_ports = firewall.open_ports(orthanc_version())
+        credentials, programs = room.wait_for(lambda: _prepared(options, folder, open_ports))
         running: list[Supervised] = []
         try:
             running.append(Supervised(programs[0], room.make))
             running += map(Supervised, programs[1:])
             rotation = logs.Rotation([program.log for program in programs], options.logs)
-            stack = Stack(options, credentials, tuple(running), rotation, room)
+            stack = Stack(options, credentials, tuple(running), rotation, room, firewall, open_ports)
             _wait_until_up(stack)
             yield stack
         finally:
@@ -109,20 +116,24 @@ def running(options: Options) -> Iterator[Stack]:
                 one.child.stop()
 
 
-def _prepared(options: Options, folder: Path) -> tuple[Credentials, list[Program]]:
+def _prepared(
+    options: Options, folder: Path, open_ports: Sequence[OpenPort]
+) -> tuple[Credentials, list[Program]]:
     """The login, and the programs with their configuration written.
 
     Raises:
         OSError: It cannot be written.
     """
     credentials = load_or_create(options.data)
-    return credentials, _programs(options, credentials, folder)
+    return credentials, _programs(options, credentials, folder, open_ports)
 
 
-def _programs(options: Options, credentials: Credentials, folder: Path) -> list[Program]:
+def _programs(
+    options: Options, credentials: Credentials, folder: Path, open_ports: Sequence[OpenPort]
+) -> list[Program]:
     """Orthanc, and nginx with its doorkeeper, configured; mistakes show with nothing to clean up."""
     config = options.data / orthanc.CONFIGURATION
-    configuration = orthanc.configuration(options, credentials)
+    configuration = orthanc.configuration(options, credentials, open_ports)
     write_private(config, json.dumps(configuration, indent=2))
     (options.data / "loopback.lua").write_text(orthanc.LOOPBACK_GUARD)
     (options.data / "orthanc").mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from headct.errors import HeadCTError
+from orthanc_plugin.health.ports import sentence
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.logs import Limits
 from orthanc_plugin.stack.options import DATA_FOLDER, HTTP_PORT, LOOPBACK, CallingAE, Options
@@ -93,6 +94,7 @@ def describe(stack: Stack) -> str:
     senders = ", ".join(f"{ae.title}@{ae.host}" for ae in options.calling_aes) or "any AE of this machine"
     return "\n".join(
         [
+            *(f"Open       {sentence(port).say('en')}" for port in stack.open_ports),
             f"Worklist   {options.page_url}",
             f"Viewer     {options.ohif_url}",
             f"DICOM      AE title HEADCT, port {options.dicom_port}; may send: {senders}",

@@ -18,6 +18,7 @@ from headct.errors import SettingsError
 from orthanc_plugin.settings import from_orthanc
 from orthanc_plugin.stack import nginx, orthanc
 from orthanc_plugin.stack.credentials import Credentials, load_or_create, make_private, without_secrets
+from orthanc_plugin.stack.firewall import Firewall
 from orthanc_plugin.stack.logs import Limits, Rotation
 from orthanc_plugin.stack.options import CallingAE, Options, port_is_free
 from orthanc_plugin.stack.room import Room
@@ -124,7 +125,9 @@ class TestCredentials:
 
     def test_shown_when_it_is_made_and_never_again(self, tmp_path: Path) -> None:
         made = load_or_create(tmp_path)
-        stack = Stack(options(tmp_path), made, (), Rotation([], Limits()), Room(options(tmp_path)))
+        chosen = options(tmp_path)
+        logs, room, firewall = Rotation([], Limits()), Room(chosen), Firewall(chosen)
+        stack = Stack(chosen, made, (), logs, room, firewall, ())
         assert made.password in describe(stack)
         again = replace(stack, credentials=load_or_create(tmp_path))
         assert made.password not in describe(again)
