@@ -1,6 +1,5 @@
 """``headct import``: the DICOM files of a CD, a USB stick, a folder or a ZIP into Orthanc, one by one."""
 
-import ipaddress
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import click
 import httpx
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
+from headct.orthanc_http import is_here
 from orthanc_plugin.media import files
 from orthanc_plugin.media.recognition import Kind, UnusableFileError
 from orthanc_plugin.media.upload import Server, ServerError
@@ -192,10 +192,6 @@ def _login(url: str, data: Path | None) -> Credentials:
 
 def _is_this_machine(url: str) -> bool:
     try:
-        host = httpx.URL(url).host
+        return is_here(url)
     except httpx.InvalidURL as error:
         raise SettingsError(f"{url!r} is not an address such as http://192.0.2.1:8042") from error
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

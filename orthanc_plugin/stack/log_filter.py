@@ -27,6 +27,8 @@ _LINE = re.compile(r"([A-Z]\d{4} [\d:.]+ +(?:[\w:-]+ +)?[\w.-]+:\d+\] )(.*)")
 """Level, time, thread (from Orthanc 1.12 on) and place in the source; the message."""
 _WORKER = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ ([\w.]+): ")
 """Time and name of the logger."""
+_WHERE_FROM = re.compile(r" on IP \d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+"""Of a scanner that is not among those that may send."""
 _FRAME = re.compile(r'  File "[^"]+", line \d+ in [\w.<>]+|(Current thread|Thread) 0x[0-9a-f]+ .*')
 """Where a process was that crashed (faulthandler)."""
 _LISTENS = re.compile(r"(DICOM|HTTP) server listening ")
@@ -64,7 +66,7 @@ class Words:
             rest = message[kept : kept + _LONGEST]
             length = next((n for n in range(len(rest), _SHORTEST - 1, -1) if rest[:n] in self._known), 0)
             if not length:
-                return message[:kept] + LEFT_OUT
+                return message[:kept] + LEFT_OUT + "".join(_WHERE_FROM.findall(rest))
             kept += length
             if message[kept : kept + 2] == ": ":
                 kept += 2
