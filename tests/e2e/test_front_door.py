@@ -1,4 +1,4 @@
-"""The front door of a real stack: everybody works through it, and who is slow or huge or guesses stops none."""
+"""The front door of a real stack: all work through it, and who is slow or huge or guesses stops nobody."""
 
 import io
 import socket
