@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orthanc_plugin.stack import log_filter
@@ -97,6 +97,7 @@ def test_what_is_said_of_options_at_the_start_is_kept(words: Words) -> None:
     assert made.line(f'{PLACE}Storage directory: "/data"') == PLACE + LEFT_OUT
 
 
+@settings(max_examples=30, deadline=None)
 @given(name=st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), min_size=1, max_size=30))
 def test_no_name_is_kept_wherever_it_stands(words: Words, name: str) -> None:
     made = Filter(words)
