@@ -35,13 +35,14 @@ from nesting import nesting_table
 from night.running import a_night
 from places import ROOT
 from shuffled_labels import shuffled_labels
+from siege import siege
 from stack_process import StackProcess
 
 from headct.eligibility.gate import admit
 from headct.errors import NotAnalysedError
 
 SERIES_LIMIT_SECONDS = 30.0
-DRAWN = {"labels", "coverage", "damaged", "nesting", "hostile", "night"}
+DRAWN = {"labels", "coverage", "damaged", "nesting", "hostile", "night", "siege"}
 """Parts that do with drawn or generated heads."""
 
 
@@ -164,13 +165,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     names = ["files", "server", "parallel", "kills", "labels", "coverage", "damaged", "nesting"]
-    names += ["hostile", "night"]
+    names += ["hostile", "night", "siege"]
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--all", action="store_true", help="damage every real series, not a sample")
     parser.add_argument("--files", type=int, default=5000, help="mutated files through the reader")
     parser.add_argument("--server", type=int, default=300, help="mutated files through Orthanc")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of hostile inputs, and of a bad night")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="of hostile inputs, of a bad night; a tenth of a siege"
+    )
     options = parser.parse_args()
     parts: dict[str, Callable[[], str]] = {
         "files": lambda: damaged_files(options.files, options.seed),
@@ -182,6 +185,7 @@ def main() -> int:
         "night": lambda: a_night(options.minutes, options.kills, options.seed),
         "coverage": coverage_table,
         "damaged": lambda: damaged_series(options.all),
+        "siege": lambda: siege(options.minutes / 10),
         "hostile": lambda: hostile_inputs(options.minutes, options.seed),
     }
     wanted = options.only or list(parts)
