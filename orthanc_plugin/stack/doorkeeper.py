@@ -13,6 +13,7 @@ import contextlib
 import hmac
 import json
 import logging
+import signal
 import sys
 import time
 from collections import OrderedDict
@@ -186,13 +187,16 @@ def users_of(configuration: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 async def serve(door: Door, refusals: Refusals) -> None:
-    """Answer until the process is ended."""
+    """Answer until the process is asked to end."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     Path(SOCKET).unlink(missing_ok=True)
     await asyncio.start_unix_server(
         lambda reader, writer: answer(door, reader, writer), SOCKET, limit=LONGEST, backlog=512
     )
-    while True:
-        await asyncio.sleep(refusals.every)
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), refusals.every)
         refusals.write()
 
 

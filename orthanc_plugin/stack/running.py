@@ -93,6 +93,7 @@ def running(options: Options) -> Iterator[Stack]:
     folder = options.data / "logs"
     try:
         make_private(options.data)
+        os.umask(0o077)  # what we write is the owner's alone, as what the programs do
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{options.data} cannot be the data folder: {error.strerror}") from error

@@ -4,11 +4,17 @@ import asyncio
 import base64
 import itertools
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
+from places import ROOT
+from stack_process import PATIENCE, wait_until
 
 from orthanc_plugin.stack import doorkeeper, refusals
 from orthanc_plugin.stack.doorkeeper import Answer, Door, basic, users_of
@@ -218,3 +224,20 @@ class TestHandingOver:
         (tmp_path / "file").write_text(json.dumps(["sato", HERE, 2]) + '\n["sa')
         take(tmp_path / "file")
         assert take(tmp_path / "file") == (Refused("sato", HERE, 2),)
+
+
+def test_what_was_refused_is_handed_over_when_it_is_asked_to_end(tmp_path: Path) -> None:
+    (tmp_path / "orthanc.json").write_text(json.dumps({"RegisteredUsers": USERS}))
+    command = [sys.executable, "-m", "orthanc_plugin.stack.doorkeeper", "orthanc.json", "refused"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    path = f"/proc/{process.pid}/cwd/{doorkeeper.SOCKET}"  # a socket's path may not be long
+    wait_until(lambda: Path(path).exists(), PATIENCE, lambda: "no doorkeeper", pause=0.02)
+    with socket.socket(socket.AF_UNIX) as nginx:
+        nginx.connect(path)
+        wrong = header("sato", "wrong")
+        nginx.sendall(f"GET / HTTP/1.1\r\nX-Real-IP: {HERE}\r\nAuthorization: {wrong}\r\n\r\n".encode())
+        assert nginx.recv(100).startswith(b"HTTP/1.1 401 ")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / "refused").read_text() == f'["sato", "{HERE}", 1]\n'
