@@ -7,6 +7,7 @@ reads it when nobody has it open any more. While triage is down it waits, and do
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,19 @@ class Refusals:
         for (login, address), count in self._counts.most_common(5):
             log.warning("%s refused logins of %s from %s", count, login or "nobody", address or "others")
         self._counts.clear()
+
+
+def hand_over(file: Path, note: Callable[..., object]) -> float:
+    """Tell the audit of what was handed over; the seconds until the next time.
+
+    Args:
+        file: that the doorkeeper writes.
+        note: is told of each refused login by itself, and sums what is the same.
+    """
+    for refused in take(file):
+        for _ in range(refused.count):
+            note("login_refused", actor=refused.login, address=refused.address)
+    return Refusals.every
 
 
 def take(file: Path) -> tuple[Refused, ...]:

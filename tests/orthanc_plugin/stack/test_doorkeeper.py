@@ -18,7 +18,7 @@ from stack_process import PATIENCE, wait_until
 
 from orthanc_plugin.stack import doorkeeper, refusals
 from orthanc_plugin.stack.doorkeeper import Answer, Door, basic, users_of
-from orthanc_plugin.stack.refusals import MOST_KEPT, Refusals, Refused, take
+from orthanc_plugin.stack.refusals import MOST_KEPT, Refusals, Refused, hand_over, take
 
 USERS = {"sato": "right", "ito": "right: too"}
 HERE, THERE = "192.0.2.7", "192.0.2.8"
@@ -195,6 +195,16 @@ class TestHandingOver:
         assert take(tmp_path / "file") == (Refused("sato", HERE, 3), Refused("", THERE, 1))
         assert take(tmp_path / "file") == (Refused("sato", HERE, 1),)
         assert list(tmp_path.iterdir()) == []
+
+    def test_the_audit_is_told_of_each(self, tmp_path: Path) -> None:
+        made, told = Refusals(tmp_path / "file"), []
+        for login in ("sato", "", "sato"):
+            made.add(login, HERE)
+        made.write()
+        for _ in range(3):
+            assert hand_over(tmp_path / "file", lambda *event, **who: told.append((*event, who))) > 0
+        sato, nobody = ({"actor": login, "address": HERE} for login in ("sato", ""))
+        assert told == [("login_refused", sato)] * 2 + [("login_refused", nobody)]
 
     def test_what_cannot_be_written_is_written_later(self, tmp_path: Path) -> None:
         made = Refusals(tmp_path / "folder" / "file")
