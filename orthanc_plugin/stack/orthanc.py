@@ -33,8 +33,6 @@ end
 
 HTTP_THREADS = 300
 """Of its web server, 50 unless told otherwise: each connection takes one, which waits at no cost."""
-HTTP_SECONDS = 15
-"""In which something must arrive or be taken on a connection, 30 unless told otherwise."""
 CONFIGURATION = "orthanc.json"
 """The file in the data folder with all options Orthanc was last started with."""
 
@@ -128,7 +126,6 @@ def configuration(
         "HttpBindAddresses": [LOOPBACK],
         # Connections of this machine that say nothing, or stop in the middle, keep the others from nothing.
         "HttpThreadsCount": HTTP_THREADS,
-        "HttpRequestTimeout": HTTP_SECONDS,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {credentials.user: credentials.password},
         "DicomAet": "HEADCT",
