@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from headct.language import Phrase
 from headct.reports.seals import KeyRing
 from headct.safe_log import failure
-from orthanc_plugin.audit import chain
+from orthanc_plugin.audit import chain, refused_logins
 from orthanc_plugin.audit.checking import Fault
 from orthanc_plugin.audit.notes import OTHERS, Note, Notes
 from orthanc_plugin.audit.starts import Start
@@ -94,6 +94,11 @@ class Auditor:
     def keep(self) -> float:
         """One round; the seconds until the next."""
         self._write(self._notes.take())
+        pause = self._keep_chain()
+        refused_logins.hand_over(self._settings.storage / refused_logins.FILE, self._notes.note)
+        return pause
+
+    def _keep_chain(self) -> float:
         if self._ring is None:
             return PAUSE_SECONDS
         if self._chain is None:

@@ -23,7 +23,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from orthanc_plugin.stack.refusals import Refusals
+from orthanc_plugin.audit.refused_logins import Refusals
 
 AT_ONCE = 5
 """So many refused logins in a row are answered without delay: persons mistype."""

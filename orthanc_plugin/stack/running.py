@@ -14,6 +14,7 @@ from typing import NoReturn
 import httpx
 
 from headct.errors import HeadCTError, SettingsError
+from orthanc_plugin.audit import refused_logins
 from orthanc_plugin.settings import OpenPort
 from orthanc_plugin.stack import logs, nginx, orthanc
 from orthanc_plugin.stack.credentials import (
@@ -27,7 +28,6 @@ from orthanc_plugin.stack.firewall import Firewall, orthanc_version
 from orthanc_plugin.stack.log_filter import Words
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
-from orthanc_plugin.stack.refusals import FILE as REFUSALS
 from orthanc_plugin.stack.room import Room
 from orthanc_plugin.stack.stale import end_stale, mark
 from orthanc_plugin.stack.supervision import Supervised
@@ -143,7 +143,7 @@ def _programs(
     nginx_config = nginx.write_configuration(options, door, folder, behind_proxy=behind_proxy)
     nginx_log = folder / "nginx.log"
     nginx_command = [nginx.find_executable(), "-p", str(door), "-c", str(nginx_config), "-e", str(nginx_log)]
-    refusals = orthanc.storage_of(options, configuration) / REFUSALS
+    refusals = orthanc.storage_of(options, configuration) / refused_logins.FILE
     doorkeeper = [sys.executable, "-m", "orthanc_plugin.stack.doorkeeper", str(config), str(refusals)]
     environment = {**without_secrets(os.environ), **orthanc.environment(), **mark(options.data)}
     return [

@@ -14,6 +14,7 @@ from orthanc_plugin.audit import chain, starts, upkeep
 from orthanc_plugin.audit.beside import END_FILE
 from orthanc_plugin.audit.checking import Fault, FaultKind
 from orthanc_plugin.audit.keeping import UNKNOWN, Auditor
+from orthanc_plugin.audit.refused_logins import FILE, Refusals
 from orthanc_plugin.audit.starts import Start
 
 
@@ -44,6 +45,17 @@ def test_of_logins_only_those_are_written_that_orthanc_knows(house: House) -> No
     refused = house.entries("login_refused")
     assert [entry.actor for entry in refused] == ["sato", UNKNOWN, UNKNOWN, UNKNOWN]
     assert refused[0].detail == {"address": "192.0.2.7"}
+
+
+def test_what_the_doorkeeper_refused_is_told_with_how_often(house: House) -> None:
+    auditor = house.start()
+    door = Refusals(house.settings().storage / FILE)
+    for _ in range(3):
+        door.add("sato", "192.0.2.7")
+    door.write()
+    house.run(auditor)
+    (refused,) = house.entries("login_refused")
+    assert (refused.actor, refused.detail) == ("sato", {"address": "192.0.2.7", "times": 3})
 
 
 def test_a_flood_is_a_few_entries_with_how_often(house: House) -> None:

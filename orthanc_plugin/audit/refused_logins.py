@@ -65,17 +65,18 @@ class Refusals:
         self._counts.clear()
 
 
-def hand_over(file: Path, note: Callable[..., object]) -> float:
-    """Tell the audit of what was handed over; the seconds until the next time.
+def hand_over(file: Path, note: Callable[..., object]) -> None:
+    """Tell the audit of what was handed over before the last call; to be called at intervals.
 
     Args:
         file: that the doorkeeper writes.
-        note: is told of each refused login by itself, and sums what is the same.
+        note: is told of each login and address once, with their number.
+
+    Raises:
+        OSError: the file cannot be taken away.
     """
     for refused in take(file):
-        for _ in range(refused.count):
-            note("login_refused", actor=refused.login, address=refused.address)
-    return Refusals.every
+        note("login_refused", actor=refused.login, address=refused.address, times=refused.count)
 
 
 def take(file: Path) -> tuple[Refused, ...]:
