@@ -248,6 +248,8 @@ orthanc.ResourceType = types.SimpleNamespace(SERIES=1, INSTANCE=2)
 orthanc.OrthancException = OSError
 orthanc.RegisterRestCallback = orthanc.RegisterOnChangeCallback = lambda *_: None
 orthanc.RegisterReceivedInstanceCallback = lambda _: None
+orthanc.RegisterIncomingHttpRequestFilter = lambda _: None
+orthanc.GetConfiguration = lambda: "{}"
 orthanc.GenerateRestApiAuthorizationToken = lambda: "Bearer token"
 orthanc.CheckVersionAdvanced = lambda *asked: asked <= (1, 12, 6)
 sys.modules["orthanc"] = orthanc
