@@ -9,6 +9,7 @@ NAMES = {
     *(
         "CT",
         "DICOM",
+        "HTTP",
         "OHIF",
         "Orthanc",
         "CD",

@@ -14,6 +14,9 @@ from orthanc_plugin.answer import ImportedStudyView
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import AuditEntry, Import, Series, Study
 
+_OF_UIDS = frozenset("0123456789.")
+"""Characters (PS3.5 section 9.1)."""
+
 
 def announce(
     session: Session, study_instance_uids: Iterable[str], *, new: bool, actor: str, now: datetime
@@ -36,7 +39,9 @@ def _announce(session: Session, uid: str, new: bool, actor: str, now: datetime) 
     session.merge(Import(study_instance_uid=uid, earlier=not new, announced_at=now, actor=actor))
     for study in here:
         study.earlier = False
-    detail = {"study_instance_uid": uid, "new": new}
+    # Somebody typed it: what is no UID may name a patient.
+    told = uid if set(uid) <= _OF_UIDS else "no UID"
+    detail = {"study_instance_uid": told, "new": new}
     session.add(AuditEntry(at=now, event="import_announced", actor=actor, detail=detail))
     return ImportedStudyView(study_instance_uid=uid, known=bool(here), earlier=not new)
 

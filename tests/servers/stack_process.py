@@ -21,7 +21,7 @@ UP = [str(Path(sys.executable).with_name("headct")), "up"]
 FINAL = {"assessed", "not_analysed", "failed", "withdrawn"}
 A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
 """Orthanc closes a connection after one idle second: on a busy machine just while the next request comes."""
-PATIENCE = 180
+PATIENCE = 600
 """Seconds that anything may take on a slow machine full of other work; no test waits longer than it must."""
 
 TESTER = {"Name": "Tester^T", "Organisation": "Test", "Role": "administrator"}

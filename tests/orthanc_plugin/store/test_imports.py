@@ -120,13 +120,14 @@ def test_a_cd_never_keeps_the_queue_waiting(session: Session, options: queue.Set
     assert owner_of(queue.claim(session, "h/1", after(60), options)) == "cd0"
 
 
-def test_who_announced_is_kept(session: Session) -> None:
-    announce(session, new=True)
-    row = session.get_one(Import, UID)
+@pytest.mark.parametrize(("uid", "told"), [("1.2.840.1", "1.2.840.1"), ("Yamada^Tarou", "no UID")])
+def test_who_announced_is_kept_and_no_name_that_was_typed(session: Session, uid: str, told: str) -> None:
+    announce(session, new=True, uid=uid)
+    row = session.get_one(Import, uid)
     assert (row.actor, row.announced_at, row.earlier) == ("clerk", START, False)
     entry = session.query(AuditEntry).one()
     assert (entry.event, entry.actor) == ("import_announced", "clerk")
-    assert entry.detail == {"study_instance_uid": UID, "new": True}
+    assert entry.detail == {"study_instance_uid": told, "new": True}
 
 
 @dataclass

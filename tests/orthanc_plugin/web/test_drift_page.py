@@ -256,7 +256,7 @@ def test_nothing_to_read(client: FlaskClient, triage: FakeTriage, monkeypatch: p
 
 def test_what_is_kept_is_worked_out_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("orthanc_plugin.service.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("orthanc_plugin.kept.time.monotonic", lambda: now[0])
     answers = iter(range(9))
     kept: Kept[int] = Kept(60)
     with pytest.raises(ZeroDivisionError):
