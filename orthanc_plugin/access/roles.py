@@ -65,12 +65,17 @@ def asks_for_password(configuration: Mapping[str, Any]) -> bool:
 
 
 def login(authorization: str) -> str | None:
-    """Login name of a Basic Authorization header (RFC 7617); ``None`` for any other."""
+    """Login name of a Basic Authorization header; ``None`` for any other."""
+    return basic(authorization)[0] or None
+
+
+def basic(authorization: str) -> tuple[str, str]:
+    """Login and password of a Basic Authorization header (RFC 7617); both empty of any other."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
-        return None
+        return "", ""
     try:
-        name, colon, _ = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+        name, colon, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
     except ValueError:  # no base64, or no text
-        return None
-    return name if colon and name else None
+        return "", ""
+    return (name, password) if colon else ("", "")

@@ -7,8 +7,6 @@ on from there at once, and each login has a count of its own, beside one for all
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import hmac
 import json
@@ -23,6 +21,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orthanc_plugin.access.roles import basic
 from orthanc_plugin.audit.refused_logins import Refusals
 
 AT_ONCE = 5
@@ -148,18 +147,6 @@ def _look(users: Mapping[str, str], authorization: str) -> tuple[str, bool]:
     if right is None:
         return "", False
     return login, hmac.compare_digest(right.encode(), password.encode())
-
-
-def basic(authorization: str) -> tuple[str, str]:
-    """Login and password of a Basic Authorization header (RFC 7617); both empty of any other."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        login, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return login, password
 
 
 async def answer(door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

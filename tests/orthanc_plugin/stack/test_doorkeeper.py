@@ -18,8 +18,9 @@ import pytest
 from places import ROOT
 from stack_process import PATIENCE, wait_until
 
+from orthanc_plugin.access.roles import basic
 from orthanc_plugin.stack import doorkeeper
-from orthanc_plugin.stack.doorkeeper import Answer, Door, basic, users_of
+from orthanc_plugin.stack.doorkeeper import Answer, Door, users_of
 
 USERS = {"sato": "right", "ito": "right: too"}
 T = TypeVar("T")
