@@ -80,7 +80,7 @@ def _label(reports: list[ReviewContent]) -> Label:
         reports,
         time=lambda report: (report.review.at, report.sop_instance_uid),
         name=lambda report: report.sop_instance_uid,
-        earlier=lambda report: report.predecessor_uids,
+        earlier=lambda report: report.said_before,
     )
     reviews = [report.review for report in said]
     return Label.of(

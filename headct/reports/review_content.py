@@ -40,6 +40,7 @@ def review_tree(
     *,
     texts: Sequence[tuple[Code, str]],
     based_on: str | None,
+    follows: Sequence[str],
     tracking_uid: str,
     slices: Sequence[Dataset],
     language: Language,
@@ -51,6 +52,7 @@ def review_tree(
         review: what the tree says.
         texts: what else is said in plain text, each under its name; empty ones are left out.
         based_on: SOP instance UID of the machine's report under review.
+        follows: SOP instance UIDs of the other readers' reviews before this one.
         tracking_uid: of the group of what the reader found.
         slices: the evidence, one dataset an image.
         language: of the summary; codes stay English.
@@ -60,8 +62,8 @@ def review_tree(
     items = group[0].ContentSequence
     said = [(codes.COMMENT, review.comment), *texts]
     items.extend(TextContentItem(name, escaped(text), _CONTAINS) for name, text in said if text)
-    if based_on:
-        items.append(UIDRefContentItem(codes.BASED_ON, based_on, _CONTAINS))
+    referred = [(codes.BASED_ON, based_on or ""), *((codes.FOLLOWS, uid) for uid in follows)]
+    items.extend(UIDRefContentItem(name, uid, _CONTAINS) for name, uid in referred if uid)
     return report_tree(
         codes.REVIEW_TITLE,
         ObservationContext(observer_person_context=_observer(review.by)),

@@ -63,6 +63,9 @@ class ReviewContent:
     """Of the machine's report and of the same reader's earlier review, as far as there are any."""
     summary: tuple[str, ...]
     """The review in words, line by line."""
+    follows: tuple[str, ...] = ()
+    """SOP instance UIDs of the last reports of the other readers who had spoken of the series before; from
+    before 0.2 none."""
     beside: tuple[Beside, ...] = ()
     """Other series of the study."""
     seal: str = ""
@@ -72,6 +75,11 @@ class ReviewContent:
     def images(self) -> int:
         """How many the reviewed series had."""
         return len(set(self.sop_instance_uids))
+
+    @property
+    def said_before(self) -> tuple[str, ...]:
+        """SOP instance UIDs of reports that were given before this one, whatever clocks showed."""
+        return (*self.predecessor_uids, *self.follows)
 
     @property
     def statement(self) -> str:
@@ -96,6 +104,8 @@ class ReviewContent:
             "predecessors": sorted(self.predecessor_uids),
             "summary": self.summary,
             "beside": sorted(map(str, self.beside)),
+            # Left out where there are none, so that reports from before there were any keep their seals.
+            **({"follows": sorted(self.follows)} if self.follows else {}),
         })  # fmt: skip
 
 

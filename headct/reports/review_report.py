@@ -113,6 +113,7 @@ def write(
     request_id: str,
     sent_at: datetime,
     earlier: bytes | None = None,
+    follows: Sequence[str] = (),
     beside: Sequence[Beside] = (),
     language: Language = "en",
     ring: KeyRing | None = None,
@@ -128,6 +129,7 @@ def write(
         sent_at: date and time of the document, written in the images' zone where they and it have one, else
             as its wall clock shows; the time of the review is written in the same zone, else in UTC.
         earlier: the same reader's review of the same series that this one follows, as a DICOM file.
+        follows: SOP instance UIDs of the other readers' last reviews of the same series before this one.
         beside: other series of the study, as far as the reader had them before them.
         language: of the summary, where the character set of the images has it; codes stay English.
         ring: seals what the report says; without it nobody can tell later who wrote it.
@@ -155,6 +157,7 @@ def write(
                     (codes.SEAL, seal),
                 ],
                 based_on=None if machine is None else str(machine.SOPInstanceUID),
+                follows=follows,
                 tracking_uid=result_uid(subject.identity, said_by, "review-tracking"),
                 slices=subject.slices,
                 language=writable(language, subject.slices[0]),
@@ -301,6 +304,7 @@ def _content(report: Dataset) -> ReviewContent:
             for series in study.ReferencedSeriesSequence
             for document in series.ReferencedSOPSequence
         ),
+        follows=tuple(str(item.UID) for item in children(case, codes.FOLLOWS)),
         summary=tuple(plain(item.TextValue) for item in only(report, codes.SUMMARY).ContentSequence),
         beside=tuple(Beside.parse(plain(item.TextValue)) for item in children(case, codes.BESIDE)),
         seal=_text(case, codes.SEAL),

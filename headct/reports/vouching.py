@@ -18,6 +18,9 @@ from headct.reports.review_meaning import Beside, ReviewContent, canonical
 from headct.reports.seals import LIST_FILE, KeyRing
 from headct.terms.review import Doubt, Review
 
+Named = tuple[str, str]
+"""A review of a series by its reader's login and its request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,15 +44,20 @@ class Entry:
     """SOP instance UID of its report; empty where that bears a seal of its own, or there is none."""
     report_digest: str = ""
     """Of what that report says, :attr:`ReviewContent.statement`."""
-    earlier: str = ""
-    """:attr:`request_id` of what the same reader had said of the series before."""
+    said_before: tuple[Named, ...] = ()
+    """The last words that readers had said of the series before."""
     reported: bool = True
     """Whether there is to be a report: there is none that would name a patient among anonymised images."""
 
     @property
+    def named(self) -> Named:
+        """What it is known by within its series."""
+        return self.review.by.login, self.request_id
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """What it is known by."""
-        return self.series_id, self.review.by.login, self.request_id
+        return self.series_id, *self.named
 
     def line(self, ring: KeyRing) -> str:
         """As it stands in the list."""
@@ -71,6 +79,8 @@ class Entry:
         known["review"] = Review.from_json(known["review"])
         known["at"] = datetime.fromisoformat(known["at"])
         known["beside"] = tuple(map(Beside.parse, known["beside"]))
+        own = known.pop("earlier", "")  # before 0.2 that of the same reader alone
+        known["said_before"] = tuple(map(tuple, known.get("said_before", [(known["review"].by.login, own)])))
         return cls(**known)
 
 

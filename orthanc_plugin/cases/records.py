@@ -164,9 +164,7 @@ def _assessment_view(row: tables.Assessment) -> AssessmentView:
 
 def review_answer(row: tables.Review) -> ReviewAnswer:
     """What was recorded, and what counted then: the same however often it is asked for."""
-    return ReviewAnswer(
-        review=_review_view(row), verdict=VerdictView.of(reviews.until(row, row.series.reviews))
-    )
+    return ReviewAnswer(review=_review_view(row), verdict=VerdictView.of(reviews.until(row)))
 
 
 def labels(session: Session, after: int = 0, most: int = MOST_LABELS) -> LabelsView:

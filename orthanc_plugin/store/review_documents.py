@@ -33,6 +33,8 @@ class Due:
     """Of the result that the reader saw; ``None`` where the series was not assessed."""
     earlier: bytes | None
     """The same reader's review before this one."""
+    follows: tuple[str, ...] = ()
+    """Reports of the other readers' last reviews before this one."""
     beside: tuple[Beside, ...] = ()
     """Other series of the study that they had before them."""
 
@@ -58,7 +60,8 @@ def next_due(session: Session) -> Due | None:
     if seen is None and row.copy_of:
         # Said of these images under another patient: the machine's report is the one under this patient.
         seen = series.current
-    before = [r for r in series.reviews if r.login == row.login and r.id < row.id and r.report_uid]
+    last = {r.login: r.report_uid for r in reviews.before(row) if r.report_uid}
+    own = last.pop(row.login, None)
     return Due(
         review_id=row.id,
         series_id=row.series_id,
@@ -66,7 +69,8 @@ def next_due(session: Session) -> Due | None:
         review=Review.from_json(row.content),
         case_identity=seen.case_identity if seen else (row.rebuilt or {}).get("case_identity", ""),
         machine_report=_report_of(session, seen) if seen else None,
-        earlier=session.get_one(Document, before[-1].report_uid).content if before else None,
+        earlier=session.get_one(Document, own).content if own else None,
+        follows=tuple(last.values()),
         beside=_beside(row),
     )
 
@@ -100,6 +104,7 @@ def write(
         request_id=due.request_id,
         sent_at=sent_at,
         earlier=due.earlier,
+        follows=due.follows,
         beside=due.beside,
         language=language,
         ring=ring,

@@ -223,9 +223,15 @@ def _add(
     )
 
 
-def until(row: tables.Review, all_rows: Sequence[tables.Review]) -> Verdict:
+def before(row: tables.Review) -> Sequence[tables.Review]:
+    """What had been said of the series when a review was given, by all readers, in order."""
+    said = row.series.reviews
+    return said[: said.index(row)]
+
+
+def until(row: tables.Review) -> Verdict:
     """What counted when a review had just been given."""
-    return verdict([Review.from_json(r.content) for r in all_rows if r.id <= row.id])
+    return verdict([Review.from_json(r.content) for r in (*before(row), row)])
 
 
 def _digest(asked: str) -> str:

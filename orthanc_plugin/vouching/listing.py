@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from headct.reports import review_report, vouching
 from headct.reports.review_meaning import Beside, ReviewContent
 from headct.reports.seals import KeyRing
-from headct.reports.vouching import Entry, Vouching, digest
+from headct.reports.vouching import Entry, Named, Vouching, digest
 from headct.terms.review import Review, in_order
 from orthanc_plugin.store import reviews, tables
 from orthanc_plugin.store.database import Database
@@ -43,8 +43,8 @@ class ReviewList:
         return in_order(
             (entry for entry in found if entry is not None),
             time=lambda entry: (entry.at, entry.request_id),
-            name=lambda entry: (entry.review.by.login, entry.request_id),
-            earlier=lambda entry: [(entry.review.by.login, entry.earlier)],
+            name=lambda entry: entry.named,
+            earlier=lambda entry: entry.said_before,
         )
 
     @property
@@ -119,20 +119,18 @@ def _entry(session: Session, row: tables.Review, ring: KeyRing) -> Entry:
         images=had["images"],
         case_identity=had["case_identity"],
         beside=tuple(map(Beside.parse, had["beside"])),
-        earlier=_said_before(row),
+        said_before=_said_before(row),
         report="" if sealed or report is None else report.sop_instance_uid,
         report_digest="" if sealed or report is None else digest(report),
         reported=row.report_uid != NONE_WRITTEN,
     )
 
 
-def _said_before(row: tables.Review) -> str:
-    """What the same reader had said of the series before, by the name of its request."""
-    if row.rebuilt is not None and row.rebuilt.get("earlier"):
-        return str(row.rebuilt["earlier"])
-    words = [other.request_id for other in row.series.reviews if other.login == row.login]
-    before = words[: words.index(row.request_id)]
-    return before[-1] if before else ""
+def _said_before(row: tables.Review) -> tuple[Named, ...]:
+    """The last words that readers had said of the series before: as the list had it, else as they stand."""
+    if row.rebuilt is not None and "said_before" in row.rebuilt:
+        return tuple((login, request_id) for login, request_id in row.rebuilt["said_before"])
+    return tuple({other.login: other.request_id for other in reviews.before(row)}.items())
 
 
 def _had_before_them(row: tables.Review, report: ReviewContent | None) -> dict[str, Any]:

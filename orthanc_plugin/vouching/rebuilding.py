@@ -67,8 +67,10 @@ def from_report(
                 withdrawn_at=now if series.state is SeriesState.WITHDRAWN else None,
             )
         )
-        session.flush()
-    _keep_order(session, series, row.login)
+    if row.rebuilt is not None:
+        row.rebuilt = {**row.rebuilt, "reported_before": report.said_before}
+    session.flush()
+    _keep_order(session, series)
     return True
 
 
@@ -88,12 +90,12 @@ def from_list(session: Session, series: Series, entries: Iterable[Entry], now: d
                     "images": entry.images,
                     "case_identity": entry.case_identity,
                     "beside": [str(one) for one in entry.beside],
-                    "earlier": entry.earlier,
+                    "said_before": entry.said_before,
                 },
                 report_uid=None if entry.reported else NONE_WRITTEN,
             )
             _add(session, series, row, now)
-            _keep_order(session, series, row.login)
+            _keep_order(session, series)
 
 
 def seek_waiting(session: Session, series: Series) -> None:
@@ -121,20 +123,18 @@ def _add(session: Session, series: Series, row: tables.Review, now: datetime) ->
         reviews.carry_over(session, series, newer, now)
 
 
-def _keep_order(session: Session, series: Series, login: str) -> None:
-    """A reader's words count as they were given, though the clock that gave them their times was set back."""
-    rows = {row.request_id: row for row in series.reviews if row.login == login}
-    names = {row.report_uid: name for name, row in rows.items() if row.report_uid}
-    earlier: dict[str, set[str]] = {}
-    for name, row in rows.items():
-        report = session.get(Document, row.report_uid) if row.report_uid else None
-        replaced = report.predecessor_uid if report is not None else None
-        earlier[name] = {(row.rebuilt or {}).get("earlier", ""), names.get(replaced or "", "")}
+def _keep_order(session: Session, series: Series) -> None:
+    """Readers' words count as they were given, though the clock that gave them their times was set back."""
+    named = {(row.login, row.request_id): row.id for row in series.reviews}
+    reported = {row.report_uid: row.id for row in series.reviews if row.report_uid}
+
+    def earlier(row: tables.Review) -> list[int | None]:
+        known = row.rebuilt or {}
+        listed = [named.get((login, request)) for login, request in known.get("said_before", ())]
+        return [*listed, *map(reported.get, known.get("reported_before", ()))]
+
     said = in_order(
-        rows.values(),
-        time=lambda row: (row.at, row.id),
-        name=lambda row: row.request_id,
-        earlier=lambda row: earlier[row.request_id],
+        series.reviews, time=lambda row: (row.at, row.id), name=lambda row: row.id, earlier=earlier
     )
     for before, row in pairwise(said):
         if (row.at, row.id) < (before.at, before.id):

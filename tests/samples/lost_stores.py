@@ -280,7 +280,7 @@ class Hospital:
         return found
 
 
-HAPPENINGS = "arrive", "more", "review", "review", "review", "correct", "copy", "anonymise", "delete"
+HAPPENINGS = "arrive", "more", "review", "review", "review", "clock", "correct", "copy", "anonymise", "delete"
 
 
 def live(hospital: Hospital, chance: random.Random, steps: int) -> None:
@@ -300,6 +300,8 @@ def live(hospital: Hospital, chance: random.Random, steps: int) -> None:
                     chance.choice(["sato", "ito", "abe"]),
                     chance.choice([*Urgency, None]),
                 )
+            case "clock":
+                hospital.set_clock(timedelta(days=chance.choice([-1, 1])), seen=chance.choice([True, False]))
             case "correct" if which is not None and which.patient == "P-1":
                 _again(hospital, which, patient="P-2")
             case "copy" if which is not None and not which.seen.anonymised:

@@ -295,8 +295,9 @@ class Review(Base):
     """The same review of the same images under the patient they were first sent for."""
     rebuilt: Mapped[dict[str, Any] | None]
     """What the reader had before them, of a review that was given to an earlier store and is known by its
-    report or the list of reviews: ``images``, ``case_identity``, ``beside``; ``earlier``, the request of what
-    they had said before, where the list names it."""
+    report or the list of reviews: ``images``, ``case_identity``, ``beside``; and what readers had said of the
+    series before: ``said_before``, by login and request, where the list names it, ``reported_before``, by
+    UIDs, where its report does."""
     report_uid: Mapped[str | None] = mapped_column(String(64))
     """SOP instance UID of the report written of it; ``None`` until a worker has, empty where it cannot be."""
 

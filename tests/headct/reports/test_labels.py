@@ -14,6 +14,7 @@ from headct.cli import main
 from headct.errors import UnusableInputError
 from headct.reports import codes, plain_text, review_report, structured_report
 from headct.reports.labels import find_reports, rebuild
+from headct.reports.review_meaning import ReviewContent
 from headct.reports.review_report import Subject
 from headct.reports.seals import KEY_FILE, KeyRing
 from headct.reports.vouching import Vouching
@@ -81,6 +82,21 @@ def test_a_later_word_counts_though_the_clock_was_set_back_before_it() -> None:
     assert label == Label.of(
         said, 2, series_instance_uid=label.series_instance_uid, study_instance_uid=label.study_instance_uid
     )
+
+
+def test_the_last_of_three_who_differ_settles_it_though_the_clock_was_set_back_before_they_spoke() -> None:
+    urgencies = [Urgency.RED, Urgency.YELLOW, Urgency.GREEN]
+    words = [say(by, u, 40 - 10 * n) for n, (by, u) in enumerate(zip(READERS, urgencies, strict=True))]
+    pile: list[ReviewContent] = []
+    for n, word in enumerate(words):
+        before = [said.sop_instance_uid for said in pile]
+        file = review_report.write(
+            word, SUBJECTS[0], request_id=f"r{n}", sent_at=cases.MADE_AT, follows=before, ring=RING
+        )
+        pile.append(review_report.read(file))
+    (label,) = rebuild(reversed(pile))
+    assert label.urgency is Urgency.GREEN
+    assert [said.review for said in pile] == words
 
 
 @pytest.mark.long

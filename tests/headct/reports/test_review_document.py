@@ -79,6 +79,14 @@ def test_the_machines_report_comes_first_then_the_readers_own():
     assert (without.based_on, without.predecessor_uids) == (None, (first_uid,))
 
 
+def test_it_says_which_reviews_of_others_came_before_it():
+    others = ("2.25.7", "2.25.5")
+    assert read(follows=others).follows == others
+    assert read(follows=others).said_before == (MACHINE_UID, *others)
+    assert read(follows=others).statement == read(follows=others[::-1]).statement != read().statement
+    assert "follows" not in read().statement
+
+
 def test_only_a_persons_black_is_black():
     black = replace(RED, urgency=Urgency.BLACK)
     document = write(black)

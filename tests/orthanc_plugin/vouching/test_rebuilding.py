@@ -13,7 +13,7 @@ from report_cases import header
 from sqlalchemy import select
 
 from headct.reports import review_report
-from headct.reports.labels import find_reports
+from headct.reports.labels import find_reports, rebuild
 from headct.reports.review_report import Subject
 from headct.reports.seals import KeyRing
 from headct.reports.vouching import Vouching
@@ -118,6 +118,32 @@ def test_a_readers_later_word_counts_though_the_clock_was_set_back_before_it(
     for _ in range(2):
         hospital.lose_store()
         assert hospital.shown() == before
+
+
+@pytest.mark.parametrize("list_kept", [True, False])
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_last_of_three_who_differ_settles_it_though_the_clock_was_set_back_before_they_spoke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, list_kept: bool, seen: bool
+) -> None:
+    hospital = Hospital(tmp_path, monkeypatch, list_kept=list_kept)
+    one = hospital.arrive("a", machine=G)
+    hospital.set_clock(timedelta(days=1), seen=seen)
+    assert hospital.review(one, "sato", G)
+    assert hospital.review(one, "ito", Y)
+    hospital.set_clock(timedelta(days=-1), seen=seen)
+    assert hospital.review(one, "abe", R)
+    before = hospital.shown()
+    assert before[one][:2] == (Standing.SETTLED, R)
+    for _ in range(2):
+        reports = [review_report.read(content) for _study, content in hospital.orthanc.documents.values()]
+        assert [label.urgency for label in rebuild(reports)] == [R]
+        hospital.lose_store()
+        assert hospital.shown() == before
+    assert hospital.review(one, "sato", Y)
+    before = hospital.shown()
+    assert before[one][:2] == (Standing.SETTLED, Y)
+    hospital.lose_store()
+    assert hospital.shown() == before
 
 
 def test_reviews_without_a_report_are_in_the_list(hospital: Hospital) -> None:
