@@ -21,9 +21,9 @@ def configured(local: dict[str, Any]) -> dict[str, Any]:
     return {**local, "HeadCTTriage": {"WorkerNiceness": 0, **local.get("HeadCTTriage", {})}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    """A running stack shared by the session: look for your own studies, not at what else is there."""
+    """A running stack shared by all end-to-end tests: look for your own studies, not at what else is there."""
     with StackProcess(tmp_path_factory.mktemp("stack"), configured({})) as running:
         yield running
 
