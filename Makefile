@@ -73,10 +73,7 @@ lint: setup-unit
 
 # End-to-end tests wait for servers: several files at once, each with servers of its own, the long ones first.
 # `make test TESTS=tests/headct` runs a part, in any of these ways.
-# Memory comes in large pages: hundreds of processes start, and in virtual machines a page that is touched for the
-# first time may cost more than what is done with it.
-LARGE_PAGES := PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-PYTEST := $(LARGE_PAGES) $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup-test
 	$(PYTEST) $(TESTS)

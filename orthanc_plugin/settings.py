@@ -5,8 +5,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from headct.errors import SettingsError
 from headct.language import _
@@ -130,12 +128,7 @@ class Settings(BaseModel):
         if self.long_quiet_seconds < self.quiet_seconds:
             raise ValueError(_("LongQuietSeconds is shorter than QuietSeconds"))
         if self.database:
-            try:
-                url = make_url(self.database)
-            except ArgumentError:
-                raise ValueError(_("Database is not a database URL")) from None
-            if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-                raise ValueError(_("Database must outlive the process: an SQLite in memory does not"))
+            _check_url(self.database)
         for name in ("storage", "bundle", "models", "secrets", "python"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_absolute():
@@ -150,6 +143,8 @@ class Settings(BaseModel):
     @property
     def database_path(self) -> Path | None:
         """The store's file, where it is SQLite."""
+        from sqlalchemy.engine import make_url
+
         url = make_url(self.database_url)
         return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
@@ -196,3 +191,16 @@ def from_orthanc(configuration: dict[str, Any]) -> Settings:
         return Settings.model_validate(section)
     except ValidationError as error:
         raise SettingsError(problems(error, SECTION)) from None
+
+
+def _check_url(database: str) -> None:
+    """The database is one that SQLAlchemy knows, and outlives us."""
+    from sqlalchemy.engine import make_url  # loaded where it is asked: `headct up` starts without it
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(database)
+    except ArgumentError:
+        raise ValueError(_("Database is not a database URL")) from None
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError(_("Database must outlive the process: an SQLite in memory does not"))

@@ -1,7 +1,5 @@
 """What the operating system and SQLite say of files, in the reader's language."""
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-
 from headct.errors import HeadCTError
 from headct.language import Phrase, _, read_back
 
@@ -33,6 +31,8 @@ def words_of_system(said: str) -> Phrase:
 
 def words_of(error: BaseException) -> Phrase:
     """What is wrong, for the person who can put it right; built from what cannot name a patient."""
+    from sqlalchemy.exc import SQLAlchemyError  # `headct up` starts without it
+
     what = cause_of(error)
     if isinstance(error, HeadCTError):
         return what
@@ -45,6 +45,8 @@ def words_of(error: BaseException) -> Phrase:
 
 def cause_of(error: BaseException) -> Phrase:
     """The same in a few words, to stand in a sentence."""
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
     if isinstance(error, HeadCTError):
         return error.sentence  # our own errors name settings, files, models and routes
     if isinstance(error, OSError):

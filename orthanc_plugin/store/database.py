@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -110,6 +107,9 @@ class Database:
                 found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
                 if found != "ok":
                     raise OSError(errno.EIO, "the database file is damaged", path)
+            from alembic import command  # by one process alone: workers start without it
+            from alembic.config import Config
+
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
@@ -174,6 +174,8 @@ class Database:
 
 def knows_schema(revision: str) -> bool:
     """Whether a store of this revision can be brought to this version of the program."""
+    from alembic.script import ScriptDirectory
+
     return any(known.revision == revision for known in ScriptDirectory(MIGRATIONS).walk_revisions())
 
 

@@ -23,7 +23,7 @@ def configured(local: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    """A running stack shared by all end-to-end tests: look for your own studies, not at what else is there."""
+    """A running stack shared by these tests: look for your own studies, not at what else is there."""
     with StackProcess(tmp_path_factory.mktemp("stack"), configured({})) as running:
         yield running
 

@@ -107,6 +107,7 @@ def in_the_end(
     yield from _documents(stack, Counter(one.series_id for one in reviews))
     yield from _labels(stack)
     yield from _deaths(stack, killed, died_of_nesting)
+    yield from _mistakes(stack)
 
 
 def _documents(stack: StackProcess, reviews: Counter[str]) -> Iterator[str]:
@@ -193,3 +194,10 @@ def _deaths(stack: StackProcess, killed: Counter[str], died_of_nesting: int) -> 
         statuses.pop(str(int(status)), 0)
     if statuses or by_kill > killed["a worker"]:
         yield f"workers ended by themselves: {dict(statuses)}, {by_kill} by kill -9 of {killed['a worker']}"
+
+
+def _mistakes(stack: StackProcess) -> Iterator[str]:
+    """Errors in the logs that no disk, clock or file may cause."""
+    text = "\n".join(path.read_text(errors="replace") for path in (stack.data / "logs").glob("orthanc.log*"))
+    found = re.findall(r"\S+: (?:Type|Attribute|Key|Index|Name|Assertion|Recursion)Error\b.*", text)
+    yield from (f"{count} times in the log: {line}" for line, count in Counter(found).items())
