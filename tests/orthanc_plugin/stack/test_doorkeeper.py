@@ -196,9 +196,9 @@ def test_what_was_refused_is_handed_over_when_it_is_asked_to_end(tmp_path: Path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
     path = f"/proc/{process.pid}/cwd/{doorkeeper.SOCKET}"  # a socket's path may not be long
-    wait_until(lambda: Path(path).exists(), PATIENCE, lambda: "no doorkeeper", pause=0.02)
     with socket.socket(socket.AF_UNIX) as nginx:
-        nginx.connect(path)
+        # There is a socket before anybody listens at it.
+        wait_until(lambda: nginx.connect_ex(path) == 0, PATIENCE, lambda: "no doorkeeper", pause=0.02)
         wrong = header("sato", "wrong")
         nginx.sendall(f"GET / HTTP/1.1\r\nX-Real-IP: {HERE}\r\nAuthorization: {wrong}\r\n\r\n".encode())
         assert nginx.recv(100).startswith(b"HTTP/1.1 401 ")
