@@ -12,6 +12,9 @@ from typing import NamedTuple
 MAX_LEVELS = 24
 """Nothing we know of has more than ten. Orthanc (1.10, 1.12) ends at 46 to 50 by its web server, whose
 threads have 100 kB; what lies in its storage is read there too."""
+MAX_LEVELS_FOR_LUA = 7
+"""Where Orthanc has Lua scripts, it hands them what an image says level by level without making room for it:
+four places of Lua's stack a level, of 33 to 40. Beyond, it writes into whatever else lies in its memory."""
 MAX_ELEMENTS = 1_000_000
 """Of a file with many items; 1,500 frames in one file have some 50,000. More are not looked at."""
 MAX_INFLATED = 2**28
@@ -36,22 +39,26 @@ _META_BYTES = 2**16
 """File meta information ends before."""
 
 
-def nested_too_deeply(data: bytes) -> bool:
-    """Whether a file, or a data set without its head, nests more than :data:`MAX_LEVELS` sequences.
+def nested_too_deeply(data: bytes, most: int = MAX_LEVELS) -> bool:
+    """Whether a file, or a data set without its head, nests more sequences than it may.
 
     What cannot be looked through in bounded time and memory counts as such. Whether there are representations
     is said by a head that may be wrong: it is looked at both ways.
+
+    Args:
+        data: the file.
+        most: levels that it may have.
     """
     begin = _begin(data)
     if _DEFLATED in data[: min(begin, _META_BYTES)]:
-        return _too_deep_inflated(data, begin)
+        return _too_deep_inflated(data, begin, most)
     return any(
-        data.count(item) > MAX_LEVELS and _walked(data, begin, little=little)
+        data.count(item) > most and _walked(data, begin, most, little=little)
         for little, item in _ITEMS.items()
     )
 
 
-def _too_deep_inflated(data: bytes, begin: int) -> bool:
+def _too_deep_inflated(data: bytes, begin: int, most: int) -> bool:
     """The same of what is unpacked: only what has items enough is ever in memory as a whole."""
     size = items = 0
     before = b""
@@ -61,14 +68,14 @@ def _too_deep_inflated(data: bytes, begin: int) -> bool:
             return True
         items += max((before + piece).count(item) for item in _ITEMS.values())
         before = piece[-3:]
-    return items > MAX_LEVELS and any(
-        _walked(b"".join(_inflated(data, begin)), 0, little=little) for little in _ITEMS
+    return items > most and any(
+        _walked(b"".join(_inflated(data, begin)), 0, most, little=little) for little in _ITEMS
     )
 
 
-def _walked(data: bytes, begin: int, *, little: bool) -> bool:
+def _walked(data: bytes, begin: int, most: int, *, little: bool) -> bool:
     walk = _Walk(data, little=little)
-    return any(walk.too_deep(begin, explicit=explicit) for explicit in (True, False))
+    return any(walk.too_deep(begin, most, explicit=explicit) for explicit in (True, False))
 
 
 class _Element(NamedTuple):
@@ -120,8 +127,8 @@ class _Walk:
         group, number, length = self._numbers.unpack_from(self._data, at)
         return _Element((group, number), b"", length, at + 8)
 
-    def too_deep(self, at: int, *, explicit: bool) -> bool:
-        """Whether more than :data:`MAX_LEVELS` items lie within each other."""
+    def too_deep(self, at: int, most: int, *, explicit: bool) -> bool:
+        """Whether more items than that lie within each other."""
         within: list[_Open] = []
         levels = 0
         for _ in range(MAX_ELEMENTS):
@@ -137,7 +144,7 @@ class _Walk:
             if element.tag == _ITEM and not here.fragments:
                 within.append(_Open(is_item=True, end=self._end(element), explicit=here.explicit))
                 levels += 1
-                if levels > MAX_LEVELS:
+                if levels > most:
                     return True
             elif element.tag == _ITEM_END:
                 if within and here.is_item:

@@ -252,13 +252,17 @@ class Entrance:
 
     def __init__(self) -> None:
         self._guard: Any = None
+        self.has_lua = True
+        """Whether Orthanc has Lua scripts, to which it hands what images say."""
 
     def open(self) -> None:
         """Until the guard stands here, every request is refused."""
         from orthanc_plugin.access.guard import Guard
         from orthanc_plugin.audit.notes import notes
 
-        self._guard = Guard(json.loads(orthanc.GetConfiguration()), notes.note)
+        configuration = json.loads(orthanc.GetConfiguration())
+        self._guard = Guard(configuration, notes.note)
+        self.has_lua = bool(configuration.get("LuaScripts"))
 
     def admits(self, uri: str, **request: Any) -> bool:
         """Whether Orthanc takes up a request; where that cannot be told, it does not."""
@@ -306,9 +310,9 @@ def on_received(dicom: bytes, _origin: int) -> tuple[Any, bytes | None]:
     What comes by C-STORE was parsed once on its way in, and what comes by STOW-RS before it is handed on.
     """
     try:
-        from headct.dicom_depth import nested_too_deeply
+        from headct.dicom_depth import MAX_LEVELS, MAX_LEVELS_FOR_LUA, nested_too_deeply
 
-        if nested_too_deeply(dicom):
+        if nested_too_deeply(dicom, MAX_LEVELS_FOR_LUA if entrance.has_lua else MAX_LEVELS):
             orthanc.LogWarning("A file is refused: nested or packed beyond reason")
             return orthanc.ReceivedInstanceAction.MODIFY, NO_DICOM
     except Exception as error:

@@ -14,7 +14,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from headct.dicom_depth import MAX_LEVELS, nested_too_deeply
+from headct.dicom_depth import MAX_LEVELS, MAX_LEVELS_FOR_LUA, nested_too_deeply
 
 written = pytest.mark.parametrize("syntax", SYNTAXES)
 lengths = pytest.mark.parametrize("open_ended", [True, False], ids=["open", "given"])
@@ -33,6 +33,11 @@ class TestNested:
     @pytest.mark.parametrize("levels", [MAX_LEVELS + 1, 100, 20_000])
     def test_deeper(self, syntax: str, open_ended: bool, levels: int) -> None:
         assert nested_too_deeply(nested(levels, syntax, open_ended=open_ended))
+
+    def test_fewer_where_orthanc_hands_them_to_lua(self, syntax: str, open_ended: bool) -> None:
+        for levels, deep in ((MAX_LEVELS_FOR_LUA, False), (MAX_LEVELS_FOR_LUA + 1, True)):
+            file = nested(levels, syntax, open_ended=open_ended)
+            assert nested_too_deeply(file, MAX_LEVELS_FOR_LUA) is deep
 
     def test_many_beside_each_other_are_not_deep(self, syntax: str, open_ended: bool) -> None:
         if syntax == DeflatedExplicitVRLittleEndian:

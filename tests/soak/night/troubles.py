@@ -34,7 +34,7 @@ BACK_SECONDS = 10.0
 LOCKED_SECONDS = 40
 FULL_SECONDS = 20
 _ROUTES = ("imports", "series/s1/review", "series/s1/rerun", "models/a/activate", "models/rollback")
-_LEVELS = (13, 64, 600, 5_000, 100_000)
+_LEVELS = (7, 8, 13, 64, 600, 5_000, 100_000)
 _BOMBS = 4
 _SETTLE_SECONDS = 0.5
 """In which a program dies of what was sent to it, or does not."""
