@@ -109,7 +109,7 @@ class Triage:
                 version=self.version,
                 get=get,
                 put=orthanc.RestApiPut,
-                new_token=lambda: self.token,
+                token=self.token,
             ),
         )
         runtime.start()

@@ -1,6 +1,6 @@
 """Everything that runs inside Orthanc, started as one and stopped as one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class Orthanc:
     version: str
     get: Get
     put: Put
-    new_token: Callable[[], str]
+    token: str
     """A secret with which a worker may use the REST interface until Orthanc ends."""
 
 
@@ -54,7 +54,7 @@ class Runtime:
         self.database = Database(self.settings.database_url)
         self.database.migrate()
         clock = ClockWatch(self.database, self.settings)
-        self.supervisor = Supervisor(self.settings, self.database, clock, orthanc.new_token)
+        self.supervisor = Supervisor(self.settings, self.database, clock, orthanc.token)
         self.ends = Ends(self.settings.storage)
         self.arrivals = Arrivals(orthanc.get, self.database, self.settings, clock)
         self.keeper = Keeper(orthanc.get, orthanc.put, self.database, self.settings, Limits.of(configuration))

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -56,9 +55,7 @@ class Supervisor:
         SettingsError: there is no interpreter for the workers.
     """
 
-    def __init__(
-        self, settings: Settings, database: Database, clock: ClockWatch, new_token: Callable[[], str]
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, clock: ClockWatch, token: str) -> None:
         self.restarts = 0
         """Workers that ended unasked, since start."""
         self.problem = ""
@@ -66,7 +63,7 @@ class Supervisor:
         self._settings = settings
         self._database = database
         self._clock = clock
-        self._new_token = new_token
+        self._token = token
         self._python = settings.python or _own_interpreter()
         if not self._python.exists():
             raise SettingsError(
@@ -162,7 +159,7 @@ class Supervisor:
             {
                 "name": slot.name,
                 "url": self._settings.orthanc_url,
-                "token": self._new_token(),
+                "token": self._token,
                 "settings": self._settings.model_dump(mode="json", by_alias=True),
             },
         )

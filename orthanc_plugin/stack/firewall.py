@@ -7,14 +7,12 @@ Where no table can be made, as without the rights of root, it is told which port
 
 import logging
 import os
-import re
 import shutil
 import subprocess
 import time
 from typing import Self
 
 from orthanc_plugin.settings import OpenPort
-from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.credentials import without_secrets
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.stale import mark
@@ -139,16 +137,3 @@ class Firewall:
         dicom = OpenPort(kind="DICOM", port=self._options.dicom_port, senders=senders)
         http = OpenPort(kind="HTTP", port=self._options.http_port)
         return (dicom,) if version >= BINDS_HTTP else (dicom, http)
-
-
-def orthanc_version() -> tuple[int, ...]:
-    """Of the Orthanc that is installed; empty where it does not say."""
-    said = subprocess.run(
-        [orthanc.find_executable(), "--version"],
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", said.stdout + said.stderr)
-    return tuple(map(int, found.groups())) if found else ()

@@ -1,7 +1,9 @@
 """Orthanc's configuration: our plugin, DICOMweb, users, and who may connect."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -31,6 +33,7 @@ end
 """
 
 
+_VERSION_SECONDS = 20.0
 HTTP_THREADS = 300
 """Of its web server, 50 unless told otherwise: each connection takes one, which waits at no cost."""
 CONFIGURATION = "orthanc.json"
@@ -71,6 +74,19 @@ def find_executable() -> str:
     if path is None:
         raise SettingsError("Orthanc is not installed; run `make setup` first")
     return path
+
+
+def version() -> tuple[int, ...]:
+    """Of the Orthanc that is installed; empty where it does not say."""
+    said = subprocess.run(
+        [find_executable(), "--version"],
+        capture_output=True,
+        text=True,
+        timeout=_VERSION_SECONDS,
+        check=False,
+    )
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", said.stdout + said.stderr)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def programs(configuration: dict[str, Any]) -> list[Path]:

@@ -24,7 +24,7 @@ from orthanc_plugin.stack.credentials import (
     without_secrets,
     write_private,
 )
-from orthanc_plugin.stack.firewall import Firewall, orthanc_version
+from orthanc_plugin.stack.firewall import Firewall
 from orthanc_plugin.stack.log_filter import Words
 from orthanc_plugin.stack.options import Options
 from orthanc_plugin.stack.processes import Program
@@ -102,7 +102,7 @@ def running(options: Options) -> Iterator[Stack]:
         end_stale(options.data)
         options.check_ports()
         firewall.close()
-        open_ports = firewall.open_ports(orthanc_version())
+        open_ports = firewall.open_ports(orthanc.version())
         credentials, programs = room.wait_for(lambda: _prepared(options, folder, open_ports))
         running: list[Supervised] = []
         try:

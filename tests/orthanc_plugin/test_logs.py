@@ -228,8 +228,11 @@ def test_arrivals_that_fail(
     assert str(follower.trouble) == "KeyError"
 
 
-def test_a_worker_that_cannot_be_started(database: Database, options: Settings, said: Any) -> None:
-    watched = Supervisor(options, database, ClockWatch(database, options), fails)
+def test_a_worker_that_cannot_be_started(
+    database: Database, options: Settings, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Supervisor(options, database, ClockWatch(database, options), "token")
+    monkeypatch.setattr("orthanc_plugin.intake.supervisor.subprocess.Popen", fails)
     watched.rounds.once()
     said("supervisor: KeyError", "intake/supervisor.py")
     assert str(watched.trouble) == "KeyError"

@@ -123,7 +123,7 @@ class TestALockedStoreAtTheStart:
             queue.sign_of_life(session, f"{HOST}/dead", after(0))
             queue.arrive(session, seen(), after(0), options)
             queue.claim(session, f"{HOST}/dead", after(9), options)
-        made = Supervisor(options, database, ClockWatch(database, options), lambda: "token")
+        made = Supervisor(options, database, ClockWatch(database, options), "token")
         yield made
         made.stop()
         database.close()
@@ -145,7 +145,7 @@ class TestALockedStoreAtTheStart:
 
     def test_a_start_that_fails_halfway_can_be_tried_again(self, watched: Supervisor) -> None:
         watched.start()
-        again = Supervisor(watched._settings, watched._database, watched._clock, lambda: "token")
+        again = Supervisor(watched._settings, watched._database, watched._clock, "token")
         watched.stop()
         again.start()
         again.stop()
@@ -164,7 +164,7 @@ def test_a_worker_that_follows_on_one_that_could_not_is_counted_when_it_lasts(
     python.write_text(f"#!/bin/sh\nread -r _\n[ -e {bundle} ] || {{ echo no bundle; exit 1; }}\nexec cat\n")
     python.chmod(0o755)
     options = settings(tmp_path, workers=1, python=python)
-    watched = Supervisor(options, database, ClockWatch(database, options), lambda: "token")
+    watched = Supervisor(options, database, ClockWatch(database, options), "token")
     (slot,) = watched._slots
     try:
         watched.step()
