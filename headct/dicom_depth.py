@@ -14,7 +14,8 @@ MAX_LEVELS = 24
 threads have 100 kB; what lies in its storage is read there too."""
 MAX_LEVELS_FOR_LUA = 7
 """Where Orthanc has Lua scripts, it hands them what an image says level by level without making room for it:
-four places of Lua's stack a level, of 33 to 40. Beyond, it writes into whatever else lies in its memory."""
+four places of Lua's stack a level and five, of 33 to 40 (Orthanc 1.10, ``LuaContext::PushJson``; Lua 5.3).
+Beyond, it writes into whatever else lies in its memory: with 12 levels within seconds."""
 MAX_ELEMENTS = 1_000_000
 """Of a file with many items; 1,500 frames in one file have some 50,000. More are not looked at."""
 MAX_INFLATED = 2**28
