@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from headct.errors import HeadCTError
+from orthanc_plugin.audit.commands import tell
 from orthanc_plugin.backup import copying, making, restoring
+from orthanc_plugin.backup.coverage import Coverage
 from orthanc_plugin.backup.manifest import SUMS
 from orthanc_plugin.backup.restoring import Restored
 from orthanc_plugin.backup.writing import Made
@@ -45,6 +47,8 @@ def backup(*, folder: Path, data: Path, images: bool, keep: int | None, database
         click.echo(_made(made))
         for warning in _warnings(made):
             click.echo(f"headct backup: {warning}", err=True)
+        if trouble := tell(Coverage.of(data).settings, "exported", what="backup", images=images):
+            click.echo(f"headct backup: the audit of the stack does not have this: {trouble}", err=True)
 
 
 @click.command("restore")

@@ -14,6 +14,7 @@ from headct.reports.seals import KeyRing
 from orthanc_plugin.audit import beside, export
 from orthanc_plugin.audit.beside import END_FILE
 from orthanc_plugin.audit.checking import Check, cut_off
+from orthanc_plugin.audit.commands import tell
 from orthanc_plugin.settings import Settings, from_orthanc
 from orthanc_plugin.stack import orthanc
 from orthanc_plugin.stack.options import DATA_FOLDER
@@ -67,9 +68,12 @@ def verify(*, data: Path) -> None:
 @click.argument("file", type=click.File("w", encoding="utf-8", lazy=False), default="-")
 def export_(*, data: Path, file: TextIO) -> None:
     """Write all of it into FILE as CSV, or to standard output."""
-    with _told(), _opened(data) as (_settings, database), database.reading() as session:
-        for part in export.parts(session, AT_ONCE):
-            file.write(part)
+    with _told(), _opened(data) as (settings, database):
+        with database.reading() as session:
+            for part in export.parts(session, AT_ONCE):
+                file.write(part)
+        if trouble := tell(settings, "exported", what="audit"):
+            click.echo(f"headct audit: the audit itself does not have this: {trouble}", err=True)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,6 +109,13 @@ class TestCommand:
         assert said.exit_code == 0, said.output
         rows = list(csv.DictReader(file.open(encoding="utf-8", newline="")))
         assert [row["event"] for row in rows] == [chain.BEGAN, chain.STARTED, "reviewed"]
+        house.run(auditor)
+        CliRunner().invoke(command, ["export", "--data", self.data(house), str(file)])
+        last = list(csv.DictReader(file.open(encoding="utf-8", newline="")))[-1]
+        assert (last["number"], last["event"]) == ("4", "exported"), (
+            "who took the table away is in the next one"
+        )
+        assert json.loads(last["detail"]) == {"user": pwd.getpwuid(os.getuid()).pw_name, "what": "audit"}
 
     @pytest.mark.parametrize("lost", ["triage.sqlite", "secrets/reports.key", "orthanc.json"])
     def test_what_keeps_it_from_telling_is_one_line(self, house: House, lost: str) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import gzip
+import json
 import os
 import shutil
 import sqlite3
@@ -248,10 +249,24 @@ class TestCommands:
         said = run(command.backup, [str(tmp_path / "b"), "--data", str(stack.data), "--keep", "2"])
         assert said.exit_code == 0, said.output
         assert "without images; 1 studies, 1 series, 0 reviews" in said.output
+        with closing(sqlite3.connect(stack.store)) as store:
+            ((told,),) = store.execute("SELECT detail FROM audit WHERE event = 'exported'").fetchall()
+        assert json.loads(told)["what"] == "backup"
         assert "is whole" in run(command.restore, [str(tmp_path / "b"), "--check"]).output
         said = run(command.restore, [str(tmp_path / "b"), "--to", str(tmp_path / "new")])
         assert said.exit_code == 0, said.output
         assert f"headct up --data {tmp_path / 'new'}" in said.output
+
+    def test_a_backup_counts_though_the_store_takes_no_entry(self, stack: FakeStack, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(stack.store)) as store:
+            store.execute(
+                "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room for Mr. X'); END"
+            )
+        said = CliRunner().invoke(command.backup, [str(tmp_path / "b"), "--data", str(stack.data)])
+        assert said.exit_code == 0, said.output
+        assert "the audit of the stack does not have this: IntegrityError" in said.output
+        assert "Mr. X" not in said.output
+        assert check(tmp_path / "b")
 
     def test_every_refusal_is_one_line(self, stack: FakeStack, tmp_path: Path) -> None:
         run = CliRunner().invoke
