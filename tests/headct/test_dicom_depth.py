@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nested import SYNTAXES, nested, sequences
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     RLELossless,
@@ -52,6 +53,25 @@ class TestNested:
             bare = nested(levels, syntax, open_ended=open_ended)[132:]
             assert nested_too_deeply(bare) is deep
             assert nested_too_deeply(bare[12 + int.from_bytes(bare[8:12], "little") :]) is deep
+
+
+@pytest.mark.parametrize("syntax", PLAIN)
+@lengths
+def test_more_items_in_one_sequence_than_may_be(
+    monkeypatch: pytest.MonkeyPatch, syntax: str, open_ended: bool
+) -> None:
+    monkeypatch.setattr("headct.dicom_depth.MAX_ITEMS", 100)
+    level = sequences(1, syntax, open_ended=open_ended)
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    item = struct.pack(f"{order}HHI", 0xFFFE, 0xE000, 0)
+    head = 8 if syntax == ImplicitVRLittleEndian else 12
+    for items, many in ((100, False), (101, True)):
+        length = 0xFFFFFFFF if open_ended else 8 * items
+        end = struct.pack(f"{order}HHI", 0xFFFE, 0xE0DD, 0) if open_ended else b""
+        sequence = level[: head - 4] + struct.pack(f"{order}I", length) + item * items + end
+        assert nested_too_deeply(nested(3, syntax) + sequence) is many
+        # As many of two sequences are not too many of one.
+        assert nested_too_deeply(nested(3, syntax) + sequence * 2) is many
 
 
 class TestHidden:
