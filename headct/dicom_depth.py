@@ -47,7 +47,7 @@ _META_BYTES = 2**16
 
 
 def nested_too_deeply(data: bytes, most: int = MAX_LEVELS) -> bool:
-    """Whether a file, or a data set without its head, nests more sequences than it may, or has too many items in one.
+    """Whether a file, or a data set without its head, nests sequences too deeply, or has too many items.
 
     What cannot be looked through in bounded time and memory counts as such. Whether there are representations
     is said by a head that may be wrong: it is looked at both ways.

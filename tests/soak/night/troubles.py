@@ -31,7 +31,8 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 
 BACK_SECONDS = 10.0
 """Orthanc may be away for so long."""
-LOCKED_SECONDS = 40
+LOCKED_SECONDS, LONGEST_LOCK_SECONDS = 40, 180
+"""A locked store is told by who has to write, after 20 s: on a busy machine images take a while to come."""
 FULL_SECONDS = 20
 _ROUTES = ("imports", "series/s1/review", "series/s1/rerun", "models/a/activate", "models/rollback")
 _LEVELS = (7, 8, 13, 64, 600, 5_000, 100_000)
@@ -39,11 +40,11 @@ _BOMBS = 4
 _SETTLE_SECONDS = 0.5
 """In which a program dies of what was sent to it, or does not."""
 _LOCK = """
-import sqlite3, sys, time
+import sqlite3, sys
 store = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
 store.execute("BEGIN EXCLUSIVE")
 print(flush=True)
-time.sleep(float(sys.argv[2]))
+sys.stdin.read()
 store.execute("ROLLBACK")
 """
 
@@ -170,13 +171,21 @@ class Troubles:
     def _locked(self, before: Look) -> tuple[float | None, list[str]]:
         store = self._stack.data / "orthanc" / "headct-triage" / "triage.sqlite"
         start = time.monotonic()
-        command = [sys.executable, "-c", _LOCK, str(store), str(LOCKED_SECONDS)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+
+        def tells(status: dict[str, Any]) -> bool:
+            return not status["running"] or bool(status["troubles"])
+
+        command = [sys.executable, "-c", _LOCK, str(store)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
+            locked = time.monotonic()
             self._scanner.hurry()
-            process.wait()
-        return self._told(start, lambda status: not status["running"] or bool(status["troubles"]))
+            time.sleep(LOCKED_SECONDS)
+            while not self._seen(start, tells) and time.monotonic() - locked < LONGEST_LOCK_SECONDS:
+                time.sleep(1.0)
+            process.communicate()
+        return self._told(start, tells)
 
     def _full(self, before: Look) -> tuple[float | None, list[str]]:
         if not self._disk.can_be_filled:
@@ -205,9 +214,13 @@ class Troubles:
         """Wait until all is well again, from now; the status has told what was wrong, at a moment since."""
         free = time.monotonic()
         wait_until(self._well, PATIENCE, lambda: f"not well again: {self._watcher.looks[-1]}")
-        looks = [look.status for look in self._watcher.since(start) if look.status is not None]
-        wrong = [] if any(tells(status) for status in looks) else ["the status never told it"]
+        wrong = [] if self._seen(start, tells) else ["the status never told it"]
         return time.monotonic() - free, wrong
+
+    def _seen(self, start: float, tells: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether the status has told it since then."""
+        looks = (look.status for look in self._watcher.since(start))
+        return any(tells(status) for status in looks if status is not None)
 
     def _clock_set(self, seconds: int, before: Look) -> tuple[float | None, list[str]]:
         if not self._clock.can_be_set:
