@@ -1,6 +1,7 @@
 """DICOM sources of one series to its outcome; one call, used by ``headct assess`` and by the worker."""
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from headct.eligibility.cautions import age_years, cautions
 from headct.eligibility.gate import Admission, Admitted, admit_passes
 from headct.errors import NotAnalysedError
-from headct.findings.conclusion import conclude
+from headct.findings.looks import Answer, answer
 from headct.findings.measurement import measured
 from headct.findings.region import Region
 from headct.images.coverage import Coverage
@@ -22,7 +23,7 @@ from headct.network.classifier import Classifier
 from headct.network.preprocessing import HeadVolume, head_volume
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
-from headct.terms.assessment import Assessment, Finding, KeySlice, Outcome, State, Timings
+from headct.terms.assessment import FIRST_LOOK, Assessment, Finding, KeySlice, Outcome, State, Timings
 from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
 from headct.triage.learned_urgency import LEARNED
@@ -55,6 +56,7 @@ def assess(
     rubric: Rubric | None = None,
     allow_partial: bool = False,
     series_instance_uid: str | None = None,
+    on_alert: Callable[[Result], None] | None = None,
 ) -> Result:
     """Judge one series. Never raises: what cannot be judged comes back as a state with its reason.
 
@@ -65,13 +67,23 @@ def assess(
         allow_partial: judge a head that is not fully covered, with the caution ``partial``; for an alert
             while images still arrive. Otherwise such a series is not analysed.
         series_instance_uid: what the outcome is filed under, else the UID in the first readable header.
+        on_alert: is told at once of an alert of the first of several networks, with the caution
+            ``first_look``. What is said in the end is an alert too. It raises nothing.
     """
     admission = Admission()
     assessment: Assessment | None = None
     region: Region | None = None
     reason: Reason | None = None
+
+    def tell(judged: "_Judged") -> None:
+        if on_alert is not None:
+            uid = series_instance_uid or admission.series_instance_uid
+            outcome = Outcome(uid, State.ASSESSED, judged.assessment)
+            on_alert(Result(outcome, judged.admitted.series, judged.admitted.coverage, judged.region))
+
+    judge = _Judge(classifier, rubric or default_rubric(), tell)
     try:
-        assessment, region = _judge(sources, admission, classifier, rubric or default_rubric(), allow_partial)
+        assessment, region = _judge(sources, admission, judge, allow_partial)
         state = State.ASSESSED
     except NotAnalysedError as error:
         state, reason = State.NOT_ANALYSED, error.reason
@@ -101,12 +113,17 @@ class _Judged:
         return self.assessment.urgency, self.assessment.alert_probability
 
 
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """By what a series is judged, and who is told of an early alert."""
+
+    classifier: Classifier
+    rubric: Rubric
+    tell: Callable[[_Judged], None]
+
+
 def _judge(
-    sources: Sources,
-    admission: Admission,
-    classifier: Classifier,
-    rubric: Rubric,
-    allow_partial: bool,
+    sources: Sources, admission: Admission, judge: _Judge, allow_partial: bool
 ) -> tuple[Assessment, Region | None]:
     clock = _Clock()
     found = admit_passes(sources, admission, allow_partial=allow_partial)
@@ -114,7 +131,7 @@ def _judge(
     timings = replace(timings, prepare=clock.lap() - timings.total)
     judged = []
     for one in found:
-        judged.append(_judge_pass(one, classifier, rubric, timings, clock))
+        judged.append(_judge_pass(one, judge, timings, clock))
         timings = judged[-1].assessment.timings
     worst = max(judged, key=lambda j: j.severity)
     admission.series, admission.coverage = worst.admitted.series, worst.admitted.coverage
@@ -122,32 +139,52 @@ def _judge(
     return replace(worst.assessment, timings=timings), worst.region
 
 
-def _judge_pass(
-    admitted: Admitted, classifier: Classifier, rubric: Rubric, before: Timings, clock: "_Clock"
+def _judge_pass(admitted: Admitted, judge: _Judge, timings: Timings, clock: "_Clock") -> _Judged:
+    volume = head_volume(admitted.series)
+    timings = replace(timings, prepare=timings.prepare + clock.lap())
+
+    def looks() -> Iterator[NDArray[np.float32]]:
+        nonlocal timings
+        for look in judge.classifier.looks(volume):
+            timings = replace(timings, infer=timings.infer + clock.lap())
+            yield look
+            timings = replace(timings, measure=timings.measure + clock.lap())
+
+    def early(first: Answer) -> None:
+        seen = replace(timings, measure=timings.measure + clock.lap())
+        judged = _judged(admitted, volume, first, judge, seen)
+        cautioned = (FIRST_LOOK, *judged.assessment.cautions)
+        judge.tell(replace(judged, assessment=replace(judged.assessment, cautions=cautioned)))
+        clock.lap()  # what others did with it is no part of judging
+
+    found = answer(volume, looks(), judge.classifier.bundle.contents, judge.rubric, on_alert=early)
+    judged = _judged(admitted, volume, found, judge, timings)
+    timings = replace(timings, measure=timings.measure + clock.lap())
+    return replace(judged, assessment=replace(judged.assessment, timings=timings))
+
+
+def _judged(
+    admitted: Admitted, volume: HeadVolume, found: Answer, judge: _Judge, timings: Timings
 ) -> _Judged:
-    series = admitted.series
-    volume = head_volume(series)
-    prepare = before.prepare + clock.lap()
-    probabilities = classifier.predict(volume)
-    infer = before.infer + clock.lap()
-    found = conclude(volume, probabilities, classifier.bundle.contents, rubric)
-    region = _region(volume, found.bleeding.mask, rubric)
+    """All that is said of a pass but how long the rest of it took."""
+    said, series = found.conclusion, admitted.series
     partial = () if admitted.coverage.complete else ("partial",)
-    learned = () if found.urgency is found.by_rubric.urgency else (LEARNED,)
+    learned = () if said.urgency is said.by_rubric.urgency else (LEARNED,)
     assessment = Assessment(
-        urgency=found.urgency,
-        alert_probability=found.alert_probability,
-        haemorrhage_probability=found.haemorrhage_probability,
-        findings=found.findings,
-        key_slices=_key_slices(series, volume, found.bleeding.mask, probabilities, found.findings),
-        bundle=classifier.bundle.identity,
-        rubric_version=rubric.version,
-        rules=found.by_rubric.rules,
+        urgency=said.urgency,
+        alert_probability=said.alert_probability,
+        haemorrhage_probability=said.haemorrhage_probability,
+        findings=said.findings,
+        key_slices=_key_slices(series, volume, said.bleeding.mask, found.probabilities, said.findings),
+        bundle=judge.classifier.bundle.identity,
+        rubric_version=judge.rubric.version,
+        rules=said.by_rubric.rules,
         cautions=partial + learned + cautions(series, admitted.levels),
+        doubts=found.doubts,
+        timings=timings,
         inputs=_inputs(series, volume),
     )
-    timings = replace(before, prepare=prepare, infer=infer, measure=before.measure + clock.lap())
-    return _Judged(admitted, replace(assessment, timings=timings), region)
+    return _Judged(admitted, assessment, _region(volume, said.bleeding.mask, judge.rubric))
 
 
 def _region(volume: HeadVolume, mask: NDArray[np.bool_], rubric: Rubric) -> Region | None:

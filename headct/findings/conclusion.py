@@ -29,7 +29,12 @@ class Conclusion:
 
 
 def conclude(
-    volume: HeadVolume, probabilities: NDArray[np.float32], contents: BundleContents, rubric: Rubric
+    volume: HeadVolume,
+    probabilities: NDArray[np.float32],
+    contents: BundleContents,
+    rubric: Rubric,
+    *,
+    offset: Finding | None = None,
 ) -> Conclusion:
     """Judge one head by a bundle's thresholds, calibrations and, where it brings one, learned urgency.
 
@@ -41,8 +46,9 @@ def conclude(
         probabilities: the network's output for it, shape of ``volume.hu``.
         contents: of the bundle whose network that was.
         rubric: findings to urgency.
+        offset: the midline's, where it was measured already: it is the head's, whatever the output.
     """
-    bleeding, findings = find(volume, probabilities, contents.thresholds, rubric)
+    bleeding, findings = find(volume, probabilities, contents.thresholds, rubric, offset=offset)
     judgement = rubric.judge(findings)
     urgency, alert = judgement.urgency, contents.alert(bleeding.score)
     learned = contents.learned_urgency
@@ -53,11 +59,17 @@ def conclude(
 
 
 def find(
-    volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Thresholds, rubric: Rubric
+    volume: HeadVolume,
+    probabilities: NDArray[np.float32],
+    thresholds: Thresholds,
+    rubric: Rubric,
+    *,
+    offset: Finding | None = None,
 ) -> tuple[Bleeding, tuple[Finding, ...]]:
-    """Score and findings of one head; ``probabilities`` has the shape of ``volume.hu``."""
+    """Score and findings of one head; arguments as of :func:`conclude`."""
     bleeding = score(volume, probabilities, thresholds)
-    return bleeding, _with_bleed(measure(volume, bleeding.mask, rubric.limits), volume, bleeding.mask)
+    found = measure(volume, bleeding.mask, rubric.limits, offset)
+    return bleeding, _with_bleed(found, volume, bleeding.mask)
 
 
 def _with_bleed(

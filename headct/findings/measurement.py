@@ -17,13 +17,16 @@ _BONE_MIN_ML = 5.0
 
 
 def measure(
-    volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits | None = None
+    volume: HeadVolume,
+    mask: NDArray[np.bool_],
+    limits: MeasurementLimits | None = None,
+    offset: Finding | None = None,
 ) -> tuple[Finding, ...]:
     """Findings of one series: every bleed and old collection, the largest first, then the midline offset.
 
     ``mask`` has the shape of ``volume.hu``. Epidural, subdural and contusion cannot be told apart from a
     mask and are not claimed. The midline offset is always among the findings; its figure is ``None`` where
-    it cannot be measured.
+    it cannot be measured. It may be given, where several masks of one head are measured.
 
     Raises:
         ValueError: the mask has another shape than the volume.
@@ -32,8 +35,12 @@ def measure(
         raise ValueError(f"mask of shape {mask.shape} for a volume of shape {volume.hu.shape}")
     limits = limits or default_rubric().limits
     findings = sorted(_collections(volume, mask, limits), key=lambda f: -(f.volume_ml or 0.0))
-    offset = midline_offset_mm(volume, limits.csf_min_ml)
-    return (*findings, Finding(FindingKind.MIDLINE_OFFSET, offset_mm=offset))
+    return (*findings, offset or midline(volume, limits))
+
+
+def midline(volume: HeadVolume, limits: MeasurementLimits) -> Finding:
+    """The midline offset of a head."""
+    return Finding(FindingKind.MIDLINE_OFFSET, offset_mm=midline_offset_mm(volume, limits.csf_min_ml))
 
 
 def measured(
@@ -49,6 +56,8 @@ def measured(
 
 
 def _collections(volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits) -> list[Finding]:
+    if not mask.any():
+        return []
     labels, count = ndimage.label(measured(volume, mask, limits), _CONNECTED_26)
     if count == 0:
         return []

@@ -29,6 +29,8 @@ class Bleeding:
     """Decimal logarithm of the likely blood in the component that has most, in ml of an adult-sized head."""
     mask: NDArray[np.bool_]
     """Voxels to measure, shape of the volume; empty unless the score reaches the haemorrhage threshold."""
+    nearest: float
+    """How far from the threshold that component's score lies which lies nearest to it."""
 
 
 def score(volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Thresholds) -> Bleeding:
@@ -50,7 +52,8 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Th
     if flagging.any() and not mask.any():
         # Nowhere certain, yet enough in all: measured in its whole reach rather than shown as nothing.
         mask = flagging[labels]
-    return Bleeding(float(scores.max()), mask)
+    nearest = np.abs(scores - thresholds.haemorrhage).min()
+    return Bleeding(float(scores.max()), mask, float(nearest))
 
 
 def components(

@@ -1,4 +1,4 @@
-"""A model folder: the network and all that is needed to run and to judge it. An altered one is refused."""
+"""A model folder: its networks and all that is needed to run and to judge it. An altered one is refused."""
 
 import errno
 import hashlib
@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from headct.errors import BundleError
 from headct.language import pgettext
 from headct.nesting import nested_too_deeply
-from headct.network.contents import BUNDLE_JSON, FORMAT, SHA256, BundleContents, from_json, to_json
+from headct.network.contents import BUNDLE_JSON, FORMATS, SHA256, BundleContents, from_json, to_json
 from headct.terms.assessment import BundleIdentity
 
 MODEL_CARD = "MODEL_CARD.md"
@@ -36,15 +36,15 @@ class Bundle:
     folder: Path
     contents: BundleContents
     device_uid: str
-    """New whenever network or contents change; the device observer of reports (DICOM PS3.16 TID 1004)."""
+    """New whenever networks or contents change; the device observer of reports (DICOM PS3.16 TID 1004)."""
     created: datetime
     digest: str
     """SHA-256 of bundle.json, hex."""
 
     @property
-    def network(self) -> Path:
-        """The network's file."""
-        return self.folder / self.contents.network
+    def networks(self) -> tuple[Path, ...]:
+        """The networks' files."""
+        return tuple(self.folder / name for name in self.contents.networks)
 
     @property
     def identity(self) -> BundleIdentity:
@@ -55,7 +55,7 @@ class Bundle:
 def write_bundle(
     folder: Path,
     contents: BundleContents,
-    network: bytes,
+    networks: bytes | Sequence[bytes],
     model_card: str,
     *,
     extra_files: Mapping[str, bytes] | None = None,
@@ -63,12 +63,22 @@ def write_bundle(
 ) -> Bundle:
     """Write a new bundle, complete or not at all, and read it back.
 
+    Args:
+        folder: which is to be.
+        contents: what the bundle says.
+        networks: in the order in which the contents name them; or the only one.
+        model_card: its text.
+        extra_files: by name, whatever else lies in it.
+        created: now, unless given.
+
     Raises:
         BundleError: the folder exists, or the contents would not be read back.
     """
     if folder.exists():
         raise BundleError(pgettext("detail", "{folder} exists; a bundle is never overwritten", folder=folder))
-    files = {contents.network: network, MODEL_CARD: model_card.encode(), **(extra_files or {})}
+    several = [networks] if isinstance(networks, bytes) else networks
+    files = dict(zip(contents.networks, several, strict=True))
+    files |= {MODEL_CARD: model_card.encode(), **(extra_files or {})}
     body = to_json(contents, {name: _sha256(data) for name, data in sorted(files.items())})
     body["device_uid"] = _device_uid(body)
     body["created"] = (created or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
@@ -180,7 +190,7 @@ def _sha256_of(path: Path) -> str:
 
 
 def _device_uid(body: Mapping[str, Any]) -> str:
-    """UID made from a UUID (DICOM PS3.5 B.2) that is made from the contents, the network's hash included."""
+    """UID made from a UUID (DICOM PS3.5 B.2) that is made from the contents, networks' hashes included."""
     named = {key: value for key, value in body.items() if key not in ("device_uid", "created")}
     digest = _sha256(json.dumps(named, sort_keys=True, separators=(",", ":")).encode())
     return f"2.25.{uuid.uuid5(_DEVICE_NAMESPACE, digest).int}"
@@ -213,14 +223,14 @@ def _parse(raw: bytes, folder: Path) -> dict[str, Any]:
 
 def _check_files(folder: Path, body: Mapping[str, Any]) -> None:
     """Every file named is there and unaltered, and none is there that is not named."""
-    if body.get("format") != FORMAT:
+    if body.get("format") not in FORMATS:
         raise BundleError(
             pgettext(
                 "detail",
                 "{folder} has bundle format {format}; this program reads {own}",
                 folder=folder,
                 format=repr(body.get("format")),
-                own=FORMAT,
+                own=" and ".join(map(str, FORMATS)),
             )
         )
     files = body.get("files")

@@ -1,5 +1,6 @@
-"""The network of a bundle: loaded once, kept, and asked for the bleed probability of every voxel."""
+"""The networks of a bundle: loaded once, kept, and asked for the bleed probability of every voxel."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -84,32 +85,56 @@ class LiteRTRuntime:
 class Classifier:
     """A bundle ready to judge. Not for several threads at once."""
 
-    def __init__(self, bundle: Bundle, runtime: Runtime | None = None) -> None:
-        """Load the bundle's network, with LiteRT unless told otherwise.
+    def __init__(self, bundle: Bundle, *runtimes: Runtime, threads: int = THREADS) -> None:
+        """Load the bundle's networks, with LiteRT unless told otherwise.
+
+        Args:
+            bundle: whose networks.
+            runtimes: what runs them, in their order.
+            threads: of LiteRT.
 
         Raises:
-            BundleError: the network does not fit its bundle.
+            BundleError: a network does not fit its bundle.
         """
         contract = bundle.contents.input
+        shape = (contract.rows, contract.columns, 2 * contract.context + 1)
         self.bundle = bundle
-        self._runtime = runtime or LiteRTRuntime(
-            bundle.network, (contract.rows, contract.columns, 2 * contract.context + 1)
-        )
+        self._runtimes = runtimes or tuple(LiteRTRuntime(file, shape, threads) for file in bundle.networks)
 
     def predict(self, volume: HeadVolume) -> NDArray[np.float32]:
-        """Bleed probability of every voxel, shape of ``volume.hu``.
+        """Bleed probability of every voxel, shape of ``volume.hu``: the mean of the networks'.
 
         Raises:
-            InferenceError: the network gave something that is no probability; never a silent GREEN.
+            InferenceError: as of :meth:`looks`.
         """
+        return mean_of(list(self.looks(volume)))
+
+    def looks(self, volume: HeadVolume) -> Iterator[NDArray[np.float32]]:
+        """What each network gives, one after the other: whoever asks for the first waits for that alone.
+
+        Raises:
+            InferenceError: a network gave something that is no probability; never a silent GREEN.
+        """
+        return (self._look(runtime, volume) for runtime in self._runtimes)
+
+    def _look(self, runtime: Runtime, volume: HeadVolume) -> NDArray[np.float32]:
         slabs = len(volume.hu)
-        context, batch = self.bundle.contents.input.context, self._runtime.batch
+        context, batch = self.bundle.contents.input.context, runtime.batch
         probabilities = np.empty(volume.hu.shape, np.float32)
         for start in range(0, slabs, batch):
             # The last batch is filled up with the top slab; what it gives for that is dropped.
             stack = stacked(volume.hu, np.arange(start, start + batch), context)
-            probabilities[start : start + batch] = self._runtime(stack)[: slabs - start, :, :, 0]
+            probabilities[start : start + batch] = runtime(stack)[: slabs - start, :, :, 0]
         # NaN fails this comparison too. Fast sigmoids overshoot by a rounding error, which is clipped.
         if not (probabilities.min() >= -_ROUNDING and probabilities.max() <= 1 + _ROUNDING):
             raise InferenceError("the network's output is no probability")
         return np.clip(probabilities, 0.0, 1.0, out=probabilities)
+
+
+def mean_of(looks: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of what several networks say of one head, voxel by voxel.
+
+    Of the voxels and not of the scores, so that score, mask and findings are of one and the same picture.
+    """
+    every = list(looks)
+    return every[0] if len(every) == 1 else np.mean(every, axis=0, dtype=np.float32)

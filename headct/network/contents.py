@@ -13,7 +13,8 @@ from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS
 from headct.network.reference import Reference
 from headct.triage.learned_urgency import LearnedUrgency
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""Of ``bundle.json``. A program that knows the first alone must not judge by one of several networks."""
 BUNDLE_JSON = "bundle.json"
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -45,6 +46,9 @@ class Thresholds:
     """A patient counts as bleeding from this bleed score on."""
     power: float = 2.0
     """Of the network's outputs in that score, see :mod:`headct.findings.scoring`; 1 if not said."""
+    margin: float = 0.0
+    """How far a small disturbance moves a score. An answer that another haemorrhage threshold, so far from
+    this one, would turn is not sure; 0 if not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,9 @@ class BundleContents:
     input: InputContract = field(default_factory=InputContract)
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Measured performance, as the model card gives it."""
-    network: str = "network.tflite"
-    """File name of the network."""
+    networks: tuple[str, ...] = ("network.tflite",)
+    """File names of the networks whose mean decides, at least one; the first one's alert goes out at once.
+    The thresholds are those of the mean."""
     learned_urgency: LearnedUrgency | None = None
     """Learned from specialists' labels; without one the rubric alone gives the urgency."""
     reference: Reference | None = None
@@ -102,12 +107,13 @@ def to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, Any
         contents: what the bundle says.
         files: SHA-256 of each of its files.
     """
+    several = len(contents.networks) > 1
     return {
-        "format": FORMAT,
+        "format": FORMATS[several],
         "name": contents.name,
         "version": contents.version,
         "input": asdict(contents.input),
-        "network": contents.network,
+        **({"networks": list(contents.networks)} if several else {"network": contents.networks[0]}),
         "cuts": asdict(contents.thresholds),
         "calibration": {"haemorrhage": asdict(contents.haemorrhage), "alert": asdict(contents.alert)},
         "rubric": contents.rubric_version,
@@ -138,11 +144,12 @@ def from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             input=InputContract(
                 **{**given, "context": _checked(given["context"], int, lambda n: 0 <= n <= 8)}
             ),
-            network=_checked(body["network"], str, lambda name: name in body["files"]),
+            networks=_networks(body),
             thresholds=Thresholds(
                 voxel=_number(body["cuts"]["voxel"], lambda p: 0 < p < 1),
                 haemorrhage=_number(body["cuts"]["haemorrhage"]),
                 power=_number(body["cuts"].get("power", 1.0), lambda power: power > 0),
+                margin=_number(body["cuts"].get("margin", 0.0), lambda margin: margin >= 0),
             ),
             haemorrhage=_calibration(body["calibration"]["haemorrhage"]),
             alert=_calibration(body["calibration"]["alert"]),
@@ -196,6 +203,14 @@ def _input(body: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             )
         )
     return given
+
+
+def _networks(body: Mapping[str, Any]) -> tuple[str, ...]:
+    several = body["format"] == FORMATS[1]
+    names = _checked(body["networks"], list, lambda n: len(n) > 1) if several else [body["network"]]
+    if len(set(names)) < len(names):
+        raise ValueError("a network is named twice")
+    return tuple(_checked(name, str, lambda n: n in body["files"]) for name in names)
 
 
 def _get(body: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from headct.reasons import Reason
 from headct.terms.quantities import Quantity
 from headct.terms.urgency import Urgency
 
+FIRST_LOOK = "first_look"
+"""Caution of an alert that the first of several networks gives before the others have looked."""
+
 
 class FindingKind(StrEnum):
     """What a finding is about."""
@@ -41,6 +44,15 @@ class Finding:
     mean_hu: float | None = None
     offset_mm: float | None = None
     """Midline offset, positive towards the patient's left."""
+
+
+class Unsure(StrEnum):
+    """Why an answer is not sure; words in :mod:`headct.wording`."""
+
+    DIVIDED = "divided"
+    """Several networks looked, and they do not agree."""
+    TURNED = "turned"
+    """A small disturbance turns it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +108,17 @@ class Assessment:
     """Names of the rubric's rules that fired, worst first."""
     cautions: tuple[str, ...] = ()
     """Codes of visible cautions, such as ``child``; words in :mod:`headct.wording`."""
+    doubts: tuple[Unsure, ...] = ()
+    """Why the answer is not sure. Doubt never changes the urgency."""
     timings: Timings = field(default_factory=Timings)
     inputs: Mapping[Quantity, float] = field(default_factory=dict)
     """How the head was scanned, :func:`headct.network.acquisition.input_quantities`; empty in assessments
     from before this was kept."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is any doubt. With GREEN that is the third answer: *GREEN, unsure*."""
+        return bool(self.doubts)
 
     @property
     def judged_by(self) -> str:
@@ -136,6 +155,7 @@ class Assessment:
                 "bundle": BundleIdentity(**data["bundle"]),
                 "rules": tuple(data["rules"]),
                 "cautions": tuple(data["cautions"]),
+                "doubts": tuple(Unsure(code) for code in data.get("doubts", ())),
                 "timings": Timings(**data["timings"]),
                 "inputs": {Quantity(name): value for name, value in data.get("inputs", {}).items()},
             }
@@ -175,6 +195,8 @@ class Outcome:
             "reason": self.reason.sentence() if self.reason else None,
             "reason_code": self.reason.code.value if self.reason else None,
             "urgency": a.get("urgency"),
+            "unsure": self.assessment.unsure if self.assessment else None,
+            "doubts": a.get("doubts", []),
             "alert_probability": a.get("alert_probability"),
             "haemorrhage_probability": a.get("haemorrhage_probability"),
             "findings": a.get("findings", []),

@@ -54,7 +54,7 @@ def head_candidate(data: Path, in_service: Bundle, folder: Path, version: str) -
     return write_bundle(
         folder,
         contents,
-        in_service.network.read_bytes(),
+        [file.read_bytes() for file in in_service.networks],
         _card(in_service, learned, version),
         extra_files=_other(in_service),
     )
@@ -72,7 +72,7 @@ def _cases(
 
 def _other(bundle: Bundle) -> dict[str, bytes]:
     """Files of a bundle beside its network and card."""
-    known = {BUNDLE_JSON, MODEL_CARD, bundle.contents.network}
+    known = {BUNDLE_JSON, MODEL_CARD, *bundle.contents.networks}
     return {
         path.name: path.read_bytes()
         for path in bundle.folder.iterdir()

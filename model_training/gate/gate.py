@@ -152,7 +152,7 @@ def gate(candidate: Path, in_service: Path, data: Path, rules: Rules, seed: int 
 
 
 def _size(bundle: Bundle, limits: Limits) -> Check:
-    megabytes = bundle.network.stat().st_size / 1e6
+    megabytes = sum(file.stat().st_size for file in bundle.networks) / 1e6
     words = f"its network has {megabytes:.2f} MB; at most {limits.megabytes:g} MB are allowed"
     return Check("size", megabytes <= limits.megabytes, words)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from headct.errors import BundleError
 from headct.language import pgettext
 from headct.network.bundle import load_bundle
-from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.network.classifier import Classifier
 from headct.safe_log import failure
 from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.drift import monitoring
@@ -128,10 +128,8 @@ class Serving:
 
 def _load(folder: Path, digest: str, threads: int) -> Classifier:
     bundle = load_bundle(folder)
-    contract = bundle.contents.input
-    shape = (contract.rows, contract.columns, 2 * contract.context + 1)
-    classifier = Classifier(bundle, LiteRTRuntime(bundle.network, shape, threads))
-    # Once more: the network was read after its hash had been checked.
+    classifier = Classifier(bundle, threads=threads)
+    # Once more: the networks were read after its hash had been checked.
     if {bundle.digest, load_bundle(folder).digest} != {digest}:
         raise BundleError(pgettext("detail", "{folder} was altered while it was loaded", folder=folder))
     return classifier

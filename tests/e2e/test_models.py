@@ -37,7 +37,9 @@ def with_other_cuts(folder: Path, version: str) -> Bundle:
     )
     contents = replace(shipped.contents, version=version, thresholds=thresholds)
     path = folder / f"{contents.name}-{contents.version}"
-    return write_bundle(path, contents, shipped.network.read_bytes(), "# Other cuts\n\nFor tests alone.\n")
+    return write_bundle(
+        path, contents, shipped.networks[0].read_bytes(), "# Other cuts\n\nFor tests alone.\n"
+    )
 
 
 @pytest.fixture
@@ -228,8 +230,8 @@ def altered(orthanc: OrthancProcess) -> None:
 
     assert hospital.change(f"{name}/activate").status_code == 200
     orthanc.wait(lambda: [m["workers"] for m in hospital.models()["models"] if m["id"] == name] == [1])
-    network = second.network.read_bytes()
-    second.network.write_bytes(network[:-1] + b"x")
+    network = second.networks[0].read_bytes()
+    second.networks[0].write_bytes(network[:-1] + b"x")
     # Loaded, it judges on, from memory; and the list says what will happen.
     assert said_by(hospital.final(hospital.send()), orthanc) == {second.device_uid}
     assert "altered" in hospital.models()["models"][0]["reason"]["en"]
@@ -242,6 +244,6 @@ def altered(orthanc: OrthancProcess) -> None:
     assert said_by(hospital.final(hospital.send()), orthanc) == {first.device_uid}
     assert hospital.models()["history"][0]["event"] == "gave_way"
 
-    second.network.write_bytes(network)
+    second.networks[0].write_bytes(network)
     assert hospital.change(f"{name}/activate").status_code == 200
     assert orthanc.get("status")["model_problem"] is None

@@ -9,6 +9,7 @@ from headct.network.bundle import Bundle, write_bundle
 from headct.network.contents import BundleContents, Calibration, Thresholds, TrainingData
 
 NETWORK = TESTS / "headct" / "network" / "threshold.tflite"
+THREE = ("one.tflite", "two.tflite", "three.tflite")
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -28,11 +29,12 @@ def contents(**changes: object) -> BundleContents:
 
 
 def threshold_bundle(folder: Path, **changes: object) -> Bundle:
-    """Write a bundle whose network calls everything between about 45 and 95 HU blood."""
+    """Write a bundle whose networks call everything between about 45 and 95 HU blood."""
+    about = contents(**changes)
     return write_bundle(
         folder,
-        contents(**changes),
-        NETWORK.read_bytes(),
+        about,
+        [NETWORK.read_bytes()] * len(about.networks),
         "# Threshold\n\nFor tests alone.\n",
         created=CREATED,
     )

@@ -215,7 +215,7 @@ def test_a_generated_series_end_to_end(tmp_path):
     with_head = write_bundle(
         tmp_path / "with-head",
         replace(shipped.contents, rubric_version=default_rubric().version, learned_urgency=calm),
-        shipped.network.read_bytes(),
+        shipped.networks[0].read_bytes(),
         "# Of tests\n",
     )
     files = write(generate("intracerebral", matrix=192), tmp_path / "series")

@@ -70,7 +70,10 @@ def test_a_head_that_passes_lies_in_the_models_folder_and_nothing_is_activated(h
     before = load_bundle(hospital / "in-service")
     head = put.contents.learned_urgency
     assert head.patients == 80
-    assert put.network.read_bytes() == before.network.read_bytes() and put.device_uid != before.device_uid
+    assert (
+        put.networks[0].read_bytes() == before.networks[0].read_bytes()
+        and put.device_uid != before.device_uid
+    )
     assert put.contents.data == before.contents.data and put.contents.thresholds == before.contents.thresholds
     card = (put.folder / "MODEL_CARD.md").read_text()
     assert "# threshold 2.0" in card and "# Threshold" in card and "80 specialists' labels" in card

@@ -73,7 +73,7 @@ def verdict(data, tmp_path_factory):
             data=TrainingData("0" * 64, 1, ("elsewhere",)),
         )
         card = "# For a test of the gate\n"
-        return write_bundle(folder / version, contents, ships.network.read_bytes(), card).folder
+        return write_bundle(folder / version, contents, ships.networks[0].read_bytes(), card).folder
 
     blind = bundle("blind", float(np.log10(LARGE_ML)))
     return gate(blind, bundle("good", ships.contents.thresholds.haemorrhage), data, Rules.read())

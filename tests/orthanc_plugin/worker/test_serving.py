@@ -56,8 +56,8 @@ def problem(database: Database) -> str:
 
 def damage(bundle: Bundle) -> None:
     """One byte of the network."""
-    content = bundle.network.read_bytes()
-    bundle.network.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    content = bundle.networks[0].read_bytes()
+    bundle.networks[0].write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
 def test_at_first_it_serves_what_ships(database: Database, options: Settings) -> None:
@@ -175,8 +175,8 @@ def test_a_loaded_model_does_not_change_with_its_file(database: Database, option
     hu = head()
     hu[ball(24, 12)] = BLOOD
     before = serving.classifier.predict(volume(hu))
-    with mine.network.open("r+b") as network:
-        network.write(b"\xff" * mine.network.stat().st_size)
+    with mine.networks[0].open("r+b") as network:
+        network.write(b"\xff" * mine.networks[0].stat().st_size)
     assert np.array_equal(serving.classifier.predict(volume(hu)), before) and before.max() > 0.5
 
 
@@ -262,7 +262,7 @@ class ModelsMachine(RuleBasedStateMachine):
 
     @rule(version=MODEL)
     def alter(self, version: str) -> None:
-        if self.bundles[version].network.exists():
+        if self.bundles[version].networks[0].exists():
             damage(self.bundles[version])
 
     @rule(version=MODEL)
