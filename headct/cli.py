@@ -20,6 +20,7 @@ from headct.wording import (
     notice,
     rule_words,
     state_words,
+    unsure_words,
     urgency_words,
 )
 
@@ -217,7 +218,8 @@ def _lines(outcome: Outcome) -> str:
     if found is None:
         reason = outcome.reason.sentence() if outcome.reason else ""
         return f"{state_words(outcome.state).upper():14}{reason}\n{'':14}series {outcome.series_instance_uid}"
-    lines = [f"{found.urgency.name:14}{urgency_words(found.urgency)}"]
+    lines = [f"{found.urgency.name:14}{urgency_words(found.urgency, unsure=found.unsure)}"]
+    lines += [f"{'':14}{unsure_words(doubt)}" for doubt in found.doubts]
     lines += [f"{'':14}{words}" for words in findings_words(found.findings)]
     lines += [f"{'':14}because: {rule_words(rule)}" for rule in found.rules[:1]]
     lines += [f"{'':14}caution: {caution_words(code)}" for code in found.cautions]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from math import floor
 
 from headct.language import Language, Phrase, _, pgettext
-from headct.terms.assessment import Finding, FindingKind, Location, State
+from headct.terms.assessment import Finding, FindingKind, Location, State, Unsure
 from headct.terms.review import Action, Doubt, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import MIDLINE_NOISE_MM, Rubric, Rule, default_rubric
@@ -28,6 +28,11 @@ _MACHINE: dict[Urgency, Phrase] = {
     Urgency.YELLOW: _("specialist needed, not urgent"),
     Urgency.RED: _("urgent, specialist now"),
     Urgency.BLACK: _("suspected extreme severity, specialist now"),
+}
+_THIRD: Phrase = _("nothing flagged, unsure")
+_UNSURE: dict[Unsure, Phrase] = {
+    Unsure.DIVIDED: _("unsure: of the networks that looked, not all say the same"),
+    Unsure.TURNED: _("unsure: slightly other images might have given another answer"),
 }
 _PERSON: dict[Urgency, Phrase] = {
     Urgency.GREEN: _("no specialist treatment needed"),
@@ -58,6 +63,7 @@ _CAUTIONS: dict[str, Phrase] = {
     "child": _("a child: tested on few children only"),
     "age_unknown": _("age unknown: may be a child"),
     "partial": _("preliminary: only part of the head has arrived"),
+    "first_look": _("preliminary: the first of several networks says so, the others still look"),
     "learned_urgency": _(
         "the colour was learned from specialists' judgements; by size criteria alone it would be another"
     ),
@@ -152,9 +158,21 @@ def colour(urgency: Urgency, language: Language = "en") -> str:
     return _COLOURS[urgency].say(language)
 
 
-def urgency_words(urgency: Urgency, language: Language = "en", *, by_person: bool = False) -> str:
-    """What an urgency means. A machine's BLACK is a suspicion; only a person can say more."""
+def urgency_words(
+    urgency: Urgency, language: Language = "en", *, by_person: bool = False, unsure: bool = False
+) -> str:
+    """What an urgency means. A machine's BLACK is a suspicion; only a person can say more.
+
+    *GREEN, unsure* is an answer of its own; every other colour is what it is, doubt or none.
+    """
+    if unsure and urgency is Urgency.GREEN and not by_person:
+        return _THIRD.say(language)
     return (_PERSON if by_person else _MACHINE)[urgency].say(language)
+
+
+def unsure_words(doubt: Unsure, language: Language = "en") -> str:
+    """Why an answer is not sure."""
+    return _UNSURE[doubt].say(language)
 
 
 def state_words(state: State, language: Language = "en") -> str:

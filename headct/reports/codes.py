@@ -8,10 +8,10 @@ reader does. Types of bleeding are in it because PS3.16 has no codes for them.
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.coding import Code
 
-from headct.terms.assessment import FindingKind, Location
+from headct.terms.assessment import FindingKind, Location, Unsure
 from headct.terms.review import Action, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
-from headct.wording import urgency_words
+from headct.wording import unsure_words, urgency_words
 
 OWN_SCHEME = "99HEADCT"
 
@@ -74,7 +74,11 @@ KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
 URGENCY = Code("103391001", "SCT", "Urgency")
 RULE = own("rule", "Rubric rule met")
 CAUTION = own("caution", "Caution")
+UNSURE = own("unsure", "Unsure")
+"""Of the urgency; where it stands, the answer is not sure."""
 URGENCIES = {urgency: own(urgency.name, urgency_words(urgency)) for urgency in Urgency}
+
+DOUBTS = {doubt: own(doubt.value, unsure_words(doubt)) for doubt in Unsure}
 
 # Findings
 TRIAGED_CASE = own("case", "Triage of the whole series")

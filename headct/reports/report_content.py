@@ -42,7 +42,15 @@ from headct.reports.documents import MANUFACTURER
 from headct.reports.evidence import accession_number_to_say, key_slices
 from headct.reports.identity import result_uid
 from headct.terms.assessment import Assessment, BundleIdentity, Finding
-from headct.wording import caution_words, colour, finding_words, notice, rule_words, urgency_words
+from headct.wording import (
+    caution_words,
+    colour,
+    finding_words,
+    notice,
+    rule_words,
+    unsure_words,
+    urgency_words,
+)
 
 DIGEST_PARAMETER = "bundle SHA-256: "
 RUBRIC_PARAMETER = "rubric version: "
@@ -133,10 +141,12 @@ def device_observer(bundle: BundleIdentity) -> ObserverContext:
 def summary_lines(assessment: Assessment, language: Language = "en") -> list[tuple[Code, str]]:
     """The report in words, each line under its concept: conclusion first, then findings, cautions, notice."""
     urgency = assessment.urgency
-    conclusion = f"{colour(urgency, language).capitalize()}: {urgency_words(urgency, language)}"
+    meaning = urgency_words(urgency, language, unsure=assessment.unsure)
+    conclusion = f"{colour(urgency, language).capitalize()}: {meaning}"
     model = f"{assessment.bundle.name} {assessment.bundle.version}"
     return [
         (codes.CONCLUSION, conclusion),
+        *((codes.UNSURE, unsure_words(doubt, language)) for doubt in assessment.doubts),
         (codes.NOTICE, notice(language)),
         *((codes.FINDING, finding_words(finding, language)) for finding in assessment.findings),
         *((codes.CAUTION, caution_words(code, language)) for code in assessment.cautions),
@@ -175,6 +185,7 @@ def _case_group(
         ),
         qualitative_evaluations=[
             QualitativeEvaluation(codes.URGENCY, codes.URGENCIES[assessment.urgency]),
+            *(QualitativeEvaluation(codes.UNSURE, codes.DOUBTS[doubt]) for doubt in assessment.doubts),
             *(_evaluation(codes.RULE, rule, rule_words(rule)) for rule in assessment.rules),
             *(_evaluation(codes.CAUTION, code, caution_words(code)) for code in assessment.cautions),
         ],

@@ -23,7 +23,7 @@ from headct.reports.documents import children, coded, concept, key, only, refusi
 from headct.reports.evidence import evidence, reference
 from headct.reports.identity import case_identity, result_uid
 from headct.reports.report_content import DIGEST_PARAMETER, RUBRIC_PARAMETER, measurement_report
-from headct.terms.assessment import Assessment, BundleIdentity, Finding, KeySlice
+from headct.terms.assessment import Assessment, BundleIdentity, Finding, KeySlice, Unsure
 from headct.terms.urgency import Urgency
 
 _Image = tuple[str, int | None]
@@ -50,6 +50,8 @@ class ReportContent:
     key_slices: tuple[KeySlice, ...]
     rules: tuple[str, ...]
     cautions: tuple[str, ...]
+    doubts: tuple[Unsure, ...]
+    """Why the urgency is not sure; empty where it is."""
     rubric_version: str
     bundle: BundleIdentity
     summary: tuple[str, ...]
@@ -142,6 +144,7 @@ def _content(report: Dataset) -> ReportContent:
         key_slices=tuple(KeySlice(slices.index(image), *image) for image in _images(case, codes.KEY_SLICE)),
         rules=tuple(code.value for code in coded(case, codes.RULE)),
         cautions=tuple(code.value for code in coded(case, codes.CAUTION)),
+        doubts=tuple(key(codes.DOUBTS, code) for code in coded(case, codes.UNSURE)),
         rubric_version=_after(parameters, RUBRIC_PARAMETER),
         bundle=BundleIdentity(
             name=only(case, codes.ALGORITHM_NAME).TextValue,
