@@ -5,7 +5,7 @@ Of one series that is its :func:`verdict`; beside what the machine says, of one 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self, TypeVar
@@ -286,6 +286,8 @@ class Said:
     verdict: Verdict = UNREVIEWED
     unseen: bool = False
     """Whether there is more of it than readers had before them when they spoke of the case."""
+    unsure: bool = False
+    """Whether that result is not sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,8 @@ class Counted:
     """Otherwise it is the machine's, in the machine's words."""
     preliminary: bool = False
     """Of the machine's: all results that say so are of parts of series."""
+    unsure: bool = False
+    """Of the machine's: some result that says so is not sure."""
     unverified: bool = False
     """Whether there is a report that nobody vouches for: the case is to be read again."""
 
@@ -324,20 +328,24 @@ def counted(said: Iterable[Said], claims: Sequence[Claim] = ()) -> Counted:
     machine = max((u for one in asked if (u := one.machine) is not None), default=None)
     if given is not None and (machine is None or machine <= given):
         return Counted(given, by_person=True, unverified=bool(claims))
-    preliminary = machine is not None and all(one.preliminary for one in asked if one.machine is machine)
+    saying = [one for one in asked if machine is not None and one.machine is machine]
+    preliminary = bool(saying) and all(one.preliminary for one in saying)
+    unsure = any(one.unsure for one in saying)
     if given is None and claims:
-        return _not_below(machine, claims, preliminary=preliminary)
-    return Counted(machine, preliminary=preliminary, unverified=bool(claims))
+        return _not_below(Counted(machine, preliminary=preliminary, unsure=unsure), claims)
+    return Counted(machine, preliminary=preliminary, unsure=unsure, unverified=bool(claims))
 
 
 def _came_since(said: Said) -> bool:
     return said.unseen and said.verdict.standing is Standing.UNREVIEWED
 
 
-def _not_below(machine: Urgency | None, claims: Sequence[Claim], *, preliminary: bool) -> Counted:
+def _not_below(machine: Counted, claims: Sequence[Claim]) -> Counted:
     """What is shown of a case of which only machine and reports speak that nobody vouches for."""
     claimed = max((u for one in claims if (u := one.urgency) is not None), default=None)
-    worst = max((u for u in (machine, claimed) if u is not None), default=None)
+    worst = max((u for u in (machine.urgency, claimed) if u is not None), default=None)
     if worst is Urgency.GREEN and not all(one.readable for one in claims):
         return Counted(None, unverified=True)
-    return Counted(worst, preliminary=preliminary and worst is machine, unverified=True)
+    if worst is machine.urgency:
+        return replace(machine, unverified=True)
+    return Counted(worst, unverified=True)

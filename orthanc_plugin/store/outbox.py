@@ -19,6 +19,8 @@ from orthanc_plugin.store.tables import Assessment, Document, FoundReport, Missi
 
 PRELIMINARY_LABEL = "triage-preliminary"
 """Beside the colour's label while a series is incomplete."""
+UNSURE_LABEL = "triage-unsure"
+"""Beside the label of GREEN where the machine is not sure of it; whatever is flagged is looked at anyway."""
 UNVERIFIED_LABEL = "triage-review-unverified"
 """Beside the colour's, or alone, where there is a review that nobody vouches for: to be read again."""
 PUBLISH_SECONDS = 30
@@ -222,7 +224,11 @@ def labels(series: Iterable[Series], unverified: Sequence[FoundReport] = ()) -> 
         return marks
     if counts.by_person:
         return counts.urgency.person_labels() + marks
-    return counts.urgency.machine_labels() + ((PRELIMINARY_LABEL,) if counts.preliminary else ()) + marks
+    if counts.preliminary:
+        marks = (PRELIMINARY_LABEL, *marks)
+    if counts.unsure and counts.urgency is Urgency.GREEN:
+        marks = (UNSURE_LABEL, *marks)
+    return counts.urgency.machine_labels() + marks
 
 
 def _said(series: Series, of_study: Sequence[Series]) -> Said:
@@ -233,4 +239,5 @@ def _said(series: Series, of_study: Sequence[Series]) -> Said:
         preliminary=current.preliminary if current else False,
         verdict=series.verdict,
         unseen=series.unseen(of_study, first_judged),
+        unsure=current.unsure if current else False,
     )

@@ -103,6 +103,29 @@ def record_assessed(
     return True
 
 
+def record_early(session: Session, claim: Claim, judgement: Judgement, now: datetime) -> bool:
+    """Record an alert of the first of several networks while the others look; the series stays in hand.
+
+    False where there is nothing to tell: the claim was lost, or an alert is known already.
+    """
+    series = claimed(session, claim)
+    if series is None or (series.current is not None and series.current.urgency.alert):
+        return False
+    _make_current(session, series, judgement, now)
+    _describe(session, series, judgement.description)
+    outbox.want(series, now)
+    said = judgement.assessment
+    audit(
+        session,
+        "preliminary",
+        series.id,
+        now,
+        urgency=said.urgency.name,
+        bundle=said.bundle.digest,
+    )
+    return True
+
+
 def record_not_analysed(
     session: Session,
     claim: Claim,
@@ -258,6 +281,7 @@ def _added(session: Session, series: Series, judgement: Judgement, now: datetime
         urgency=said.urgency,
         content=said.to_json(),
         preliminary=judgement.preliminary,
+        unsure=said.unsure,
         created_at=times.later_than(now, reviews.last_word(session, series.study_id)),
         seconds=said.timings.total,
         arrival_to_result_seconds=times.seconds(series.last_arrival, now),

@@ -65,10 +65,29 @@ class Look:
     """Where the bleeds among the findings lie."""
 
 
-def look(sources: Sequence[DicomSource], classifier: Classifier, *, given_up: bool) -> Look:
-    """Judge a series; ``given_up`` when no more images are waited for."""
+def look(
+    sources: Sequence[DicomSource],
+    classifier: Classifier,
+    *,
+    given_up: bool,
+    on_alert: Callable[[Look], None] | None = None,
+) -> Look:
+    """Judge a series.
+
+    Args:
+        sources: its files.
+        classifier: the networks.
+        given_up: when no more images are waited for.
+        on_alert: is told at once of an alert that the first of several networks gives of the whole series. In
+            a part of it the others are waited for: what they then say is preliminary too.
+    """
     final = given_up or all_there(sources)
-    result = pipeline.assess(sources, classifier, allow_partial=not final)
+
+    def early(seen: pipeline.Result) -> None:
+        if on_alert is not None and _completeness(seen, final=final) is Completeness.COMPLETE:
+            on_alert(Look(seen.outcome, Completeness.PRELIMINARY, seen.series, seen.region))
+
+    result = pipeline.assess(sources, classifier, allow_partial=not final, on_alert=early)
     return Look(result.outcome, _completeness(result, final=final), result.series, result.region)
 
 

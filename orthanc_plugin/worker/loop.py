@@ -16,18 +16,19 @@ from headct.language import pgettext
 from headct.memory import ran_out
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
-from headct.terms.assessment import State
+from headct.terms.assessment import Assessment, State
 from orthanc_plugin.housekeeping import aged_documents, disk, work_folders
 from orthanc_plugin.rounds import all_of, back_off
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import imports, model_history, outbox, queue, results, withdrawal
 from orthanc_plugin.store.database import Database
 from orthanc_plugin.store.queue import Claim
+from orthanc_plugin.store.results import Description, Judgement
 from orthanc_plugin.store.tables import Document
 from orthanc_plugin.worker import copies, judging
 from orthanc_plugin.worker.fetching import Fetched, digest, fetch
 from orthanc_plugin.worker.in_hand import InHand
-from orthanc_plugin.worker.judging import Completeness
+from orthanc_plugin.worker.judging import Completeness, Look
 from orthanc_plugin.worker.orthanc_client import OrthancClient, OrthancError, TokenError
 from orthanc_plugin.worker.publishing import Publisher
 from orthanc_plugin.worker.rendering import Renderer
@@ -231,13 +232,16 @@ class Worker:
     def _judge(self, claim: Claim, fetched: Fetched) -> None:
         settings = self._settings
         given_up = claim.quiet_seconds >= settings.long_quiet_seconds
-        found = judging.look(fetched.sources, self._serving.classifier, given_up=given_up)
+        found = judging.look(
+            fetched.sources,
+            self._serving.classifier,
+            given_up=given_up,
+            on_alert=lambda early: self._tell(claim, fetched, early),
+        )
         outcome, now = found.outcome, queue.utcnow()
         # Without Orthanc's identifier, which is made from the patient's.
         log.info("%d images: %s, %s", claim.instance_count, outcome.state, found.completeness.name.lower())
-        with self._database.reading() as session:
-            today = imports.today(session, settings.earlier_after_days, now)
-        description = judging.describe(fetched.sources, settings, today)
+        description = self._described(fetched)
         # Of less than the whole series nobody could say later that the same came again.
         files = digest(fetched.sources) if len(fetched.sources) == claim.instance_count else None
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
@@ -248,14 +252,7 @@ class Worker:
                     session, claim, description, now, settings, judged=outcome.assessment is not None
                 )
         elif outcome.assessment is not None and description is not None:
-            judgement = judging.judgement(
-                found,
-                outcome.assessment,
-                description,
-                predecessor=lambda uid: self._predecessor(claim.series_id, uid),
-                settings=settings,
-                sent_at=datetime.now().astimezone(),
-            )
+            judgement = self._judgement(claim, found, outcome.assessment, description)
             with self._database.writing() as session:
                 results.record_assessed(
                     session, claim, judgement, queue.utcnow(), settings, files_digest=files
@@ -274,6 +271,38 @@ class Worker:
                     slices=slices,
                     files_digest=files,
                 )
+
+    def _tell(self, claim: Claim, fetched: Fetched, early: Look) -> None:
+        """An alert of the first of several networks goes out before the others have looked."""
+        said = early.outcome.assessment
+        try:
+            description = self._described(fetched)
+            if said is None or description is None:
+                return
+            judgement = self._judgement(claim, early, said, description)
+            with self._database.writing() as session:
+                told = results.record_early(session, claim, judgement, queue.utcnow())
+            if told:
+                self._publisher.publish_next()
+        except Exception as error:  # it is said in the end too, and whatever is wrong comes up there again
+            log.warning("an early alert did not go out: %s", failure(error))
+
+    def _described(self, fetched: Fetched) -> Description | None:
+        with self._database.reading() as session:
+            today = imports.today(session, self._settings.earlier_after_days, queue.utcnow())
+        return judging.describe(fetched.sources, self._settings, today)
+
+    def _judgement(
+        self, claim: Claim, found: Look, assessment: Assessment, description: Description
+    ) -> Judgement:
+        return judging.judgement(
+            found,
+            assessment,
+            description,
+            predecessor=lambda uid: self._predecessor(claim.series_id, uid),
+            settings=self._settings,
+            sent_at=datetime.now().astimezone(),
+        )
 
     def _predecessor(self, series_id: str, uid: str) -> bytes | None:
         with self._database.reading() as session:

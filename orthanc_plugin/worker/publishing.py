@@ -8,7 +8,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import outbox, queue
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.outbox import PRELIMINARY_LABEL, UNVERIFIED_LABEL, Publication
+from orthanc_plugin.store.outbox import PRELIMINARY_LABEL, UNSURE_LABEL, UNVERIFIED_LABEL, Publication
 from orthanc_plugin.store.tables import Document
 from orthanc_plugin.worker.orthanc_client import OrthancClient, TokenError
 
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 OUR_LABELS = frozenset(label for u in Urgency for label in u.machine_labels()) | {
     PRELIMINARY_LABEL,
+    UNSURE_LABEL,
     UNVERIFIED_LABEL,
 }
 """Labels we set and remove."""

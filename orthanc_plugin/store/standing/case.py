@@ -27,6 +27,8 @@ class Case:
     state: CaseState
     incomplete: bool
     """Something is still to come, or failed."""
+    unsure: bool = False
+    """Whether some result that says the worst is not sure."""
     claimed: Urgency | None = None
     """The worst that reports say for which nobody vouches, until somebody has read it again."""
 
@@ -34,12 +36,14 @@ class Case:
     def of(cls, series: Iterable[SeriesFacts], unverified: Sequence[FoundReport] = ()) -> Self:
         """From what is known of each, and the reports on them that nobody vouches for."""
         found = list(series)
+        machine = max((u for s in found if (u := s.said.machine) is not None), default=None)
         return cls(
             counts=counted((s.said for s in found), [report.claim for report in unverified]),
-            machine=max((u for s in found if (u := s.said.machine) is not None), default=None),
+            machine=machine,
             progress=Progress.of(found, unverified=bool(unverified)),
             state=_state(found),
             incomplete=any(s.state.unknown for s in found),
+            unsure=any(s.said.unsure for s in found if s.said.machine is machine),
             claimed=max((r.urgency for r in unverified if r.urgency is not None), default=None),
         )
 
@@ -61,6 +65,7 @@ class Case:
             worst=max((u for u in said if u is not None), default=None),
             just_came=just_came and self.state is CaseState.PENDING,
             incomplete=self.incomplete,
+            unsure=self.unsure,
             wrong_clock=wrong_clock,
         )
 
@@ -94,6 +99,7 @@ class KnownSeries:
                 said.preliminary if said else False,
                 self.row.verdict,
                 self.unseen,
+                said.unsure if said else False,
             ),
             first_word=reviews[0].at if reviews else None,
             last_word=reviews[-1].at if reviews else None,

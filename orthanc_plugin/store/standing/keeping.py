@@ -19,7 +19,7 @@ from orthanc_plugin.store.standing.order import place_of
 from orthanc_plugin.store.standing.search import found_by
 from orthanc_plugin.store.tables import Assessment, ChangeCount, FoundReport, Review, Series, Standing, Study
 
-RULE = 3
+RULE = 4
 """Raised whenever standings follow by another rule, in this room or where it asks: they are derived again."""
 _NOT_SHOWN = frozenset(
     {

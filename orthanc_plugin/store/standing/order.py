@@ -23,6 +23,8 @@ class Facts:
     """Pending, and not for longer than a minute."""
     incomplete: bool
     """Something of the study is still to come, or failed: it may be worse than what is known."""
+    unsure: bool = False
+    """The machine is not sure of that urgency."""
     wrong_clock: bool = False
     """It came while the clock ran ahead: nobody knows for how long it has waited."""
 
@@ -49,6 +51,11 @@ PLACES = (
         "yellow",
         lambda case: case.waits and (case.worst is Urgency.YELLOW or case.wrong_clock),
         "not urgent; and no case that came on a wrong clock stands below",
+    ),
+    Place(
+        "green, unsure",
+        lambda case: case.waits and case.worst is Urgency.GREEN and case.unsure,
+        "nothing flagged, but the machine is not sure of it: before what it is sure of, and what is to come",
     ),
     Place(
         "pending",

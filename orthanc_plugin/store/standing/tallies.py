@@ -17,8 +17,9 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store.tables import Assessment, Series, Tally
 
-SERIES, REASONS, CURRENT = "series", "reasons", "current"
-"""Series by state, those without a result by their reason, assessments that count by urgency."""
+SERIES, REASONS, CURRENT, UNSURE = "series", "reasons", "current", "unsure"
+"""Series by state, those without a result by their reason, assessments that count by urgency, and of them
+those that are not sure."""
 JUDGED, WAITED = "judged", "waited"
 """All assessments there ever were: what they took, and from the last image to them."""
 
@@ -57,7 +58,7 @@ def of_rows(connection: Connection) -> dict[_Kind, tuple[int, float]]:
     for code in ReasonCode:
         found[REASONS, code.value] = 0
     for urgency in Urgency:
-        found[CURRENT, urgency.name] = 0
+        found[CURRENT, urgency.name] = found[UNSURE, urgency.name] = 0
     by_state = select(Series.state, Series.reason_code, func.count()).group_by(
         Series.state, Series.reason_code
     )
@@ -66,8 +67,9 @@ def of_rows(connection: Connection) -> dict[_Kind, tuple[int, float]]:
         if reason is not None:
             found[REASONS, reason] += count
     current = select(said.urgency, func.count()).where(said.withdrawn_at.is_(None)).group_by(said.urgency)
-    for urgency, count in connection.execute(current):
-        found[CURRENT, urgency.name] += count
+    for kind, some in ((CURRENT, current), (UNSURE, current.where(said.unsure))):
+        for urgency, count in connection.execute(some):
+            found[kind, urgency.name] += count
     of_all = select(func.count(), func.sum(said.seconds), func.sum(said.arrival_to_result_seconds))
     count, judging, waiting = connection.execute(of_all).one()
     for kind, took in ((JUDGED, judging), (WAITED, waiting)):
@@ -119,6 +121,8 @@ def _counted_as(row: object, value: _Value) -> Iterator[tuple[_Kind, float]]:
         yield (WAITED, ""), value("arrival_to_result_seconds") or 0.0
         if value("withdrawn_at") is None:
             yield (CURRENT, value("urgency").name), 0.0
+            if value("unsure"):
+                yield (UNSURE, value("urgency").name), 0.0
 
 
 def _before(row: object, name: str) -> Any:

@@ -211,6 +211,8 @@ class Assessment(Base):
     content: Mapped[dict[str, Any]]
     """:meth:`headct.terms.assessment.Assessment.to_json`."""
     preliminary: Mapped[bool] = mapped_column(default=False)
+    unsure: Mapped[bool] = mapped_column(default=False)
+    """:attr:`headct.terms.assessment.Assessment.unsure`."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     withdrawn_at: Mapped[datetime | None]
     """Set when it ceased to be current."""
