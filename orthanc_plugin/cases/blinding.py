@@ -42,6 +42,8 @@ def blinded_row(case: WorklistRow) -> WorklistRow:
             "urgency": None,
             "by_person": False,
             "machine_urgency": None,
+            "unsure": False,
+            "doubts": (),
             "preliminary": False,
             "discordant": False,
             "reason": None,
@@ -65,6 +67,7 @@ def blinded_series(series: SeriesView) -> SeriesView:
     return series.model_copy(
         update={
             "urgency": None,
+            "unsure": False,
             "preliminary": False,
             "attempts": 0,
             "assessment": None,
@@ -80,7 +83,7 @@ def blinded_series(series: SeriesView) -> SeriesView:
 
 
 def _summary(series: SeriesSummary) -> SeriesSummary:
-    return series.model_copy(update={"urgency": None, "preliminary": False})
+    return series.model_copy(update={"urgency": None, "unsure": False, "preliminary": False})
 
 
 def _state(series: Iterable[SeriesSummary]) -> CaseState:

@@ -46,11 +46,16 @@ class SeriesRecord:
         return self.assessment.urgency if self.assessment else None
 
     @property
+    def unsure(self) -> bool:
+        """Whether the machine is not sure of that."""
+        return self.assessment is not None and self.assessment.unsure
+
+    @property
     def facts(self) -> SeriesFacts:
         """All that the standing of its study depends on."""
         return SeriesFacts(
             state=self.state,
-            said=Said(self.urgency, self.preliminary, self.verdict, self.unseen),
+            said=Said(self.urgency, self.preliminary, self.verdict, self.unseen, self.unsure),
             first_word=self.reviewed_at,
             last_word=max((review.at for review in self.reviews), default=self.reviewed_at),
         )
@@ -67,6 +72,7 @@ class SeriesRecord:
             state=self.state,
             reason=ReasonView.of(self.reason) if self.reason else None,
             urgency=self.urgency,
+            unsure=self.unsure,
             preliminary=self.preliminary,
         )
 

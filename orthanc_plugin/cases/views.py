@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import AwareDatetime, Field
 
 from headct.reasons import Reason, ReasonCode
-from headct.terms.assessment import Assessment, Finding, FindingKind, Location
+from headct.terms.assessment import Assessment, Finding, FindingKind, Location, Unsure
 from headct.terms.review import Standing
-from headct.wording import caution_words, finding_words
+from headct.wording import caution_words, finding_words, unsure_words
 from orthanc_plugin.answer import (
     BundleView,
     ErrorView,
@@ -43,6 +43,18 @@ class CautionView(View):
     def of(cls, code: str) -> Self:
         """From an assessment's caution code."""
         return cls(code=code, sentence=Words(en=caution_words(code, "en"), ja=caution_words(code, "ja")))
+
+
+class DoubtView(View):
+    """Why an answer is not sure."""
+
+    code: Unsure
+    sentence: Words
+
+    @classmethod
+    def of(cls, doubt: Unsure) -> Self:
+        """From an assessment's doubt."""
+        return cls(code=doubt, sentence=Words(en=unsure_words(doubt, "en"), ja=unsure_words(doubt, "ja")))
 
 
 class FindingView(View):
@@ -84,7 +96,11 @@ class AssessmentView(View):
     """What a model said of one series, and when."""
 
     urgency: UrgencyName
-    preliminary: bool = Field(default=False, description="made on a series still incomplete")
+    unsure: bool = Field(default=False, description="there is doubt; the urgency stays what it is")
+    doubts: tuple[DoubtView, ...] = Field(default=(), description="why it is not sure")
+    preliminary: bool = Field(
+        default=False, description="made on a series still incomplete, or by the first of several networks"
+    )
     current: bool = True
     alert_probability: float
     haemorrhage_probability: float
@@ -112,6 +128,8 @@ class AssessmentView(View):
         bundle = assessment.bundle
         return cls(
             urgency=assessment.urgency,
+            unsure=assessment.unsure,
+            doubts=tuple(DoubtView.of(d) for d in assessment.doubts),
             preliminary=preliminary,
             current=current,
             alert_probability=assessment.alert_probability,
@@ -161,6 +179,7 @@ class SeriesSummary(View):
     state: SeriesState
     reason: ReasonView | None = Field(default=None, description="set when not analysed or failed")
     urgency: UrgencyName | None = None
+    unsure: bool = Field(default=False, description="the machine is not sure of that urgency")
     preliminary: bool = False
 
 
@@ -225,6 +244,11 @@ class WorklistRow(View):
     )
     by_person: bool = Field(default=False, description="whether that urgency is a person's word")
     machine_urgency: UrgencyName | None = Field(default=None, description="worst of the current assessments")
+    unsure: bool = Field(
+        default=False,
+        description="the urgency is the machine's and it is not sure; GREEN then stands right below YELLOW",
+    )
+    doubts: tuple[DoubtView, ...] = Field(default=(), description="why the machine is not sure")
     preliminary: bool = False
     discordant: bool = Field(default=False, description="current assessments differ in urgency")
     reason: ReasonView | None = Field(default=None, description="set when not analysed or failed")

@@ -9,7 +9,14 @@ from headct.reasons import ReasonCode
 from orthanc_plugin.answer import PatientNameView
 from orthanc_plugin.cases.review_views import UnverifiedView
 from orthanc_plugin.cases.study import SeriesRecord, StudyRecord
-from orthanc_plugin.cases.views import CautionView, FindingView, PreviewView, ReasonView, WorklistRow
+from orthanc_plugin.cases.views import (
+    CautionView,
+    DoubtView,
+    FindingView,
+    PreviewView,
+    ReasonView,
+    WorklistRow,
+)
 from orthanc_plugin.states import CaseState
 from orthanc_plugin.store import times
 from orthanc_plugin.store.standing.case import Case
@@ -56,6 +63,7 @@ def row(study: StudyRecord, now: datetime, number: int = 0) -> WorklistRow:
         state=state,
         urgency=counts.urgency,
         by_person=counts.by_person,
+        unsure=counts.unsure,
         preliminary=preliminary,
         discordant=len({s.urgency for s in series if s.urgency is not None}) > 1,
         reviewed=progress.reviewed,
@@ -88,6 +96,7 @@ def _of_result(worst: SeriesRecord | None, now: datetime) -> dict[str, Any]:
     return {
         "machine_urgency": worst.assessment.urgency,
         "findings": tuple(FindingView.of(f) for f in worst.assessment.findings),
+        "doubts": tuple(DoubtView.of(d) for d in worst.assessment.doubts),
         "cautions": tuple(CautionView.of(c) for c in worst.assessment.cautions),
         "judged_at": worst.judged_at,
         "result_age_seconds": times.seconds(worst.judged_at, now) if worst.judged_at else None,
@@ -96,9 +105,9 @@ def _of_result(worst: SeriesRecord | None, now: datetime) -> dict[str, Any]:
 
 
 def _best_first(series: SeriesRecord) -> tuple[int, int, int, int, str]:
-    """Worst urgency first, final before preliminary; then the pending, then by what the reason tells."""
+    """Worst urgency first, final before preliminary, unsure before sure; then the pending, then by reason."""
     if series.urgency is not None:
-        return 0, -series.urgency, series.preliminary, 0, series.id
+        return 0, -series.urgency, series.preliminary, not series.unsure, series.id
     if series.state.pending:
         return 1, 0, 0, 0, series.id
     telling = TELLING.index(series.reason.code) if series.reason else len(TELLING)

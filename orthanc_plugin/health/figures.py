@@ -71,6 +71,7 @@ def metrics(session: Session, settings: Settings, now: datetime) -> MetricsView:
     return MetricsView(
         series=_series(session),
         assessments=tallies.counts(session, tallies.CURRENT),
+        unsure=tallies.counts(session, tallies.UNSURE),
         reasons={ReasonCode(code): n for code, n in tallies.counts(session, tallies.REASONS).items()},
         oldest_pending_seconds=times.seconds(min(pending, default=now), now),
         from_the_future=sum(times.ahead(at, now) for at in pending),

@@ -88,6 +88,7 @@ class MetricsView(View):
 
     series: dict[SeriesState, int] = Field(default_factory=dict)
     assessments: dict[str, int] = Field(default_factory=dict, description="current ones by urgency name")
+    unsure: dict[str, int] = Field(default_factory=dict, description="those of them that are not sure")
     reasons: dict[ReasonCode, int] = Field(default_factory=dict, description="not analysed or failed")
     oldest_pending_seconds: float = 0.0
     from_the_future: int = Field(default=0, description="pending series that came while the clock ran ahead")

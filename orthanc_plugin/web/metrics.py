@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
+from headct.terms.urgency import Urgency
 from orthanc_plugin.drift.views import DriftView, RateView
 from orthanc_plugin.health.views import MetricsView
 from orthanc_plugin.states import SeriesState
@@ -31,6 +32,10 @@ class _Collector:
         for urgency, count in figures.assessments.items():
             assessments.add_metric([urgency.lower()], count)
         yield assessments
+        unsure = GaugeMetricFamily("headct_unsure", "Current assessments that are unsure", labels=["urgency"])
+        for urgency in Urgency.__members__:
+            unsure.add_metric([urgency.lower()], figures.unsure.get(urgency, 0))
+        yield unsure
 
         reasons = GaugeMetricFamily("headct_without_result", "Series without a result", labels=["reason"])
         for reason, count in figures.reasons.items():

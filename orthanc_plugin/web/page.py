@@ -44,8 +44,9 @@ class Sign:
 def sign(item: WorklistRow | SeriesSummary, language: Language) -> Sign:
     """The sign of a study or a series; a state counts only where there is no urgency."""
     if item.urgency is not None:
-        by_person = isinstance(item, WorklistRow) and item.by_person
-        return (person_sign if by_person else urgency_sign)(item.urgency, language)
+        if isinstance(item, WorklistRow) and item.by_person:
+            return person_sign(item.urgency, language)
+        return urgency_sign(item.urgency, language, unsure=item.unsure)
     tone = {
         CaseState.ASSESSED: "to_read",
         SeriesState.ASSESSED: "to_read",
@@ -57,9 +58,9 @@ def sign(item: WorklistRow | SeriesSummary, language: Language) -> Sign:
     return Sign(tone, words.TONES[tone].say(language), hint)
 
 
-def urgency_sign(urgency: Urgency, language: Language) -> Sign:
+def urgency_sign(urgency: Urgency, language: Language, *, unsure: bool = False) -> Sign:
     """The sign of a machine's urgency."""
-    tone, meaning = urgency.name.lower(), wording.urgency_words(urgency, language)
+    tone, meaning = urgency.name.lower(), wording.urgency_words(urgency, language, unsure=unsure)
     # No colour's name where it says more than a machine can know: *green* reads as all clear, and on the
     # triage tag *black* is beyond help.
     if urgency in {Urgency.GREEN, Urgency.BLACK}:

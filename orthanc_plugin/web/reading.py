@@ -56,13 +56,15 @@ def timeline(series: SeriesView, language: Language) -> list[Event]:
 
 
 def _machine_event(said: AssessmentView, language: Language) -> Event:
-    meaning = wording.urgency_words(said.urgency, language)
+    meaning = wording.urgency_words(said.urgency, language, unsure=said.unsure)
+    early = words.preliminary(said.cautions).say(language)
+    doubts = (d.sentence.ja if language == "ja" else d.sentence.en for d in said.doubts)
     return Event(
         at=said.judged_at,
         tone=said.urgency.name.lower(),
         title=meaning[:1].upper() + meaning[1:],
         who=f"{said.bundle.name} {said.bundle.version}",
-        words=(_("Preliminary: series incomplete").say(language),) if said.preliminary else (),
+        words=(*((early,) if said.preliminary else ()), *doubts),
         superseded_at=said.withdrawn_at,
     )
 

@@ -1,17 +1,22 @@
 """Words and figures on the page, in the reader's language."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from flask import request
 
 from headct.language import LANGUAGES, Language, Phrase, _, pgettext
+from headct.terms.assessment import FIRST_LOOK
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import PatientNameView
+from orthanc_plugin.cases.views import CautionView
 from orthanc_plugin.models.views import FigureKind, ModelState
 from orthanc_plugin.states import DocumentKind, ModelEvent, SeriesState, Window
 
 COOKIE = "headct_language"
+_INCOMPLETE = _("Preliminary: series incomplete")
+_EARLY = _("Preliminary: other networks still look")
 
 PLACES = (
     ("page.worklist", _("Worklist")),
@@ -173,6 +178,11 @@ def age_as_written(value: str, language: Language) -> str:
     """A DICOM age: ``007Y`` as ``7 y``; anything else exactly as it is."""
     match = re.fullmatch(r"(\d{3})([DWMY])", value)
     return _AGES[match[2]].filled(count=int(match[1])).say(language) if match else value
+
+
+def preliminary(cautions: Iterable[CautionView]) -> Phrase:
+    """Why a result may still change, said shortly; its caution need not be shown then."""
+    return _EARLY if any(c.code == FIRST_LOOK for c in cautions) else _INCOMPLETE
 
 
 def name_parts(name: PatientNameView, language: Language) -> tuple[str, str]:
