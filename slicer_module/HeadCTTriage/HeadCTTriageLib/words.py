@@ -52,13 +52,15 @@ def person_meaning(urgency: Urgency) -> str:
     }[urgency]
 
 
-def machine_sign(urgency: Urgency) -> str:
-    """A machine's urgency in a line.
+def machine_sign(urgency: Urgency, unsure: bool = False) -> str:
+    """A machine's urgency in a line; *unsure* makes a GREEN another answer, and no other colour.
 
     No colour's name where it says more than a machine can know: *green* reads as all clear, and on the triage
     tag *black* is beyond help.
     """
     meaning = machine_meaning(urgency)
+    if unsure and urgency is Urgency.GREEN:
+        meaning = _("nothing flagged, unsure")
     if urgency in {Urgency.GREEN, Urgency.BLACK}:
         return meaning[:1].upper() + meaning[1:]
     return _("{colour}: {meaning}").format(colour=colour(urgency), meaning=meaning)
@@ -86,7 +88,7 @@ def series_state(series: SeriesSummary) -> str:
 def series_title(series: SeriesSummary) -> str:
     """A series as one chooses it from a list."""
     name = " ".join(part for part in (series.number, series.description or series.modality) if part)
-    said = machine_sign(series.urgency) if series.urgency else series_state(series)
+    said = machine_sign(series.urgency, series.unsure) if series.urgency else series_state(series)
     return _("{name} ({images} images): {said}").format(name=name, images=series.images, said=said)
 
 

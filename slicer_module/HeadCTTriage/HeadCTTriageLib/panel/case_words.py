@@ -54,12 +54,13 @@ def findings(case: Case, series: Series, language: str) -> str:
         tone = series.state if series.state in rows.TONES else "pending"
         said = _("No machine result ({why}): read as usual.").format(why=why)
         return _chip(tone, said)
-    sign = words.machine_sign(assessment.urgency)
+    sign = words.machine_sign(assessment.urgency, assessment.unsure)
     # Said above, where the series is what the case goes by.
     same = sign == rows.signed(case, language)[1]
     lines = [] if same else [_chip(assessment.urgency.value.lower(), sign)]
     if assessment.preliminary:
         lines.append(f"<b>{escape(_('Preliminary: series incomplete'))}</b>")
+    lines += [f"<b>{escape(d.sentence.of(language))}</b>" for d in assessment.doubts]
     lines += [f"• {escape(f.sentence.of(language))}" for f in assessment.findings]
     if not any(f.kind != "midline_offset" for f in assessment.findings):
         lines.append(escape(_("Nothing flagged. This does not mean normal.")))
@@ -114,7 +115,7 @@ def previous_title(series: PreviousSeries) -> str:
 
 def _machine_said(said: Assessment) -> str:
     line = f"{words.moment(said.judged_at)} {said.bundle.name} {said.bundle.version}: "
-    line = escape(line) + f"<b>{escape(words.machine_sign(said.urgency))}</b>"
+    line = escape(line) + f"<b>{escape(words.machine_sign(said.urgency, said.unsure))}</b>"
     if said.preliminary:
         line += ", " + escape(_("Preliminary: series incomplete"))
     if said.withdrawn_at:

@@ -72,7 +72,8 @@ def row(case: Case, language: str, unsent: bool) -> Row:
     tone, sign = signed(case, language)
     name, others = words.person_name(case.patient_name, language)
     findings = ", ".join(f.sentence.of(language) for f in telling(case.findings))
-    cautions = ", ".join(c.sentence.of(language) for c in case.cautions)
+    doubts = case.doubts if case.unsure else ()
+    cautions = ", ".join(c.sentence.of(language) for c in (*doubts, *case.cautions))
     state = _state(case, language, unsent)
     age = " ".join(part for part in (words.age(case.age), case.sex) if part)
     study = " ".join(part for part in (words.date(case.study_date), case.study_description) if part)
@@ -110,7 +111,7 @@ def signed(case: Case, language: str) -> tuple[str, str]:
         by_person = case.by_person
         if by_person is None:
             by_person = any(review.urgency == case.urgency for review in case.reviews)
-        sign = (words.person_sign if by_person else words.machine_sign)(case.urgency)
+        sign = words.person_sign(case.urgency) if by_person else words.machine_sign(case.urgency, case.unsure)
         return case.urgency.value.lower(), sign
     if case.state == "pending":
         return "pending", _("Pending: {progress}").format(progress=_progress(case))

@@ -126,6 +126,10 @@ class Assessment:
     """Made on a series still incomplete."""
     current: bool = True
     cautions: tuple[Caution, ...] = ()
+    unsure: bool = False
+    """There is doubt; the urgency stays what it is."""
+    doubts: tuple[Caution, ...] = ()
+    """Why it is not sure."""
     rules: tuple[str, ...] = ()
     """Rules of the rubric that fired, worst first."""
     seconds: float = 0.0
@@ -189,6 +193,8 @@ class SeriesSummary:
     modality: str = ""
     reason: Optional[Reason] = None
     urgency: Optional[Urgency] = None
+    unsure: bool = False
+    """The machine is not sure of that urgency."""
     preliminary: bool = False
 
 
@@ -261,6 +267,10 @@ class Case:
     """Worst of the persons' words; without any, of the current assessments."""
     by_person: Optional[bool] = None
     """Whether that urgency is a person's word; a server of an earlier release does not say."""
+    unsure: bool = False
+    """The urgency is the machine's, and it is not sure of it."""
+    doubts: tuple[Caution, ...] = ()
+    """Why."""
     preliminary: bool = False
     discordant: bool = False
     """Current assessments differ in urgency."""
