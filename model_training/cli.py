@@ -49,7 +49,7 @@ main.add_command(cycle)
 @_config
 @click.option("--seed", type=click.IntRange(0), help="Networks of one seed alone.")
 @click.option("--fold", type=click.IntRange(0), help="Networks of one fold alone.")
-@click.option("--final", is_flag=True, help="The network that ships alone.")
+@click.option("--final", is_flag=True, help="The networks that ship alone.")
 @click.option("--start", type=_EXISTING, help="Earlier run whose networks give the first weights.")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Networks trained side by side."

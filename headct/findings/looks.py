@@ -88,8 +88,9 @@ def _kind(said: Conclusion) -> Urgency:
 
 def _with_chances(said: Answer, together: Conclusion) -> Answer:
     """Probabilities are calibrated on the mean alone, and stay the mean's."""
-    chances = {
-        "haemorrhage_probability": together.haemorrhage_probability,
-        "alert_probability": together.alert_probability,
-    }
-    return replace(said, conclusion=replace(said.conclusion, **chances))
+    conclusion = replace(
+        said.conclusion,
+        haemorrhage_probability=together.haemorrhage_probability,
+        alert_probability=together.alert_probability,
+    )
+    return replace(said, conclusion=conclusion)

@@ -18,7 +18,7 @@ from headct.network.contents import Thresholds
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import default_rubric
 from model_training.datasets.manifest import Entry, Manifest
-from model_training.evaluation import figures
+from model_training.evaluation import figures, members
 from model_training.evaluation.alert_table import alert_table
 from model_training.evaluation.cheating import cheating
 from model_training.evaluation.cohort import Cohort
@@ -84,6 +84,7 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
         "scores": _scores(cohort, scores, at_nested),
     }
     result["worklist"] = simulate_worklist(result)
+    members.write(run, members.members(judges, cohort, manifest.external, seeds, config.specificity))
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     unfinished = run / f".unfinished-{EVALUATION}"
     unfinished.write_text(text, encoding="utf-8")

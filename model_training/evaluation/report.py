@@ -16,7 +16,7 @@ from model_training.evaluation.plots import Plot
 from model_training.evaluation.worklist_simulation import read_scenarios, simulate_worklist
 
 EVALUATION, REPORT = "evaluation.json", "report.html"
-OTHERS = ("reproduction", "export", "judging")
+OTHERS = ("reproduction", "export", "judging", "members")
 """Names of JSON files that a run may have besides."""
 LOG = "log.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -78,6 +78,8 @@ def render(
     export: Mapping[str, Any] | None = None,
     judging: Mapping[str, Any] | None = None,
     logs: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    *,
+    members: Mapping[str, Any] | None = None,
 ) -> str:
     """The page as text. What is not there is said to be missing.
 
@@ -86,6 +88,7 @@ def render(
         reproduction: as ``reproduction.json``.
         export: as ``export.json``.
         judging: as ``judging.json``.
+        members: as ``members.json``.
         logs: columns of ``log.csv`` by the name of the network's folder.
 
     Raises:
@@ -115,6 +118,7 @@ def render(
         reproduction=reproduction,
         export=export,
         judging=judging,
+        members=members,
         plots=drawn,
         groups=GROUPS,
         dealings=DEALINGS,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headct.errors import InferenceError
-from headct.findings.conclusion import conclude
+from headct.findings import looks
 from headct.network.bundle import Bundle
 from headct.network.classifier import Classifier
 from headct.terms.urgency import Urgency
@@ -109,11 +109,11 @@ def judge(
 
 
 def _answer(classifier: Classifier, sample: Sample, rubric: Rubric) -> Answer:
+    contents, seen = classifier.bundle.contents, classifier.looks(sample.volume)
     try:
-        probabilities = classifier.predict(sample.volume)
+        found = looks.answer(sample.volume, seen, contents, rubric).conclusion
     except InferenceError:
         return Answer()
-    found = conclude(sample.volume, probabilities, classifier.bundle.contents, rubric)
     return Answer(
         bool(found.bleeding.mask.any()), found.urgency, found.bleeding.score, found.alert_probability
     )

@@ -20,10 +20,9 @@ from model_training.learning.train import WEIGHTS, run_folder, train
 def networks(
     config: TrainingConfig, folds: tuple[int, ...], *, seed: int | None, fold: int | None, final: bool
 ) -> list[tuple[int, int | None]]:
-    """Seed and fold (``None``: the one that ships) of the networks asked for; without a wish, of all.
+    """Seed and fold (``None``: of all patients) of the networks asked for; without a wish, of all.
 
-    Which network ships is fixed before anything is trained: the first seed's. Another seed's is trained
-    when asked for by name.
+    One of each seed ships, on all patients. Which is the first is fixed before anything is trained.
 
     Raises:
         SettingsError: ``fold`` together with ``final``.
@@ -32,10 +31,10 @@ def networks(
         raise SettingsError("name a fold or the final network, not both")
     seeds = config.seeds if seed is None else (seed,)
     if final:
-        return [(seeds[0], None)]
+        return [(each, None) for each in seeds]
     if fold is not None:
         return [(each, fold) for each in seeds]
-    shipped: list[tuple[int, int | None]] = [(s, None) for s in seeds if s == config.seeds[0]]
+    shipped: list[tuple[int, int | None]] = [(each, None) for each in seeds]
     return shipped + [(each, number) for each in seeds for number in folds]
 
 
@@ -59,7 +58,7 @@ def train_run(
         config: file of settings, or ``None`` for the defaults.
         seed: one seed's networks alone.
         fold: one fold's networks alone.
-        final: the network that ships alone.
+        final: the networks that ship alone.
         jobs: networks trained at the same time, each by a process of its own.
         threads: of each process; 0 leaves it to TensorFlow.
         start: folder of an earlier run, whose networks give the first weights.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headct.errors import ExportError, UnusableInputError
 from headct.network.bundle import Bundle, write_bundle
@@ -16,11 +17,12 @@ from headct.terms.urgency import Urgency
 from model_training.datasets.lineage import Known
 from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
+from model_training.evaluation import members
 from model_training.evaluation.evaluate import EVALUATION
 from model_training.evaluation.statistics import Figure
 from model_training.learning.config import TrainingConfig
 from model_training.learning.conversion import Precision, convert_all
-from model_training.learning.train import run_folder, trained
+from model_training.learning.train import WEIGHTS, run_folder, trained
 from model_training.shipping import precisions
 from model_training.shipping.judging_time import REPEATS, judging_time
 from model_training.shipping.learned_urgency import load_learned_urgency
@@ -46,7 +48,10 @@ def export(
     precision: Precision | None = None,
     repeats: int = REPEATS,
 ) -> Bundle:
-    """Convert the network that ships, measure every precision, choose one, write the bundle.
+    """Convert the networks that ship, measure every precision, choose one, write the bundle.
+
+    Those of all seeds ship where all were trained, and then their mean decides; else the first seed's alone.
+    The first one is measured, the others are of its kind and held to the same limits.
 
     Writes ``export.json`` and ``judging.json`` into the run's folder too.
 
@@ -70,17 +75,28 @@ def export(
     manifest = Manifest.read(data)
     evaluation = _evaluation(run, manifest)
     learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.teaches]
+    together = _together(run, evaluation["seeds"])
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
-    exported = convert_all(network, precisions.representative(data, learnt_from))
+    representative = precisions.representative(data, learnt_from)
+    exported = convert_all(network, representative)
     contents = _contents(
-        data, run, version, manifest=manifest, learnt_from=learnt_from, evaluation=evaluation
+        data,
+        run,
+        version,
+        manifest=manifest,
+        learnt_from=learnt_from,
+        evaluation=evaluation,
+        together=together,
     )
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
     agreements = {p: agreement(file, network, samples, contents.thresholds) for p, file in exported.items()}
     refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
     if precision and refused[precision]:
         raise ExportError(refused[precision])
-    judging = judging_time(exported, contents, repeats)
+    others = _others(run, config, evaluation["seeds"][1:] if together else (), representative)
+    judging = judging_time(
+        {p: [file, *(other[p] for _, other in others)] for p, file in exported.items()}, contents, repeats
+    )
     measured = _accuracy(data, run, config, evaluation)
     rows = [
         Row(
@@ -98,8 +114,27 @@ def export(
     judging |= {"shipped": shipped, "steps": _steps(next(r for r in rows if r.precision is shipped))}
     for name, body in ((EXPORT, table), (JUDGING, judging)):
         (run / name).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    contents = replace(contents, figures=figures(evaluation, table, judging))
-    return write_bundle(folder, contents, exported[shipped], model_card(contents))
+    for original, other in others:
+        found = agreement(other[shipped], original, samples, contents.thresholds)
+        if why := refusal(other[shipped], original.count_params(), shipped, found):
+            raise ExportError(why)
+    contents = replace(contents, figures=figures(evaluation, table, judging, together))
+    networks = [exported[shipped], *(other[shipped] for _, other in others)]
+    return write_bundle(folder, contents, networks, model_card(contents))
+
+
+def _together(run: Path, seeds: Sequence[int]) -> dict[str, Any] | None:
+    """What was measured of the networks of all seeds together, if that is what ships."""
+    finals = [run_folder(run, seed, None) / WEIGHTS for seed in seeds]
+    return members.read(run) if all(path.exists() for path in finals) else None
+
+
+def _others(
+    run: Path, config: TrainingConfig, seeds: Sequence[int], representative: NDArray[np.float32]
+) -> list[tuple[Any, dict[Precision, bytes]]]:
+    """The networks beside the first, each as it was trained and in every precision."""
+    originals = [trained(run_folder(run, seed, None), config) for seed in seeds]
+    return [(network, convert_all(network, representative)) for network in originals]
 
 
 def _table(rows: Sequence[Row], asked: Precision | None) -> dict[str, Any]:
@@ -132,14 +167,17 @@ def _contents(
     manifest: Manifest,
     learnt_from: Sequence[Entry],
     evaluation: Mapping[str, Any],
+    together: Mapping[str, Any] | None,
 ) -> BundleContents:
     """All that the bundle says but for its figures, which are measured next."""
+    chosen = together or evaluation
+    seeds = evaluation["seeds"] if together else evaluation["seeds"][:1]
     return BundleContents(
         name=NAME,
         version=version,
-        thresholds=Thresholds(**evaluation["cuts"]),
-        haemorrhage=Calibration(**evaluation["calibration"]["haemorrhage"]),
-        alert=Calibration(**evaluation["calibration"]["alert"]),
+        thresholds=Thresholds(**chosen["cuts"]),
+        haemorrhage=Calibration(**chosen["calibration"]["haemorrhage"]),
+        alert=Calibration(**chosen["calibration"]["alert"]),
         rubric_version=evaluation["rubric"],
         data=TrainingData(
             manifest.sha256,
@@ -150,8 +188,9 @@ def _contents(
         ),
         licence=_licence(manifest, learnt_from),
         input=InputContract(),
+        networks=tuple(f"network-{seed}.tflite" for seed in seeds) if together else ("network.tflite",),
         learned_urgency=load_learned_urgency(run),
-        reference=training_reference(data, learnt_from, evaluation),
+        reference=training_reference(data, learnt_from, evaluation, together),
     )
 
 

@@ -8,7 +8,7 @@ number of threads, so that a machine that is busy for a while is so for all of t
 import os
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from headct.errors import ExportError
 from headct.generator.encoding import TransferSyntax
 from headct.generator.generation import generate
 from headct.network.bundle import write_bundle
-from headct.network.classifier import Classifier, LiteRTRuntime
+from headct.network.classifier import Classifier
 from headct.network.contents import BundleContents
 from headct.pipeline import assess
 from model_training.learning.conversion import Precision
@@ -43,12 +43,12 @@ def series() -> list[bytes]:
 
 
 def judging_time(
-    networks: Mapping[Precision, bytes], contents: BundleContents, repeats: int = REPEATS
+    networks: Mapping[Precision, Sequence[bytes]], contents: BundleContents, repeats: int = REPEATS
 ) -> dict[str, Any]:
     """Median milliseconds of each step of :func:`headct.pipeline.assess`, warm, from bytes to findings.
 
     Args:
-        networks: ``.tflite`` files.
+        networks: ``.tflite`` files, all that look at one head.
         contents: what they are run with: thresholds, input.
         repeats: rounds; one more goes before to warm up.
 
@@ -95,8 +95,8 @@ def judging_time(
     }
 
 
-def _classifier(folder: Path, network: bytes, contents: BundleContents, threads: int) -> Classifier:
-    bundle = write_bundle(folder, contents, network, "Written to measure its speed.")
-    contract = contents.input
-    shape = (contract.rows, contract.columns, 2 * contract.context + 1)
-    return Classifier(bundle, LiteRTRuntime(bundle.network, shape, threads))
+def _classifier(
+    folder: Path, networks: Sequence[bytes], contents: BundleContents, threads: int
+) -> Classifier:
+    bundle = write_bundle(folder, contents, networks, "Written to measure its speed.")
+    return Classifier(bundle, threads=threads)

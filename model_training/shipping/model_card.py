@@ -61,6 +61,7 @@ def _environment() -> Environment:
         "loss": _loss,
         "counts": _counts,
         "rates": _rates,
+        "of_them": _of_them,
         "number": _number,
         "numbers": lambda values, digits=2: ", ".join(_number(v, digits) for v in values),
         "interval": lambda figure, digits=2: f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}",
@@ -73,13 +74,25 @@ def _environment() -> Environment:
 
 
 def figures(
-    evaluation: Mapping[str, Any], table: Mapping[str, Any], judging: Mapping[str, Any]
+    evaluation: Mapping[str, Any],
+    table: Mapping[str, Any],
+    judging: Mapping[str, Any],
+    together: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a bundle says of its worth: the run's three JSON files without curves and single patients."""
+    """What a bundle says of its worth: the run's JSON files without curves and single patients.
+
+    Args:
+        evaluation: ``evaluation.json``.
+        table: ``export.json``.
+        judging: ``judging.json``.
+        together: ``members.json``, where the networks of all seeds ship.
+    """
+    several = {key: value for key, value in (together or {}).items() if key != "scores"}
     return {
         **{key: _without_detail(evaluation[key]) for key in WRITTEN_DOWN},
         "export": table,
         "judging": judging,
+        **({"members": several} if several else {}),
     }
 
 
@@ -131,9 +144,16 @@ def _share(share: Mapping[str, Any]) -> str:
     return f"{_figure(share)} | {_number(share['count'])} of {share['of']}"
 
 
-def _rates(rates: Mapping[str, Any]) -> str:
+def _of_them(share: Mapping[str, Any]) -> str:
+    """One cell: share, interval and how many."""
+    return f"{_inline(share)}, {_number(share['count'])} of {share['of']}"
+
+
+def _rates(rates: Mapping[str, Any], before: str = "") -> str:
     """A row for each share of patients; subgroups by their name."""
-    return "\n".join(f"| {name.replace('_', ' ')} | {_share(share)} |" for name, share in _shares(rates))
+    return "\n".join(
+        f"| {before}{name.replace('_', ' ')} | {_share(share)} |" for name, share in _shares(rates)
+    )
 
 
 def _shares(rates: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

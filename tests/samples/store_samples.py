@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from headct.reasons import Reason, ReasonCode
-from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings
+from headct.terms.assessment import Assessment, BundleIdentity, KeySlice, Timings, Unsure
 from headct.terms.demographics import Demographics
 from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
@@ -78,7 +78,7 @@ def seen(series: str = "s1", study: str = "st1", count: int = 33, **changes: obj
     return Seen(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def assessment(urgency: Urgency = Urgency.RED, bundle: str = "b" * 64) -> Assessment:
+def assessment(urgency: Urgency = Urgency.RED, bundle: str = "b" * 64, *, unsure: bool = False) -> Assessment:
     return Assessment(
         urgency=urgency,
         alert_probability=0.9,
@@ -87,6 +87,7 @@ def assessment(urgency: Urgency = Urgency.RED, bundle: str = "b" * 64) -> Assess
         key_slices=(KeySlice(3, "1.2.3.4"),),
         bundle=BundleIdentity("net", "1.0", "2.25.1", bundle),
         rubric_version="1",
+        doubts=(Unsure.DIVIDED,) if unsure else (),
         timings=Timings(read=0.5),
     )
 
@@ -100,6 +101,7 @@ def judgement(
     series: str = "s1",
     pixels: str | None = None,
     drawn: bool = False,
+    unsure: bool = False,
 ) -> Judgement:
     """As the worker makes it: documents named by what was judged and by whom, none while preliminary.
 
@@ -110,7 +112,7 @@ def judgement(
     if drawn and kinds:
         kinds = (*kinds, DocumentKind.SEGMENTATION)
     return Judgement(
-        assessment=assessment(urgency, bundle),
+        assessment=assessment(urgency, bundle, unsure=unsure),
         case_identity=f"{series}/{images}",
         pixel_digest=pixels or images,
         preliminary=preliminary,

@@ -23,10 +23,10 @@ class Facts:
     """Pending, and not for longer than a minute."""
     incomplete: bool
     """Something of the study is still to come, or failed: it may be worse than what is known."""
-    unsure: bool = False
-    """The machine is not sure of that urgency."""
     wrong_clock: bool = False
     """It came while the clock ran ahead: nobody knows for how long it has waited."""
+    unsure: bool = False
+    """The machine is not sure of that urgency."""
 
 
 @dataclass(frozen=True, slots=True)

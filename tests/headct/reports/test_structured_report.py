@@ -15,9 +15,17 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from headct.errors import ReportError
 from headct.images.quiet import quiet
-from headct.reports import codes, key_objects, structured_report
+from headct.reports import codes, key_objects, plain_text, structured_report
 from headct.reports.identity import case_identity, result_uid
-from headct.terms.assessment import Assessment, BundleIdentity, Finding, FindingKind, KeySlice, Location
+from headct.terms.assessment import (
+    Assessment,
+    BundleIdentity,
+    Finding,
+    FindingKind,
+    KeySlice,
+    Location,
+    Unsure,
+)
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import Rule
 
@@ -68,6 +76,7 @@ assessments = st.builds(
     rubric_version=words,
     rules=st.lists(st.sampled_from(Rule).map(str) | words, unique=True, max_size=3).map(tuple),
     cautions=st.lists(words, unique=True, max_size=3).map(tuple),
+    doubts=st.lists(st.sampled_from(Unsure), unique=True).map(tuple),
 )
 
 
@@ -75,12 +84,32 @@ assessments = st.builds(
 @given(assessments)
 def test_round_trip(assessment):
     found = structured_report.read(write(assessment))
-    for said in ("urgency", "findings", "key_slices", "bundle", "rubric_version", "rules", "cautions"):
+    for said in (
+        "urgency",
+        "findings",
+        "key_slices",
+        "bundle",
+        "rubric_version",
+        "rules",
+        "cautions",
+        "doubts",
+    ):
         assert getattr(found, said) == getattr(assessment, said), said
     assert found.sop_instance_uids == SERIES.sop_instance_uids
     assert (found.study_instance_uid, found.series_instance_uid) == ("1.2.3.4", "1.2.3.4.0")
     assert (found.verified, found.predecessor_uid) == (False, None)
     assert found.observers == (f"{assessment.bundle.name} {assessment.bundle.version}",)
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "unsure"), ("ja", "確信なし")])
+def test_doubt_is_said_in_words_and_changes_no_urgency(language, says):
+    doubtful = write(replace(GREEN, doubts=(Unsure.DIVIDED,)), language=language)
+    found, plain = structured_report.read(doubtful), structured_report.read(write(GREEN, language=language))
+    assert found.urgency is plain.urgency is Urgency.GREEN
+    assert says in found.summary[0] and says in found.summary[1]
+    assert not any(says in line for line in plain.summary)
+    assert plain_text.read(plain_text.write(doubtful)).summary == found.summary
+    assert found.sop_instance_uid == plain.sop_instance_uid, "there is one report of a case by a model"
 
 
 def test_figures_are_rounded_to_a_tenth():

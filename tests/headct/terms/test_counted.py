@@ -47,6 +47,7 @@ SAID = st.builds(
     preliminary=st.booleans(),
     verdict=st.lists(COLOUR, max_size=4).map(lambda given: verdict(by(*given))),
     unseen=st.booleans(),
+    unsure=st.booleans(),
 )
 CASES = st.lists(SAID, max_size=4)
 
@@ -58,6 +59,10 @@ CASES = st.lists(SAID, max_size=4)
         ([Said(None), Said(G), Said(R)], Counted(R)),
         ([Said(R, preliminary=True), Said(Y)], Counted(R, preliminary=True)),
         ([Said(R, preliminary=True), Said(R)], Counted(R)),
+        ([Said(G, unsure=True), Said(G)], Counted(G, unsure=True)),
+        ([Said(G, unsure=True), Said(Y)], Counted(Y)),
+        ([Said(G, unsure=True, verdict=verdict(by(G)))], Counted(G, by_person=True)),
+        ([Said(R, unsure=True)], Counted(R, unsure=True)),
         ([Said(R, verdict=verdict(by(G)))], Counted(G, by_person=True)),
         ([Said(R, verdict=verdict(by(G)), unseen=True)], Counted(G, by_person=True)),
         ([Said(G, verdict=verdict(by(Y, B)))], Counted(B, by_person=True)),

@@ -14,7 +14,7 @@ from headct.network.classifier import LiteRTRuntime
 from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
 from model_training.datasets.manifest import EXTERNAL, PROVISIONAL, SPECIALIST, TRAIN, Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
-from model_training.evaluation import judging
+from model_training.evaluation import judging, members
 from model_training.evaluation.data_description import describe_data
 from model_training.evaluation.evaluate import evaluate
 from model_training.evaluation.summary import summary
@@ -98,6 +98,18 @@ def keys(value, path=""):
     return {path}
 
 
+def _two_networks_of_one_answer(together, alone):
+    """The networks of both seeds are one and the same here: their mean is, too, and they never divide."""
+    assert together["seeds"] == [1, 2]
+    assert together["scores"] == pytest.approx(
+        {name: said["scores"][0] for name, said in alone["scores"].items()}, abs=1e-3
+    )
+    assert together["agree"]["count"] == len(RADIUS)
+    assert together["wrong_about_bleeding"]["divided"]["of"] == 0
+    assert together["cuts"]["margin"] == pytest.approx(0.0, abs=1e-3), "a mirrored head bleeds as much"
+    assert together["external"] is None, "the second seed's network of all patients is not there"
+
+
 def test_evaluation_of_drawn_heads(folders, config, monkeypatch):
     data, run = folders
     rows = {"scores": {f"P{n}": float(n) for n in range(len(RADIUS))}}
@@ -107,6 +119,7 @@ def test_evaluation_of_drawn_heads(folders, config, monkeypatch):
     found = evaluate(data, run, config)
 
     assert json.loads((run / "evaluation.json").read_text()) == found
+    _two_networks_of_one_answer(members.read(run), found)
     assert keys(found) - {"/worklist", "/data"} == keys(evaluation_example()) - {"/worklist"}
     assert found["data"] == describe_data(Manifest.read(data))
     assert found["patients"] == 8 and found["bleeding"] == 4 and found["seeds"] == [1, 2]

@@ -154,10 +154,10 @@ def test_a_folder_is_of_one_process_and_one_set_of_settings(small, data, tmp_pat
 def test_which_networks_a_run_has(file):
     config = replace(TrainingConfig.read(file), seeds=(4, 5))
     everything = {"seed": None, "fold": None, "final": False}
-    assert networks(config, (0, 1), **everything) == [(4, None), (4, 0), (4, 1), (5, 0), (5, 1)]
-    assert networks(config, (0, 1), **everything | {"seed": 5}) == [(5, 0), (5, 1)]
+    assert networks(config, (0, 1), **everything) == [(4, None), (5, None), (4, 0), (4, 1), (5, 0), (5, 1)]
+    assert networks(config, (0, 1), **everything | {"seed": 5}) == [(5, None), (5, 0), (5, 1)]
     assert networks(config, (0, 1), **everything | {"fold": 1}) == [(4, 1), (5, 1)]
-    assert networks(config, (0, 1), **everything | {"final": True}) == [(4, None)]
+    assert networks(config, (0, 1), **everything | {"final": True}) == [(4, None), (5, None)]
     with pytest.raises(SettingsError):
         networks(config, (0, 1), seed=None, fold=0, final=True)
 

@@ -164,7 +164,9 @@ def test_time_is_measured_with_a_head_of_33_slices():
 
 @pytest.mark.usefixtures("short_measurements")
 def test_time_is_measured_for_every_step_precision_and_number_of_threads(exported):
-    measured = judging_time({p: exported[p] for p in (Precision.FLOAT32, Precision.FULL_INT8)}, contents(), 1)
+    measured = judging_time(
+        {p: [exported[p]] for p in (Precision.FLOAT32, Precision.FULL_INT8)}, contents(), 1
+    )
     assert measured["series"]["slices"] == 14
     assert set(measured["milliseconds"]) == {"float32", "full_int8"}
     for times in measured["milliseconds"].values():

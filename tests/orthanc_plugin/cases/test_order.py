@@ -15,18 +15,18 @@ from orthanc_plugin.store.standing import order
 from orthanc_plugin.store.standing.order import PLACES, Facts
 
 EVERY = [
-    Facts(waits, worst, just_came, incomplete, wrong_clock)
-    for waits, worst, just_came, incomplete, wrong_clock in product(
-        (True, False), (None, *Urgency), (True, False), (True, False), (True, False)
+    Facts(waits, worst, just_came, incomplete, wrong_clock, unsure)
+    for waits, worst, just_came, incomplete, wrong_clock, unsure in product(
+        (True, False), (None, *Urgency), (True, False), (True, False), (True, False), (True, False)
     )
     if not (just_came and wrong_clock)
 ]
 
 
 def by_the_rule(case: Facts) -> str:
-    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; pending; GREEN; what was read.
+    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; GREEN, unsure; pending; GREEN; read.
 
-    What came on a wrong clock never stands below YELLOW until it is read.
+    Of no other colour doubt changes the place. What came on a wrong clock never stands below YELLOW until it is read.
     """
     if not case.waits:
         tone = "" if case.worst in {None, Urgency.GREEN} else f", {case.worst.name.lower()}"  # type: ignore[union-attr]
@@ -37,7 +37,9 @@ def by_the_rule(case: Facts) -> str:
         case Urgency.YELLOW:
             return "yellow"
         case Urgency.GREEN:
-            return "yellow" if case.wrong_clock else "pending" if case.incomplete else "green"
+            if case.wrong_clock:
+                return "yellow"
+            return "green, unsure" if case.unsure else "pending" if case.incomplete else "green"
     return "pending" if case.just_came else "unknown"
 
 

@@ -8,6 +8,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import outbox, queue, results, withdrawal
 from orthanc_plugin.store.tables import Series
+from orthanc_plugin.worker.publishing import OUR_LABELS
 
 
 @pytest.mark.parametrize("removed_first", [False, True])
@@ -84,3 +85,24 @@ class TestPublishing:
         assert outbox.want_checks(session, after(5), after(100), 5) == 0
         assert outbox.want_checks(session, after(50), after(100), 5) == 1
         assert outbox.claim_publication(session, after(100)) is not None
+
+
+@pytest.mark.parametrize(
+    ("urgency", "unsure", "labels"),
+    [
+        (Urgency.GREEN, False, ("triage-green",)),
+        (Urgency.GREEN, True, ("triage-green", "triage-unsure")),
+        (Urgency.YELLOW, True, ("triage-yellow",)),
+        (Urgency.RED, True, ("triage-red",)),
+        (Urgency.BLACK, True, ("triage-red", "triage-extreme")),
+    ],
+)
+def test_doubt_is_a_label_beside_green_alone_and_changes_no_colour(
+    session: Session, options: Settings, urgency: Urgency, unsure: bool, labels: tuple[str, ...]
+) -> None:
+    queue.arrive(session, seen(), after(0), options)
+    claim = claimed(session, options, at=3)
+    results.record_assessed(session, claim, judgement(urgency, unsure=unsure), after(4), options)
+    found = outbox.publication(session, "s1")
+    assert found.series_labels == found.study_labels == labels
+    assert set(labels) <= OUR_LABELS, "or the publisher would never remove it"

@@ -11,6 +11,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.states import SeriesState
 from orthanc_plugin.store import outbox, queue, results
+from orthanc_plugin.store.queue import Claim
 from orthanc_plugin.store.tables import Assessment, Document, Series
 
 
@@ -122,6 +123,57 @@ class TestPartOfASeries:
         arrive_and_judge(session, options, 20, Urgency.YELLOW)
         assert outbox.publication(session, "s1").series_labels == ("triage-yellow",)
         assert len(outbox.publication(session, "s1").send) == 2
+
+
+class TestEarlyAlert:
+    """The first of several networks gives an alert of a whole series while the others look."""
+
+    def early(self, session: Session, options: Settings, at: float = 3) -> Claim:
+        claim = claimed(session, options, at)
+        assert results.record_early(session, claim, judgement(preliminary=True), after(at + 1))
+        return claim
+
+    def test_it_is_told_at_once_without_a_report_and_the_series_stays_in_hand(
+        self, session: Session, options: Settings
+    ) -> None:
+        queue.arrive(session, seen(), after(0), options)
+        claim = self.early(session, options)
+        wanted = outbox.publication(session, "s1")
+        assert wanted.series_labels == ("triage-red", "triage-preliminary")
+        assert wanted.send == ()
+        assert state(session) is SeriesState.JUDGING
+        assert queue.claim(session, "other", after(5), options) is None
+        assert results.record_assessed(session, claim, judgement(), after(5), options)
+        wanted = outbox.publication(session, "s1")
+        assert wanted.series_labels == ("triage-red",)
+        assert len(wanted.send) == 2, "one report, and its key objects"
+
+    def test_said_again_by_a_worker_that_took_over_it_is_one_row(
+        self, session: Session, options: Settings
+    ) -> None:
+        queue.arrive(session, seen(), after(0), options)
+        self.early(session, options)
+        again = claimed(session, options, at=10_000)
+        assert not results.record_early(session, again, judgement(preliminary=True), after(10_001))
+        assert len(session.get_one(Series, "s1").assessments) == 1
+
+    def test_where_an_alert_is_known_there_is_nothing_to_tell(
+        self, session: Session, options: Settings
+    ) -> None:
+        queue.arrive(session, seen(count=20), after(0), options)
+        part = judgement(images="part", preliminary=True)
+        assert results.record_assessed(session, claimed(session, options, 3), part, after(4), options)
+        queue.arrive(session, seen(count=33), after(20), options)
+        claim = claimed(session, options, at=30)
+        assert not results.record_early(session, claim, judgement(preliminary=True), after(31))
+        assert outbox.publication(session, "s1").series_labels == ("triage-red", "triage-preliminary")
+
+    def test_of_a_lost_claim_nothing_is_told(self, session: Session, options: Settings) -> None:
+        queue.arrive(session, seen(), after(0), options)
+        claim = claimed(session, options, at=3)
+        queue.arrive(session, seen(count=34), after(4), options)
+        assert not results.record_early(session, claim, judgement(preliminary=True), after(5))
+        assert outbox.publication(session, "s1").series_labels == ()
 
 
 def test_the_database_itself_refuses_two_current_results(session: Session, options: Settings) -> None:

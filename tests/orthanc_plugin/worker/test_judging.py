@@ -7,7 +7,7 @@ from pathlib import Path
 import multi_frame
 import numpy as np
 import pytest
-from bundles import threshold_bundle
+from bundles import THREE, threshold_bundle
 from data import SHARED, needs_shared_data
 from drawn_heads import BLOOD, ball, whole_head, write_series
 from pydicom import dcmread
@@ -18,7 +18,7 @@ from store_samples import settings
 from headct.network.classifier import Classifier
 from headct.reasons import ReasonCode
 from headct.reports import key_objects, segmentation, structured_report
-from headct.terms.assessment import State
+from headct.terms.assessment import FIRST_LOOK, State
 from headct.terms.demographics import Demographics
 from orthanc_plugin.settings import Settings
 from orthanc_plugin.store import imports
@@ -131,6 +131,30 @@ def draw(folder: Path, radius_mm: float = RADIUS_MM, **header: object) -> Path:
 @pytest.fixture(scope="module")
 def bleeding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw(tmp_path_factory.mktemp("bleeding"), FrameOfReferenceUID="1.2.3")
+
+
+class TestSeveralNetworks:
+    """An alert of the first is told before the others have looked, where nothing more is to come."""
+
+    @pytest.fixture(scope="class")
+    def three(self, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+        return Classifier(threshold_bundle(tmp_path_factory.mktemp("three") / "three", networks=THREE))
+
+    @pytest.mark.parametrize("images", [SLABS, SLABS // 2])
+    def test_of_the_whole_series_alone(self, three: Classifier, bleeding: Path, images: int) -> None:
+        told: list[judging.Look] = []
+        files = sorted(bleeding.iterdir())[:images]
+        found = judging.look(files, three, given_up=False, on_alert=told.append)
+        if found.completeness is not Completeness.COMPLETE:
+            assert told == []
+            return
+        (early,) = told
+        assert early.completeness is Completeness.PRELIMINARY
+        first, said = early.outcome.assessment, found.outcome.assessment
+        assert first is not None and said is not None
+        assert first.cautions == (FIRST_LOOK, *said.cautions)
+        assert (first.urgency, first.findings) == (said.urgency, said.findings)
+        assert said.doubts == (), "three of a kind never divide"
 
 
 class TestTheAnnotationProfile:

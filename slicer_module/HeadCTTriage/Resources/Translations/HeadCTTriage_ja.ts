@@ -1061,6 +1061,10 @@
       <translation>小さな出血は見逃されることがあります。</translation>
     </message>
     <message>
+      <source>nothing flagged, unsure</source>
+      <translation>指摘なし（確信なし）</translation>
+    </message>
+    <message>
       <source>assessed</source>
       <translation>判定済み</translation>
     </message>
