@@ -24,9 +24,10 @@ EVERY = [
 
 
 def by_the_rule(case: Facts) -> str:
-    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; GREEN, unsure; pending; GREEN; read.
+    """RED, BLACK; failed, not analysed, pending for over a minute; YELLOW; GREEN, unsure; pending; GREEN.
 
-    Of no other colour doubt changes the place. What came on a wrong clock never stands below YELLOW until it is read.
+    Then what was read. Of no other colour doubt changes the place. What came on a wrong clock never stands
+    below YELLOW until it is read.
     """
     if not case.waits:
         tone = "" if case.worst in {None, Urgency.GREEN} else f", {case.worst.name.lower()}"  # type: ignore[union-attr]
