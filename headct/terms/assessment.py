@@ -108,12 +108,12 @@ class Assessment:
     """Names of the rubric's rules that fired, worst first."""
     cautions: tuple[str, ...] = ()
     """Codes of visible cautions, such as ``child``; words in :mod:`headct.wording`."""
-    doubts: tuple[Unsure, ...] = ()
-    """Why the answer is not sure. Doubt never changes the urgency."""
     timings: Timings = field(default_factory=Timings)
     inputs: Mapping[Quantity, float] = field(default_factory=dict)
     """How the head was scanned, :func:`headct.network.acquisition.input_quantities`; empty in assessments
     from before this was kept."""
+    doubts: tuple[Unsure, ...] = ()
+    """Why the answer is not sure. Doubt never changes the urgency."""
 
     @property
     def unsure(self) -> bool:

@@ -146,7 +146,7 @@ def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]
         "patients": patients,
         "bleeding": bleeding,
         "sources": ["ct_ich"],
-        "cuts": {"voxel": 0.6, "haemorrhage": made.cut, "power": 2.0},
+        "cuts": {"voxel": 0.6, "haemorrhage": made.cut, "power": 2.0, "margin": 0.0},
         "calibration": {
             "haemorrhage": {"slope": 2.3, "intercept": 0.4},
             "alert": {"slope": 1.8, "intercept": -1.4},

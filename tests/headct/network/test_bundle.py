@@ -45,7 +45,7 @@ def test_round_trip(tmp_path):
     assert read == written
     assert read.contents == contents()
     assert read.created == CREATED
-    assert read.network.read_bytes() == NETWORK.read_bytes()
+    assert read.networks[0].read_bytes() == NETWORK.read_bytes()
     assert read.identity.name == "threshold"
     assert len(read.digest) == 64
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]
@@ -78,7 +78,7 @@ def test_a_refused_bundle_leaves_nothing_behind(tmp_path):
     with pytest.raises(BundleError, match="finite"):
         threshold_bundle(tmp_path / "a", figures={"auc": nan})
     with pytest.raises(BundleError, match="plain file name"):
-        threshold_bundle(tmp_path / "a", network="../network.tflite")
+        threshold_bundle(tmp_path / "a", networks=("../network.tflite",))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,7 +152,7 @@ def test_a_link_is_refused(folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda b: b.update(format=2), "format 2"),
+        (lambda b: b.update(format=3), "format 3"),
         (lambda b: b.pop("format"), "format None"),
         (lambda b: b["input"].update(kind="eight_slices"), "another input"),
         (lambda b: b["input"].update(rows=256), "another input"),
