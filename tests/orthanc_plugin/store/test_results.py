@@ -153,8 +153,9 @@ class TestEarlyAlert:
     ) -> None:
         queue.arrive(session, seen(), after(0), options)
         self.early(session, options)
-        again = claimed(session, options, at=10_000)
-        assert not results.record_early(session, again, judgement(preliminary=True), after(10_001))
+        queue.expire_leases(session, after(10_000), options)
+        again = claimed(session, options, at=20_000)
+        assert not results.record_early(session, again, judgement(preliminary=True), after(20_001))
         assert len(session.get_one(Series, "s1").assessments) == 1
 
     def test_where_an_alert_is_known_there_is_nothing_to_tell(
