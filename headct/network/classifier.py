@@ -119,11 +119,12 @@ class Classifier:
 
     def _look(self, runtime: Runtime, volume: HeadVolume) -> NDArray[np.float32]:
         slabs = len(volume.hu)
-        context, batch = self.bundle.contents.input.context, runtime.batch
+        contract, batch = self.bundle.contents.input, runtime.batch
         probabilities = np.empty(volume.hu.shape, np.float32)
         for start in range(0, slabs, batch):
             # The last batch is filled up with the top slab; what it gives for that is dropped.
-            stack = stacked(volume.hu, np.arange(start, start + batch), context)
+            numbers = np.arange(start, start + batch)
+            stack = stacked(volume.hu, numbers, contract.context, contract.missing)
             probabilities[start : start + batch] = runtime(stack)[: slabs - start, :, :, 0]
         # NaN fails this comparison too. Fast sigmoids overshoot by a rounding error, which is clipped.
         if not (probabilities.min() >= -_ROUNDING and probabilities.max() <= 1 + _ROUNDING):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from headct.errors import BundleError
 from headct.language import pgettext
-from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS
+from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS, Missing
 from headct.network.reference import Reference
 from headct.triage.learned_urgency import LearnedUrgency
 
@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 class InputContract:
     """What the network reads: float32 Hounsfield units, shape (n, rows, columns, 2 * context + 1).
 
-    The last axis holds a slab with ``context`` neighbours below and above it, feet first, the end slabs
-    repeated. The output is the bleed probability of each pixel of the slab, shape (n, rows, columns, 1).
+    The last axis holds a slab with ``context`` neighbours below and above it, feet first. The output is the
+    bleed probability of each pixel of the slab, shape (n, rows, columns, 1).
     """
 
     kind: str = "head_volume"
@@ -34,6 +34,8 @@ class InputContract:
     rows: int = CROP_ROWS
     columns: int = CROP_COLUMNS
     context: int = CONTEXT
+    missing: Missing = Missing.REPEATED
+    """What stands for neighbours that are not there; not said by bundles from before there was a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,11 @@ def from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             name=_checked(body["name"], str, bool),
             version=_checked(body["version"], str, bool),
             input=InputContract(
-                **{**given, "context": _checked(given["context"], int, lambda n: 0 <= n <= 8)}
+                **{
+                    **given,
+                    "context": _checked(given["context"], int, lambda n: 0 <= n <= 8),
+                    "missing": Missing(given.get("missing", Missing.REPEATED)),
+                }
             ),
             networks=_networks(body),
             thresholds=Thresholds(

@@ -1,12 +1,15 @@
 """A series to what the networks read: the head upright in one common crop, or the baseline's eight slices."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from headct.images.scans.positions import SLAB_MM
 from headct.images.series import CTSeries
+from headct.network.single_slices import as_picture
 
 CROP_ROWS = 192
 CROP_COLUMNS = 160
@@ -23,6 +26,9 @@ BASELINE_SIZE = 256
 BASELINE_WINDOW_HU = (0.0, 80.0)
 """Brain window of the baseline's images (width 80, level 40)."""
 
+ABSENT_HU = -1000
+"""A neighbour that is not there: nothing but air, as no slab beside a slab of a head ever is."""
+
 _AIR_HU = -300
 _GRID = 64
 """Columns of the coarse grid on which the head is found: 3 to 4 mm a pixel."""
@@ -32,9 +38,21 @@ _HEAD_HEIGHT_MM = 140.0
 """Vertex to below the posterior fossa. What lies lower (neck, shoulders) does not widen the crop."""
 _MARGIN = 2
 """Crop pixels kept free around the head."""
+_SMALLEST_PIXEL_MM = 0.8
+"""Of the crop of a slice without neighbours; whole heads have 0.9 to 1.2."""
 _ANGLES_DEG = np.arange(-44.0, 45.0, 2.0)
 _ANGLE_PRIOR = 0.03
 """How much better a turn of 45 degrees has to fit: infants' round heads mirror well at any axis."""
+
+
+class Missing(StrEnum):
+    """What a network reads where a slab has no neighbour."""
+
+    REPEATED = "repeated"
+    """The slab itself: networks from before there was the other."""
+    AIR = "air"
+    """:data:`ABSENT_HU`. A slab with no neighbour at all is then read as a picture is
+    (:func:`headct.network.single_slices.as_picture`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,7 @@ def head_volume(series: CTSeries) -> HeadVolume:
     The crop is scaled to the head, not to millimetres: infants fill it as adults do, and a wrong pixel
     spacing in the header does not reach the network.
     """
-    head = _Head.find(series)
+    head = _Head.find(series.hu, series.spacing_mm, series.slab_positions_mm)
     transform, pixel_mm = head.crop_transform()
     return HeadVolume(
         hu=np.round(resample(series.hu, transform, (CROP_ROWS, CROP_COLUMNS))).astype(np.int16),
@@ -75,8 +93,29 @@ def head_volume(series: CTSeries) -> HeadVolume:
     )
 
 
+def head_slice(hu: NDArray[np.int16], spacing_mm: tuple[float, float]) -> HeadVolume:
+    """The same of a slice without neighbours: a stack of one slab, of a thickness nobody knows.
+
+    Near the vertex a slice shows a small part of the head; it is not enlarged to fill the crop.
+
+    Args:
+        hu: Hounsfield units, shape (rows, columns); anterior and the patient's right first.
+        spacing_mm: of its rows and columns.
+    """
+    stack = hu[None]
+    head = _Head.find(stack, spacing_mm, np.zeros(1))
+    transform, pixel_mm = head.crop_transform(_SMALLEST_PIXEL_MM)
+    return HeadVolume(
+        hu=np.round(resample(stack, transform, (CROP_ROWS, CROP_COLUMNS))).astype(np.int16),
+        pixel_mm=(pixel_mm, pixel_mm),
+        slab_heights_mm=np.full(1, SLAB_MM),
+        slabs=((0,),),
+        to_source=transform,
+    )
+
+
 def neighbours(slabs: ArrayLike, count: int, context: int = CONTEXT) -> NDArray[np.intp]:
-    """Numbers of slabs with those below and above, one more axis; the end slabs repeat themselves.
+    """Numbers of slabs with those below and above, one more axis; beyond the ends, the end slabs.
 
     Args:
         slabs: numbers of slabs; beyond the ``count`` there are, they are the end slabs.
@@ -88,7 +127,10 @@ def neighbours(slabs: ArrayLike, count: int, context: int = CONTEXT) -> NDArray[
 
 
 def stacked(
-    hu: NDArray[np.int16], slabs: ArrayLike | None = None, context: int = CONTEXT
+    hu: NDArray[np.int16],
+    slabs: ArrayLike | None = None,
+    context: int = CONTEXT,
+    missing: Missing = Missing.REPEATED,
 ) -> NDArray[np.float32]:
     """Slabs with their neighbours as the networks read them, shape (slabs, rows, columns, 2 * context + 1).
 
@@ -96,9 +138,17 @@ def stacked(
         hu: Hounsfield units of a head, shape (slabs, rows, columns).
         slabs: numbers of those wanted; every one when not given.
         context: neighbours on each side.
+        missing: what stands for those that are not there.
     """
-    wanted = np.arange(len(hu)) if slabs is None else slabs
-    stack = hu[neighbours(wanted, len(hu), context)]
+    count = len(hu)
+    if missing is Missing.REPEATED:
+        stack = hu[neighbours(np.arange(count) if slabs is None else slabs, count, context)]
+    else:
+        wanted = np.arange(count) if slabs is None else np.minimum(slabs, count - 1)
+        beside = wanted[:, None] + np.arange(-context, context + 1)
+        shown = as_picture(hu[0])[None] if count == 1 else hu
+        stack = shown[neighbours(wanted, count, context)]
+        stack[(beside < 0) | (beside >= count)] = ABSENT_HU
     return np.ascontiguousarray(np.moveaxis(stack, 1, -1), np.float32)
 
 
@@ -107,7 +157,7 @@ def eight_slices(series: CTSeries) -> NDArray[np.uint8]:
 
     The input of the research project's baseline: full frame, brain window, 0 to 255.
     """
-    head = _Head.find(series)
+    head = _Head.find(series.hu, series.spacing_mm, series.slab_positions_mm)
     picked = np.linspace(head.lowest, head.highest, BASELINE_SLICES + 2)[1:-1].round().astype(int)
     rows, columns = series.hu.shape[1:]
     scale = max(rows, columns) / BASELINE_SIZE
@@ -176,24 +226,23 @@ class _Head:
     """Slabs between which the brain lies, both included."""
 
     @classmethod
-    def find(cls, series: CTSeries) -> "_Head":
-        step = max(1, series.hu.shape[2] // _GRID)
-        coarse = series.hu[:, step // 2 :: step, step // 2 :: step]
-        radius = max(1, round(_OPENING_MM / (step * float(np.mean(series.spacing_mm)))))
+    def find(cls, hu: NDArray[np.int16], spacing_mm: tuple[float, float], z: NDArray[np.float64]) -> "_Head":
+        step = max(1, hu.shape[2] // _GRID)
+        coarse = hu[:, step // 2 :: step, step // 2 :: step]
+        radius = max(1, round(_OPENING_MM / (step * float(np.mean(spacing_mm)))))
         mask = _largest_solid(coarse > _AIR_HU, radius)
         filled = np.flatnonzero(mask.any(axis=(1, 2)))
         if len(filled) == 0:
             # No head here; eligibility says so. The whole frame keeps this function total.
             mask[:] = True
             filled = np.arange(len(mask))
-        z = series.slab_positions_mm
         highest = int(filled[-1])
         lowest = int(filled[z[filled] >= z[highest] - _HEAD_HEIGHT_MM][0])
         bone = (np.clip((coarse.astype(np.float32) + 100) / 500, 0, 1) * mask).astype(np.float32)
-        return cls(mask, bone, step, series.spacing_mm, lowest, highest)
+        return cls(mask, bone, step, spacing_mm, lowest, highest)
 
-    def crop_transform(self) -> tuple[NDArray[np.float64], float]:
-        """Crop pixel to source pixel, shape (2, 3), and the size of a crop pixel in millimetres."""
+    def crop_transform(self, least_mm: float = 0.0) -> tuple[NDArray[np.float64], float]:
+        """Crop pixel to source pixel, shape (2, 3), and the size of a crop pixel, at least so many mm."""
         spacing = np.array(self.spacing_mm)
         levels = slice(self.lowest, self.highest + 1)
         turn = np.deg2rad(_upright_angle(self.bone[levels].mean(axis=0)))
@@ -204,7 +253,7 @@ class _Head:
         half = self.step * spacing / 2
         low, high = points.min(axis=0) - half, points.max(axis=0) + half
         room = np.array([CROP_ROWS, CROP_COLUMNS]) - 2 * _MARGIN
-        pixel_mm = float(np.max((high - low) / room))
+        pixel_mm = max(float(np.max((high - low) / room)), least_mm)
         middle = (low + high) / 2
         linear = (axes.T * pixel_mm) / spacing[:, None]
         centre = (axes.T @ middle) / spacing

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 import headct.network.bundle
 from headct.errors import BundleError
 from headct.network.bundle import default_bundle, load_bundle, write_bundle
-from headct.network.contents import Calibration, InputContract, Thresholds, TrainingData
+from headct.network.contents import (
+    Calibration,
+    InputContract,
+    Thresholds,
+    TrainingData,
+    from_json,
+    to_json,
+)
+from headct.network.preprocessing import Missing
 from headct.network.reference import reference
 from headct.terms.quantities import Quantity
 
@@ -224,3 +232,16 @@ def test_contents_compare_by_value():
     assert contents() == contents()
     assert contents() != replace(contents(), data=TrainingData("1" * 64, 1, ("drawn",)))
     assert InputContract().kind == "head_volume"
+
+
+def test_a_bundle_says_what_stands_for_missing_neighbours_and_an_older_one_need_not(tmp_path):
+    told = write_bundle(
+        tmp_path / "told", contents(input=InputContract(missing=Missing.AIR)), NETWORK.read_bytes(), "card"
+    )
+    assert told.contents.input.missing is Missing.AIR
+    body = to_json(contents(), {"network.tflite": "0" * 64})
+    del body["input"]["missing"]
+    assert from_json(body, tmp_path).input.missing is Missing.REPEATED
+    body["input"]["missing"] = "guessed"
+    with pytest.raises(BundleError, match="guessed"):
+        from_json(body, tmp_path)

@@ -1,3 +1,4 @@
+import drawn_heads
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +6,17 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from headct.images.series import CTSeries
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, eight_slices, head_volume, resample, stacked
+from headct.network.preprocessing import (
+    ABSENT_HU,
+    CROP_COLUMNS,
+    CROP_ROWS,
+    Missing,
+    eight_slices,
+    head_volume,
+    resample,
+    stacked,
+)
+from headct.network.single_slices import as_picture
 
 SLABS, ROWS, COLUMNS, SPACING = 24, 256, 256, 0.9
 
@@ -117,3 +128,22 @@ def test_slabs_come_with_their_neighbours_and_the_end_slabs_repeat_themselves():
     assert stack.dtype == np.float32
     assert stack[:, 0, 0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
     assert stacked(hu, [1, 9], context=2)[:, 1, 2].tolist() == [[0, 0, 1, 2, 3], [3, 3, 3, 3, 3]]
+
+
+def test_neighbours_that_are_not_there_read_as_air():
+    hu = np.arange(4, dtype=np.int16)[:, None, None] * np.ones((4, 2, 3), np.int16)
+    air = ABSENT_HU
+    stack = stacked(hu, missing=Missing.AIR)
+    assert stack[:, 0, 0].tolist() == [[air, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, air]]
+    assert stacked(hu, [1, 9], context=2, missing=Missing.AIR)[:, 1, 2].tolist() == [
+        [air, 0, 1, 2, 3],
+        [1, 2, 3, air, air],
+    ]
+
+
+def test_a_slab_without_any_neighbour_is_read_as_a_picture():
+    slab = drawn_heads.head(3)[1:2].astype(np.int16)
+    alone = stacked(slab, missing=Missing.AIR)
+    assert (alone[..., [0, 2]] == ABSENT_HU).all()
+    assert np.array_equal(alone[0, ..., 1], as_picture(slab[0]))
+    assert np.array_equal(stacked(slab)[0], np.repeat(slab[0, ..., None], 3, axis=-1))
