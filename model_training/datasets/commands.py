@@ -53,6 +53,8 @@ def _rules(selection: Path | None, repeat_days: int | None) -> Selection:
 @click.option("--labelled", type=_EXISTING, help="DICOM tree with a labels.csv; its patients are trained on.")
 @click.option("--rsna", type=_EXISTING, help="Folder of RSNA 2019 (stage_2_train); only measured on.")
 @click.option("--cq500", type=_EXISTING, help="Folder of CQ500 with reads.csv; only measured on.")
+@click.option("--rsna-slices", type=_EXISTING, help="Single slices of RSNA 2019, pictures; only measured on.")
+@click.option("--bhsd-masks", type=_EXISTING, help="Single slices of BHSD with masks; trained on.")
 @click.option("--out", type=_FOLDER, help="Where samples and manifest go; required.")
 @_common
 @click.option(

@@ -132,6 +132,30 @@ def count_persons(database: sqlite3.Connection, source: Source) -> int:
     return int(database.execute(query, (source.name,)).fetchone()[0])
 
 
+def recorded(database: sqlite3.Connection, source: str, person: str, fingerprint: str) -> str | None:
+    """What :func:`record` kept under this fingerprint; ``None`` where it is another one's, or nothing."""
+    query = "SELECT entries FROM prepared WHERE source = ? AND person = ? AND fingerprint = ?"
+    row = database.execute(query, (source, person, fingerprint)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def record(database: sqlite3.Connection, source: str, person: str, fingerprint: str, entries: str) -> None:
+    """Keep what was prepared of one patient, or slice, so that a later run need not do it again."""
+    database.execute(
+        "INSERT OR REPLACE INTO prepared VALUES (?, ?, ?, ?)", (source, person, fingerprint, entries)
+    )
+    database.commit()
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; ``None`` where it is not, which is said when it is read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 def _person(source: Source, name: str, header: _Header) -> str:
     return source.person(source.root / name, header.patient_id)
 

@@ -20,9 +20,10 @@ SPECIALIST, PROVISIONAL = "specialist", "provisional"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One series in the manifest, in use or left out.
+    """One series, or one slice that came alone, in the manifest, in use or left out.
 
-    Of each patient one is in use, and more only where repeats after a chosen interval were asked for.
+    Of each patient one series is in use, and more only where repeats after a chosen interval were asked for;
+    of single slices every one.
     """
 
     patient: str
@@ -64,6 +65,11 @@ class Entry:
     masked_by_network: bool = False
     """A reader saw the bleed and nobody marked it: the sample's mask is what a network found. Learnt from,
     never measured against; ``masked`` stays false."""
+    single: bool = False
+    """A slice that came alone: ``bleeding`` and ``labels`` say nothing of its patient, and it counts as no
+    patient anywhere."""
+    slice_labels: bool = False
+    """The sample has labels of its slices."""
     person: str = ""
     """Name of the patient, equal for all series of one; empty where it is ``patient``. Parts of the split and
     folds are dealt by it."""
@@ -75,8 +81,8 @@ class Entry:
 
     @property
     def teaches(self) -> bool:
-        """Whether a network can learn from the sample's mask."""
-        return self.masked or self.masked_by_network
+        """Whether a network can learn from the sample's mask or from the labels of its slices."""
+        return self.masked or self.masked_by_network or self.slice_labels
 
     @property
     def under_18(self) -> bool | None:
@@ -114,8 +120,24 @@ class Manifest:
 
     @property
     def in_folds(self) -> tuple[Entry, ...]:
-        """Patients of the cross-validation."""
-        return tuple(p for p in self.patients if p.fold is not None)
+        """Patients of the cross-validation, single slices not among them."""
+        return tuple(p for p in self.patients if p.fold is not None and not p.single)
+
+    @property
+    def single_slices(self) -> tuple[Entry, ...]:
+        """Slices that came alone and are in use."""
+        return tuple(p for p in self.patients if p.single and not p.exclusion)
+
+    def taught(self, fold: int | None) -> tuple[Entry, ...]:
+        """What a network is trained on, series and single slices, whether or not they can be learnt from.
+
+        Args:
+            fold: the fold that is held out; ``None`` for the network that ships, which learns from the
+                training and validation parts of the split.
+        """
+        if fold is None:
+            return tuple(p for p in self.patients if p.split in (TRAIN, VALIDATION))
+        return tuple(p for p in self.patients if p.fold is not None and p.fold != fold)
 
     @property
     def external(self) -> tuple[Entry, ...]:
@@ -128,8 +150,8 @@ class Manifest:
         return tuple(sorted({p.fold for p in self.patients if p.fold is not None}))
 
     def part(self, *splits: str) -> tuple[Entry, ...]:
-        """Patients in these parts of the split."""
-        return tuple(p for p in self.patients if p.split in splits)
+        """Patients in these parts of the split, single slices not among them."""
+        return tuple(p for p in self.patients if p.split in splits and not p.single)
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json``, as a whole or not at all; :meth:`read` reads it back."""
@@ -159,7 +181,8 @@ class Manifest:
     def _body(self) -> dict[str, Any]:
         body = asdict(self)
         for patient in body["patients"]:
-            # Only where it says something: manifests from before it existed keep their hash.
-            if not patient["masked_by_network"]:
-                del patient["masked_by_network"]
+            # Only where they say something: manifests from before they existed keep their hash.
+            for added in ("masked_by_network", "single", "slice_labels"):
+                if not patient[added]:
+                    del patient[added]
         return body

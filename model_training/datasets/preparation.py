@@ -32,11 +32,20 @@ from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, head_volume, r
 from headct.reasons import Reason, ReasonCode
 from headct.safe_log import failure
 from headct.triage.rubric import default_rubric
-from model_training.datasets.header_index import count_persons, index, open_index, persons
+from model_training.datasets.header_index import (
+    count_persons,
+    index,
+    open_index,
+    persons,
+    record,
+    recorded,
+    stamp,
+)
 from model_training.datasets.manifest import FOLDS, Entry, Manifest
 from model_training.datasets.parallel import in_processes
-from model_training.datasets.sample import Sample, remove_unfinished, sample_path
+from model_training.datasets.sample import Sample, SliceLabels, label_row, remove_unfinished, sample_path
 from model_training.datasets.selection import OTHER_SERIES, POSTOPERATIVE, REPEAT, Selection, studies
+from model_training.datasets.single_slices import DISAGREE, SLICE_SOURCES, prepare_slices
 from model_training.datasets.source import FoundSeries, Source, Truth
 from model_training.datasets.sources import SOURCES
 from model_training.datasets.split import split
@@ -71,10 +80,11 @@ def prepare(
     previous: Manifest | None = None,
     folds: int = FOLDS,
 ) -> Manifest:
-    """Read every series of the named sources, write the samples and the manifest.
+    """Read every series and single slice of the named sources, write the samples and the manifest.
 
     Args:
-        sources: name of a source (:data:`model_training.datasets.sources.SOURCES`) to its folder.
+        sources: name of a source (:data:`model_training.datasets.sources.SOURCES`, :data:`SLICE_SOURCES`) to
+            its folder.
         folder: where samples and manifest go; what is there and up to date is kept.
         workers: number of processes.
         selection: which studies are left out; the rules that ship when not given.
@@ -92,22 +102,27 @@ def prepare(
     remove_unfinished(folder)
     database = open_index(folder / INDEX)
     try:
-        opened = [SOURCES[name](root.resolve(), folder) for name, root in sources.items()]
+        roots = {name: root.resolve() for name, root in sources.items()}
+        opened = [SOURCES[name](root, folder) for name, root in roots.items() if name in SOURCES]
+        slices = [SLICE_SOURCES[name](root) for name, root in roots.items() if name in SLICE_SOURCES]
         patients: list[Entry] = []
         for source in opened:
             if not index(database, source, uuid4().hex, workers):
                 raise UnusableInputError(f"there are no DICOM files of {source.name} in {source.root}")
             found = list(_prepared(database, source, folder, selection, workers))
             patients += (*found, *_without_images(source, found))
+        for collection in slices:
+            patients += prepare_slices(database, collection, folder, workers)
     finally:
         database.close()
     patients = _without_duplicates(patients)
     if twice := [name for name, count in Counter(p.patient for p in patients).items() if count > 1]:
         raise UnusableInputError(f"two patients have the name {min(twice)}")
-    measured_only = [s.name for s in opened if not s.trainable and s.name not in train_on]
+    every = (*opened, *slices)
+    measured_only = [s.name for s in every if not s.trainable and s.name not in train_on]
     manifest = Manifest(
         patients=split(patients, measured_only, previous.patients if previous else (), folds),
-        licences={source.name: source.licence for source in opened},
+        licences={source.name: source.licence for source in every},
         rubric=default_rubric().version,
         selection=asdict(selection),
     )
@@ -182,16 +197,8 @@ def _prepared(
     with tqdm(total=count_persons(database, source), desc=source.name, unit="patient") as bar:
         for task in in_processes(partial(_work, folder, selection), tasks(), workers):
             assert task.entries is not None
-            database.execute(
-                "INSERT OR REPLACE INTO prepared VALUES (?, ?, ?, ?)",
-                (
-                    source.name,
-                    task.person.name,
-                    task.fingerprint,
-                    json.dumps([asdict(p) for p in task.entries]),
-                ),
-            )
-            database.commit()
+            entries = json.dumps([asdict(p) for p in task.entries])
+            record(database, source.name, task.person.name, task.fingerprint, entries)
             bar.update()
             yield from task.entries
 
@@ -238,29 +245,20 @@ def _fingerprint(settings: str, person: Person) -> str:
     parts = [settings]
     for series, truth in person.series:
         masks = truth.masks.files if isinstance(truth, Truth) and truth.masks else ()
-        stamps = [(path.name, _stamp(path)) for path in masks]
+        stamps = [(path.name, stamp(path)) for path in masks]
         said = replace(truth, masks=None) if isinstance(truth, Truth) else truth
         parts.append(repr((series.study, series.series, series.images, series.stamp, said, stamps)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None  # said when it is read
-    return status.st_size, status.st_mtime_ns
 
 
 def _recorded(
     database: sqlite3.Connection, folder: Path, person: Person, mark: str
 ) -> tuple[Entry, ...] | None:
     """What an earlier run wrote down, if it was about the same and its samples are still there."""
-    query = "SELECT entries FROM prepared WHERE source = ? AND person = ? AND fingerprint = ?"
-    row = database.execute(query, (person.source, person.name, mark)).fetchone()
-    if row is None:
+    known = recorded(database, person.source, person.name, mark)
+    if known is None:
         return None
-    entries = tuple(Entry(**entry) for entry in json.loads(row[0]))
+    entries = tuple(Entry(**entry) for entry in json.loads(known))
     failed = Reason(ReasonCode.INTERNAL_ERROR).sentence()
     whole = all(p.exclusion or sample_path(folder, p).is_dir() for p in entries)
     return entries if whole and not any(p.exclusion.startswith(failed) for p in entries) else None
@@ -304,11 +302,28 @@ def _make(folder: Path, name: str, person: Person, series: FoundSeries, truth: T
     colour, by = urgency(truth, volume, mask, default_rubric())
     doubts = [truth.doubtful] if truth.doubtful else []
     if share is not None and bool(share.any()) != truth.bleeding:
-        doubts.append("label and mask disagree on whether there is blood")
-    sample = Sample(volume, mask)
-    made = replace(made, urgency=colour, urgency_by=by, doubtful="; ".join(doubts))
+        doubts.append(DISAGREE)
+    labels = _slab_labels(loaded, truth)
+    sample = Sample(volume, mask, labels)
+    made = replace(
+        made,
+        urgency=colour,
+        urgency_by=by,
+        doubtful="; ".join(doubts),
+        slice_labels=labels is not None,
+    )
     sample.write(sample_path(folder, made))
     return made
+
+
+def _slab_labels(series: CTSeries, truth: Truth) -> SliceLabels | None:
+    """What was said of the slices of each slab: a finding of one of them is the slab's."""
+    if not truth.slices:
+        return None
+    rows = np.array([label_row(truth.slices.get(uid, {})) for uid in series.sop_instance_uids])
+    of_slabs = [rows[list(members)] for members in series.slabs]
+    # Where nothing was seen and not everybody looked, nothing is known.
+    return np.array([np.where((own == 1).any(axis=0), 1, own.min(axis=0)) for own in of_slabs], np.int8)
 
 
 def _refused_by_headers(series: FoundSeries) -> str:

@@ -1,7 +1,11 @@
-"""What a network learns from: a head volume with its true bleed mask, in a folder read piece by piece."""
+"""What a network learns from: a head with its true bleed mask, with labels of its slices, or with both.
+
+One form for whole stacks and for single slices, which are stacks of one. In a folder read piece by piece.
+"""
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,10 +15,22 @@ from numpy.typing import NDArray
 
 from headct.network.preprocessing import HeadVolume
 from model_training.datasets.manifest import Entry
+from model_training.datasets.source import SLICE_LABELS
 
 SAMPLES = "samples"
 _UNFINISHED = ".unfinished-"
-_HU, _MASK, _GEOMETRY = "hu.npy", "mask.npy", "geometry.json"
+_HU, _MASK, _LABELS, _GEOMETRY = "hu.npy", "mask.npy", "labels.npy", "geometry.json"
+
+UNSAID = -1
+"""Nobody looked, or nobody said."""
+
+SliceLabels = NDArray[np.int8]
+"""Shape (slabs, len(SLICE_LABELS)): 1, 0 or :data:`UNSAID`."""
+
+
+def label_row(said: Mapping[str, bool]) -> SliceLabels:
+    """What was said of one slab, shape (len(SLICE_LABELS),)."""
+    return np.array([said.get(name, UNSAID) for name in SLICE_LABELS], np.int8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,8 @@ class Sample:
     volume: HeadVolume
     mask: NDArray[np.bool_]
     """Shape of ``volume.hu``; all false for bleed-free patients and where no mask exists."""
+    labels: SliceLabels | None = None
+    """What readers said of each slab; ``None`` where they spoke of the patient alone."""
 
     def write(self, path: Path) -> None:
         """Write a folder that :meth:`read` reads back; a process killed on the way leaves none."""
@@ -35,6 +53,8 @@ class Sample:
         np.save(unfinished / _HU, volume.hu)
         if self.mask.any():
             np.save(unfinished / _MASK, self.mask)
+        if self.labels is not None:
+            np.save(unfinished / _LABELS, self.labels)
         geometry = {
             "pixel_mm": volume.pixel_mm,
             "slab_heights_mm": volume.slab_heights_mm.tolist(),
@@ -65,7 +85,7 @@ class Sample:
         )
         marked = (path / _MASK).exists()
         mask = np.load(path / _MASK, mmap_mode="r") if marked else np.broadcast_to(np.False_, hu.shape)
-        return cls(volume, mask)
+        return cls(volume, mask, np.load(path / _LABELS) if (path / _LABELS).exists() else None)
 
 
 def sample_path(folder: Path, patient: Entry) -> Path:

@@ -17,6 +17,9 @@ from headct.images.series import CTSeries
 FINDINGS = ("ivh", "iph", "sah", "edh", "sdh", "fracture")
 """Intraventricular, intraparenchymal, subarachnoid, epidural, subdural blood; skull fracture."""
 BLEEDS = FINDINGS[:5]
+ANY = "any"
+SLICE_LABELS = (ANY, *BLEEDS)
+"""What is said of single slices: blood of any kind, and each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class Truth:
     bleeding: bool
     labels: dict[str, bool] = field(default_factory=dict)
     """Of :data:`FINDINGS`, those somebody looked for."""
+    slices: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """SOPInstanceUID to what was said of that slice alone, of :data:`SLICE_LABELS`."""
     masks: Masks | None = None
     bleed_ml: float | None = None
     """As the source states it; measured on the mask when it does not."""

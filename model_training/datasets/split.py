@@ -11,6 +11,7 @@ from model_training.datasets.manifest import EXTERNAL, FOLDS, SPLIT_SEED, TEST, 
 
 SHARES = {TRAIN: 8, VALIDATION: 1, TEST: 1}
 """Tenths of the patients."""
+TRAINED_ON = "the patient is trained on by another source"
 _SEEN: dict[str | None, int] = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 P = TypeVar("P", bound=Hashable)
@@ -24,6 +25,8 @@ def split(
 ) -> tuple[Entry, ...]:
     """Deal patients out to train, validation and test, and to folds; excluded ones to none.
 
+    Whole heads come first, single slices after them: how heads are dealt does not change with what is added.
+
     Args:
         patients: all entries of a manifest, in any order; all entries of one patient go together.
         measured_only: sources whose patients are external and in no fold.
@@ -33,20 +36,18 @@ def split(
     """
     outside = set(measured_only)
     dealt = [p for p in patients if not p.exclusion and p.source not in outside]
-    ranked = _ranked(dealt)
     before = _known_again(dealt, [p for p in previous if p.split is not None])
-    part_of = deal(
-        ranked, SHARES, {w: p.split for w, p in before.items() if p.split in SHARES}, seed=SPLIT_SEED
-    )
-    fold_of = deal(
-        ranked,
-        dict.fromkeys(range(folds), 1),
-        {w: p.fold for w, p in before.items() if p.fold is not None and p.fold < folds},
-        seed=SPLIT_SEED + 1,
-    )
+    part_of: dict[str, str] = {w: p.split for w, p in before.items() if p.split in SHARES}
+    fold_of = {w: p.fold for w, p in before.items() if p.fold is not None and p.fold < folds}
+    for single in (False, True):
+        ranked = _ranked([p for p in dealt if p.single is single])
+        part_of |= deal(ranked, SHARES, part_of, seed=SPLIT_SEED)
+        fold_of |= deal(ranked, dict.fromkeys(range(folds), 1), fold_of, seed=SPLIT_SEED + 1)
     return tuple(
         replace(p, split=None, fold=None)
         if p.exclusion
+        else replace(p, split=None, fold=None, exclusion=TRAINED_ON)
+        if p.source in outside and p.who in part_of
         else replace(p, split=EXTERNAL, fold=None)
         if p.source in outside
         else replace(p, split=part_of[p.who], fold=fold_of[p.who])

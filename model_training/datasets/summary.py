@@ -16,21 +16,24 @@ from model_training.datasets.manifest import (
     Entry,
     Manifest,
 )
+from model_training.datasets.source import BLEEDS
 
 EXCLUSIONS = "exclusions.csv"
 
 
 def summary(manifest: Manifest) -> str:
     """The tables that ``headct-train dataset`` prints."""
-    used = [p for p in manifest.patients if not p.exclusion]
+    used = [p for p in manifest.patients if not p.exclusion and not p.single]
     names = ("", "patients", "bleeding", "with masks", "under 18", "age unknown", "doubtful")
     lines: list[Sequence[str]] = [names]
-    for source in sorted({p.source for p in manifest.patients}):
+    for source in sorted({p.source for p in manifest.patients if not p.single}):
         lines.append((source, *_counts([p for p in used if p.source == source])))
     for part in (TRAIN, VALIDATION, TEST, EXTERNAL):
         words = f"{part} (measured on only)" if part == EXTERNAL else part
         lines.append((words, *_counts(manifest.part(part))))
     blocks = [_table(lines), _urgencies(used, manifest.rubric)]
+    if manifest.single_slices:
+        blocks.append(_table(_single_slices(manifest.single_slices)))
     if manifest.excluded:
         blocks.append(_table([("left out", "series"), *_reasons(manifest)]))
     licences = [f"{source}: {licence}" for source, licence in manifest.licences.items()]
@@ -47,6 +50,20 @@ def write_exclusions(manifest: Manifest, folder: Path) -> Path:
         for p in manifest.excluded:
             writer.writerow((p.source, p.who, p.study, p.series, p.exclusion))
     return path
+
+
+def _single_slices(slices: Sequence[Entry]) -> list[Sequence[str]]:
+    """Slices that came alone, by source and kind of blood; of how many patients is mostly unknown."""
+    rows: list[Sequence[str]] = [
+        ("single slices", "slices", "with blood", *BLEEDS, "with masks", "trained on")
+    ]
+    for source in sorted({p.source for p in slices}):
+        own = [p for p in slices if p.source == source]
+        counts = [len(own), sum(p.bleeding for p in own)]
+        counts += [sum(p.labels.get(kind, False) for p in own) for kind in BLEEDS]
+        counts += [sum(p.bleeding and p.masked for p in own), sum(p.fold is not None for p in own)]
+        rows.append((source, *map(str, counts)))
+    return rows
 
 
 def _counts(patients: Sequence[Entry]) -> tuple[str, ...]:

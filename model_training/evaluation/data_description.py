@@ -13,7 +13,7 @@ SMALL_ML, LARGE_ML = 5.0, 30.0
 
 def describe_data(manifest: Manifest) -> dict[str, Any]:
     """What the report says of the data; counts are of patients in use, exclusions are listed one by one."""
-    used = [p for p in manifest.patients if not p.exclusion]
+    used = [p for p in manifest.patients if not p.exclusion and not p.single]
     crossed = manifest.in_folds
     bled = [p.bleed_ml for p in crossed if p.bleeding and p.bleed_ml is not None]
     return {
@@ -40,7 +40,7 @@ def describe_data(manifest: Manifest) -> dict[str, Any]:
         "excluded": [
             {"patient": p.patient, "source": p.source, "why": p.exclusion}
             for p in manifest.patients
-            if p.exclusion
+            if p.exclusion and not p.single
         ],
     }
 
@@ -48,12 +48,15 @@ def describe_data(manifest: Manifest) -> dict[str, Any]:
 def _source(manifest: Manifest, name: str) -> dict[str, Any]:
     found = [p for p in manifest.patients if p.source == name]
     used = [p for p in found if not p.exclusion]
+    slices = sum(p.single for p in used)
     return {
         "source": name,
         "licence": manifest.licences.get(name),
         "excluded": len(found) - len(used),
         "measured_on_only": bool(used) and all(p.split == EXTERNAL for p in used),
-        **_counts(used),
+        # Slices and patients in no common figure.
+        **_counts([p for p in used if not p.single]),
+        **({"single_slices": slices} if slices else {}),
     }
 
 

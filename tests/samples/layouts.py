@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -122,3 +123,54 @@ def write_labels(root: Path, rows: Iterable[Mapping[str, object]]) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_rsna_slices(root: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Single slices as pictures: a slice of the head each, windowed as its row says.
+
+    A row has ``image_id`` and may have findings (1), ``patient_id``, ``window_width``, ``brain_fraction``.
+    """
+    (root / "images").mkdir(parents=True)
+    with (root / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        names = ("patient_id", "window_width", "brain_fraction")
+        writer.writerow(["file", "image_id", *RSNA_FINDINGS, *names])
+        for number, row in enumerate(rows):
+            name = f"images/{row['image_id']}.png"
+            width = float(str(row.get("window_width", 80)))
+            grey = np.clip((middle_slice() - 40 + width / 2) / width, 0, 1) * 255
+            grey[0, number % len(grey)] = 1  # no two pictures are the same
+            Image.fromarray(np.round(grey).astype(np.uint8)).save(root / name)
+            given = [row.get(one, default) for one, default in zip(names, ("", 80, 0.2), strict=True)]
+            writer.writerow([name, row["image_id"], *(row.get(f, 0) for f in RSNA_FINDINGS), *given])
+
+
+def write_bhsd(root: Path, files: Iterable[str]) -> None:
+    """Single slices with masks, ``FOLDER/VOLUMESLICE``: a subdural bleed at the front left of the picture."""
+    with _made(root / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        counts = [f"{finding}_px" for finding in RSNA_FINDINGS[:-1]]
+        writer.writerow(["file", "mask", "volume", "slice", *counts, "any"])
+        for number, one in enumerate(files):
+            folder, name = one.split("/")
+            grey = np.clip(middle_slice(), 0, 255).astype(np.uint8)
+            grey[0, number % len(grey)] = 1
+            mask = np.zeros((*grey.shape, 3), np.uint8)
+            mask[30:50, 40:60] = (0, 255, 0)
+            up = slice(None, None, -1 if folder == "mbh25" else 1)
+            image, marked = f"{folder}/images/{name}.png", f"{folder}/masks/{name}.png"
+            Image.fromarray(grey[up]).save(_made(root / image))
+            Image.fromarray(mask[up]).save(_made(root / marked))
+            pixels = [0, 0, 0, 0, 400]
+            writer.writerow([image, marked, name[:3], name[3:], *pixels, 1])
+
+
+def middle_slice() -> NDArray[np.float64]:
+    """Hounsfield units of a slice of the head, rows from the front."""
+    image = _images()[len(_images()) // 2]
+    return np.asarray(image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept))
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

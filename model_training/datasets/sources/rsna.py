@@ -4,21 +4,22 @@
 ``stage_2_train.csv`` with the columns ``ID,Label`` and six rows an image: ``ID_12cadc6af_epidural,0`` and so
 on for intraparenchymal, intraventricular, subarachnoid, subdural and any. A few images have their rows twice.
 Headers keep pseudonyms of patient, study and series (``ID_...``) and the geometry, no age, sex or date.
-Labels are of slices; here a series has what any of its slices has, and slices are not told apart.
+Labels are of slices, and each slice keeps its own; a series has what any of its slices has.
 """
 
 import os
 import sqlite3
 from collections.abc import Iterator
+from functools import reduce
 from itertools import islice
+from operator import or_
 from pathlib import Path
 
 from headct.errors import UnusableInputError
-from model_training.datasets.source import FoundSeries, Truth
+from model_training.datasets.source import ANY, FoundSeries, Truth
 from model_training.datasets.sources.tables import rows_of
 
 TABLE, IMAGES = "stage_2_train.csv", "stage_2_train"
-ANY = "any"
 NAMES = {
     "epidural": "edh",
     "intraparenchymal": "iph",
@@ -26,6 +27,11 @@ NAMES = {
     "subarachnoid": "sah",
     "subdural": "sdh",
 }
+LICENCE = (
+    "Brain CT Hemorrhage Dataset, Copyright RSNA, 2019: non-commercial purposes only, including academic"
+    " research and education; no attempt to identify or contact anybody; cite Flanders AE et al.,"
+    " Radiology: Artificial Intelligence 2020;2:3, 10.1148/ryai.2020190211"
+)
 _BIT = {name: 1 << k for k, name in enumerate((ANY, *NAMES))}
 _ALL = sum(_BIT.values())
 _ROWS = 50_000
@@ -36,11 +42,7 @@ class Rsna:
     """The unpacked archive."""
 
     name = "rsna"
-    licence = (
-        "Brain CT Hemorrhage Dataset, Copyright RSNA, 2019: non-commercial purposes only, including academic"
-        " research and education; no attempt to identify or contact anybody; cite Flanders AE et al.,"
-        " Radiology: Artificial Intelligence 2020;2:3, 10.1148/ryai.2020190211"
-    )
+    licence = LICENCE
     trainable = False
     left_out = ()
 
@@ -60,23 +62,33 @@ class Rsna:
 
     def person(self, file: Path, patient_id: str) -> str:
         """The pseudonym in the header."""
-        return f"RSNA-{patient_id.removeprefix('ID_') or 'unknown'}"
+        return person_name(patient_id)
 
     def truth(self, series: FoundSeries) -> Truth | str:
         """What any slice has; nothing where rows of a slice are missing."""
-        told = 0
+        told: dict[str, int] = {}
         for k in range(0, len(series.files), _ASKED):
             names = [file.stem for file in series.files[k : k + _ASKED]]
-            query = f"SELECT present, said FROM labels WHERE image IN ({', '.join('?' * len(names))})"
+            query = f"SELECT image, present, said FROM labels WHERE image IN ({', '.join('?' * len(names))})"
             found = self._labels.execute(query, names).fetchall()
-            if len(found) < len(names) or any(said != _ALL for _, said in found):
+            if len(found) < len(names) or any(said != _ALL for *_, said in found):
                 return "no label"
-            for present, _ in found:
-                told |= present
+            told |= {image: present for image, present, _ in found}
+        anywhere = reduce(or_, told.values(), 0)
         return Truth(
-            bleeding=bool(told & _BIT[ANY]),
-            labels={short: bool(told & _BIT[name]) for name, short in NAMES.items()},
+            bleeding=bool(anywhere & _BIT[ANY]),
+            labels=_said(anywhere),
+            slices={image: {ANY: bool(bits & _BIT[ANY]), **_said(bits)} for image, bits in told.items()},
         )
+
+
+def _said(bits: int) -> dict[str, bool]:
+    return {short: bool(bits & _BIT[name]) for name, short in NAMES.items()}
+
+
+def person_name(patient_id: str) -> str:
+    """A patient's name, made from the pseudonym in headers and tables."""
+    return f"RSNA-{patient_id.removeprefix('ID_') or 'unknown'}"
 
 
 def _labels(table: Path, path: Path) -> sqlite3.Connection:
