@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headct.errors import BundleError, ExportError, UnusableInputError
 from headct.network.bundle import Bundle
+from headct.network.preprocessing import Missing
 from model_training.datasets.manifest import SPECIALIST, TEST, Manifest
 from model_training.evaluation.evaluate import EVALUATION, evaluate
 from model_training.evaluation.report import write_report
@@ -55,6 +56,8 @@ def fine_tuning_config(base: Path, base_run: Path, config: Path | None) -> Train
         network=before["network"],
         widths=tuple(before["widths"]),
         normalisation=before["normalisation"],
+        # Not said by runs from before there was a choice.
+        missing=before.get("missing", Missing.REPEATED),
     )
 
 

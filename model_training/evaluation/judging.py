@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from headct.errors import UnusableInputError
 from headct.network.classifier import LiteRTRuntime
-from headct.network.preprocessing import stacked
+from headct.network.preprocessing import Missing, stacked
 from model_training.datasets.manifest import Entry
 from model_training.datasets.sample import Sample, sample_path
 
@@ -108,9 +108,8 @@ class Judges:
             return np.zeros((0, *hu.shape[1:]), np.float16)
         if network not in self._loaded:
             self._loaded[network] = litert(self.run / network, self.config)
-        return in_batches(self._loaded[network], stacked(hu, np.flatnonzero(slabs)))[..., 0].astype(
-            np.float16
-        )
+        shown = stacked(hu, np.flatnonzero(slabs), missing=Missing(self.config.missing))
+        return in_batches(self._loaded[network], shown)[..., 0].astype(np.float16)
 
 
 def litert(folder: Path, config: "TrainingConfig") -> LiteRTRuntime:

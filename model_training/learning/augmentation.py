@@ -27,20 +27,21 @@ class Augmentation:
     """Rows and columns of the random part of the crop that is shown."""
 
 
-def augment(hu: Any, mask: Any, weight: Any, how: Augmentation) -> tuple[Any, Any]:
+def augment(hu: Any, mask: Any, weight: Any, whole: Any, how: Augmentation) -> tuple[Any, Any]:
     """Vary a batch.
 
     Args:
         hu: float32 (n, rows, columns, 3).
         mask: float32 (n, rows, columns, 1), 1 where blood.
         weight: the same, 0 where the mask is not to be trusted.
+        whole: bool (n,), true where all of the crop has to be in the window: it is shown smaller.
         how: how far.
 
     Returns:
         Hounsfield units (n, *window, 3) and target (n, *window, 2): mask and weight.
     """
     n = tf.shape(hu)[0]
-    transforms = _transforms(n, hu.shape[1:3], how)
+    transforms = _transforms(whole, hu.shape[1:3], how)
     hu = _warp(hu, transforms, how.window, "BILINEAR", AIR_HU)
     target = tf.concat(
         [
@@ -61,17 +62,19 @@ def augment(hu: Any, mask: Any, weight: Any, how: Augmentation) -> tuple[Any, An
     return hu, target
 
 
-def _transforms(n: Any, shape: tuple[int, int], how: Augmentation) -> Any:
+def _transforms(whole: Any, shape: tuple[int, int], how: Augmentation) -> Any:
     """Rows of ImageProjectiveTransform, window (column, row) to crop (column, row): (n, 8)."""
+    n = tf.shape(whole)[0]
+    (rows, columns), (high, broad) = shape, how.window
     angle = _uniform([n], np.deg2rad(how.rotation_deg))
-    scale = 1.0 + _uniform([n], how.scale)
+    scale = (1.0 + _uniform([n], how.scale)) * tf.where(whole, max(rows / high, columns / broad), 1.0)
     wide = scale * (1.0 + _uniform([n], how.aspect))
     wide *= tf.where(tf.random.uniform([n]) < 0.5, -1.0, 1.0)
     a, b = wide * tf.cos(angle), -scale * tf.sin(angle)
     d, e = wide * tf.sin(angle), scale * tf.cos(angle)
-    (rows, columns), (high, broad) = shape, how.window
-    middle_r = (rows - 1) / 2 + _uniform([n], (rows - high) / 2)
-    middle_c = (columns - 1) / 2 + _uniform([n], (columns - broad) / 2)
+    off = tf.where(whole, 0.0, 1.0)
+    middle_r = (rows - 1) / 2 + off * _uniform([n], (rows - high) / 2)
+    middle_c = (columns - 1) / 2 + off * _uniform([n], (columns - broad) / 2)
     c = middle_c - a * (broad - 1) / 2 - b * (high - 1) / 2
     f = middle_r - d * (broad - 1) / 2 - e * (high - 1) / 2
     zero = tf.zeros([n])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.errors import SettingsError
+from headct.network.preprocessing import Missing
 from model_training.learning.augmentation import Augmentation
 from model_training.learning.sampling import Sampling
 
@@ -15,6 +16,7 @@ TABLES: dict[str, Any] = {"augmentation": Augmentation, "sampling": Sampling}
 """Tables of the file, each the settings of one module."""
 CHOICES = {
     "normalisation": ("batch", "group"),
+    "missing": tuple(Missing),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 NOT_OF_TRAINING = ("seeds", "specificity")
@@ -29,11 +31,14 @@ class TrainingConfig:
     network: str
     widths: tuple[int, ...]
     normalisation: str
+    missing: str
     epochs: int
     steps: int
     batch: int
     learning_rate: float
     precision: str
+    verdict_share: float
+    kind_share: float
     validation_share: float
     patience: int
     specificity: float
@@ -44,6 +49,8 @@ class TrainingConfig:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{name} must be one of {', '.join(choices)}")
+        if min(self.verdict_share, self.kind_share) < 0:
+            raise SettingsError("verdict_share and kind_share must be 0 or more")
         for name in ("epochs", "steps", "batch"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1")

@@ -14,15 +14,16 @@ import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 from headct.errors import SettingsError, TrainingError, UnusableInputError
-from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS
-from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
+from headct.network.preprocessing import CROP_COLUMNS, CROP_ROWS, Missing
+from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.learning.config import TrainingConfig
 from model_training.learning.distribution import is_chief
 from model_training.learning.fitting import Batches, fit, written_to
 from model_training.learning.input_pipeline import seed_number, training_batches, validation_batches
-from model_training.learning.losses import bleed_loss
+from model_training.learning.losses import training_loss
 from model_training.learning.networks import build
+from model_training.learning.networks.verdicts import with_verdicts
 
 WEIGHTS = "network.weights.h5"
 SETTINGS = "settings.json"
@@ -46,8 +47,8 @@ def train(
 ) -> Path:
     """Train one network.
 
-    It learns from the cross-validation's patients outside ``fold``, or when ``None``, for the one that ships,
-    from the training and validation patients of the split; never from the test patients.
+    It learns from the cross-validation's patients and single slices outside ``fold``, or when ``None``, for
+    the one that ships, from those of the training and validation parts of the split, never of the test part.
 
     A training that was stopped goes on from its last finished epoch; a finished one is left as it is.
 
@@ -66,7 +67,7 @@ def train(
 
     Raises:
         UnusableInputError: no such fold, too few patients, or no network to start from that fits.
-        SettingsError: the batch cannot be shared out evenly.
+        SettingsError: the batch cannot be shared out evenly, or single slices cannot be told from others.
         TrainingError: begun with other settings or data, trained by another process now, or diverged.
     """
     strategy = strategy or tf.distribute.get_strategy()
@@ -77,8 +78,9 @@ def train(
     manifest = Manifest.read(data)
     if fold is not None and fold not in manifest.folds:
         raise UnusableInputError(f"there is no fold {fold} in {data}")
-    patients = manifest.part(TRAIN, VALIDATION) if fold is None else manifest.in_folds
-    patients = tuple(p for p in patients if fold is None or p.fold != fold)
+    patients = manifest.taught(fold)
+    if config.missing == Missing.REPEATED and any(p.single for p in patients):
+        raise SettingsError('single slices are learnt from with missing = "air" alone')
     folder = run_folder(run, seed, fold)
     settings = {"manifest": manifest.sha256, "seed": seed, "fold": fold, **config.of_training}
     first = None if start is None else weights_file(run_folder(start, seed, fold))
@@ -126,22 +128,27 @@ def _fitted(
 ) -> Any:
     learnt = [p for p in patients if p.teaches]
     _log.info(
-        "%s: %d patients, %d left out for want of masks", folder, len(learnt), len(patients) - len(learnt)
+        "%s: %d patients and %d single slices, %d left out for want of masks",
+        folder,
+        sum(not p.single for p in learnt),
+        sum(p.single for p in learnt),
+        len(patients) - len(learnt),
     )
     validation: Batches | None = None
     if config.validation_share:
         learnt, kept = _kept_apart(learnt, config.validation_share, seed)
-        validation = validation_batches(_samples(data, kept), config)
+        validation = validation_batches(_samples(data, kept), kept, config)
     keras.utils.set_random_seed(seed_number(seed))
     with strategy.scope(), _dtype_policy(config.precision):
         network = build(config, *config.augmentation.window)
         if first:
             _load_first(network, first)
+        teacher = with_verdicts(network)
         optimizer = _optimizer(config)
     fit(
-        network,
+        teacher,
         optimizer,
-        bleed_loss,
+        training_loss(config.verdict_share, config.kind_share),
         training_batches(_samples(data, learnt), learnt, config, seed),
         folder,
         epochs=config.epochs,

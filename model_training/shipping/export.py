@@ -13,6 +13,7 @@ from headct.errors import ExportError, UnusableInputError
 from headct.network.bundle import Bundle, write_bundle
 from headct.network.classifier import THREADS
 from headct.network.contents import BundleContents, Calibration, InputContract, Thresholds, TrainingData
+from headct.network.preprocessing import Missing
 from headct.terms.urgency import Urgency
 from model_training.datasets.lineage import Known
 from model_training.datasets.manifest import TRAIN, VALIDATION, Entry, Manifest
@@ -77,7 +78,8 @@ def export(
     learnt_from = [p for p in manifest.part(TRAIN, VALIDATION) if p.teaches]
     together = _together(run, evaluation["seeds"])
     network = trained(run_folder(run, evaluation["seeds"][0], None), config)
-    representative = precisions.representative(data, learnt_from)
+    missing = Missing(config.missing)
+    representative = precisions.representative(data, learnt_from, missing)
     exported = convert_all(network, representative)
     contents = _contents(
         data,
@@ -88,8 +90,11 @@ def export(
         evaluation=evaluation,
         together=together,
     )
+    contents = replace(contents, input=InputContract(missing=missing))
     samples = [Sample.read(sample_path(data, p)) for p in _compared(manifest.in_folds)]
-    agreements = {p: agreement(file, network, samples, contents.thresholds) for p, file in exported.items()}
+    agreements = {
+        p: agreement(file, network, samples, contents.thresholds, missing) for p, file in exported.items()
+    }
     refused = {p: refusal(file, network.count_params(), p, agreements[p]) for p, file in exported.items()}
     if precision and refused[precision]:
         raise ExportError(refused[precision])
@@ -115,7 +120,7 @@ def export(
     for name, body in ((EXPORT, table), (JUDGING, judging)):
         (run / name).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     for original, other in others:
-        found = agreement(other[shipped], original, samples, contents.thresholds)
+        found = agreement(other[shipped], original, samples, contents.thresholds, missing)
         if why := refusal(other[shipped], original.count_params(), shipped, found):
             raise ExportError(why)
     contents = replace(contents, figures=figures(evaluation, table, judging, together))
@@ -169,9 +174,10 @@ def _contents(
     evaluation: Mapping[str, Any],
     together: Mapping[str, Any] | None,
 ) -> BundleContents:
-    """All that the bundle says but for its figures, which are measured next."""
+    """All that the bundle says but for its input and its figures, which are measured next."""
     chosen = together or evaluation
     seeds = evaluation["seeds"] if together else evaluation["seeds"][:1]
+    taught = [*learnt_from, *(p for p in manifest.taught(None) if p.single)]
     return BundleContents(
         name=NAME,
         version=version,
@@ -182,12 +188,11 @@ def _contents(
         data=TrainingData(
             manifest.sha256,
             len(learnt_from),
-            tuple(sorted({p.source for p in learnt_from})),
+            tuple(sorted({p.source for p in taught})),
             # Also whom only a run knew that this one went on from.
-            tuple(sorted({p.pixel_digest for p in learnt_from if p.pixel_digest} | Known.read(data).taught)),
+            tuple(sorted({p.pixel_digest for p in taught if p.pixel_digest} | Known.read(data).taught)),
         ),
-        licence=_licence(manifest, learnt_from),
-        input=InputContract(),
+        licence=_licence(manifest, taught),
         networks=tuple(f"network-{seed}.tflite" for seed in seeds) if together else ("network.tflite",),
         learned_urgency=load_learned_urgency(run),
         reference=training_reference(data, learnt_from, evaluation, together),

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from headct.errors import ExportError
 from headct.findings.scoring import score
 from headct.network.contents import Thresholds
-from headct.network.preprocessing import stacked
+from headct.network.preprocessing import Missing, stacked
 from model_training.datasets.manifest import Entry, Manifest
 from model_training.datasets.sample import Sample, sample_path
 from model_training.evaluation.decisions import dice
@@ -59,7 +59,9 @@ class Agreement:
     """Of a patient's score, decimal logarithm of ml."""
 
 
-def representative(data: Path, patients: Sequence[Entry]) -> NDArray[np.float32]:
+def representative(
+    data: Path, patients: Sequence[Entry], missing: Missing = Missing.REPEATED
+) -> NDArray[np.float32]:
     """Slabs spread over patients and over the height of their heads, those with most blood among them.
 
     Returns shape (n, rows, columns, 3), Hounsfield units.
@@ -72,17 +74,23 @@ def representative(data: Path, patients: Sequence[Entry]) -> NDArray[np.float32]
         levels = set(np.linspace(0, len(blood) - 1, of_each + 2).round().astype(int)[1:-1].tolist())
         if blood.any():
             levels.add(int(blood.argmax()))
-        chosen.append(stacked(sample.volume.hu, sorted(levels)))
+        chosen.append(stacked(sample.volume.hu, sorted(levels), missing=missing))
     return np.concatenate(chosen)
 
 
-def agreement(exported: bytes, network: Any, samples: Sequence[Sample], thresholds: Thresholds) -> Agreement:
+def agreement(
+    exported: bytes,
+    network: Any,
+    samples: Sequence[Sample],
+    thresholds: Thresholds,
+    missing: Missing = Missing.REPEATED,
+) -> Agreement:
     """Run both networks on the same heads, as the product runs them."""
     run = runtime(exported)
     both = total = 0
     largest, differences, scores = 0.0, [], []
     for sample in samples:
-        slabs = stacked(sample.volume.hu)
+        slabs = stacked(sample.volume.hu, missing=missing)
         found, original = (in_batches(f, slabs)[..., 0] for f in (run, network.predict_on_batch))
         mask, original_mask = found >= thresholds.voxel, original >= thresholds.voxel
         both += int((mask & original_mask).sum())
@@ -135,7 +143,7 @@ def out_of_fold(
     data: Path, run: Path, config: TrainingConfig, seeds: Sequence[int], voxel_threshold: float
 ) -> dict[Precision, OutOfFold]:
     """Convert every fold's network in every precision and judge the patients it was not trained on."""
-    manifest = Manifest.read(data)
+    manifest, missing = Manifest.read(data), Missing(config.missing)
     patients = manifest.in_folds
     said = {
         p: OutOfFold(*(np.full((len(seeds), len(patients)), np.nan) for _ in range(2))) for p in Precision
@@ -143,13 +151,13 @@ def out_of_fold(
     for s, fold in tqdm(list(product(range(len(seeds)), manifest.folds)), desc="precisions", unit="network"):
         network = trained(run_folder(run, seeds[s], fold), config)
         others = [p for p in patients if p.fold != fold]
-        exported = convert_all(network, representative(data, others))
+        exported = convert_all(network, representative(data, others, missing))
         judges = {precision: runtime(file) for precision, file in exported.items()}
         for i, patient in enumerate(patients):
             if patient.fold != fold:
                 continue
             sample = Sample.read(sample_path(data, patient))
-            slabs = stacked(sample.volume.hu)
+            slabs = stacked(sample.volume.hu, missing=missing)
             for precision, judge in judges.items():
                 found = in_batches(judge, slabs)[..., 0]
                 said[precision].scores[s, i] = score(

@@ -22,25 +22,26 @@ def training(work: Path) -> list[tuple[str, str]]:
     from model_training.learning.config import TrainingConfig
     from model_training.learning.fitting import Batches, fit, read_log
     from model_training.learning.input_pipeline import training_batches
-    from model_training.learning.losses import bleed_loss
+    from model_training.learning.losses import training_loss
     from model_training.learning.networks import build
+    from model_training.learning.networks.verdicts import with_verdicts
     from tests.model_training.made_heads import made_head
 
     config = TrainingConfig.read()
     patients, samples = zip(*(made_head(n, SLABS) for n in range(HEADS)), strict=True)
     made = training_batches(samples, patients, config, (1, 0))
     kept = list(made.of_epoch(0, tf.distribute.InputContext()).take(STEPS))
-    inputs, targets = (tf.stack(part) for part in zip(*kept, strict=True))
+    inputs, targets = tf.nest.map_structure(lambda *parts: tf.stack(parts), *kept)
     in_memory = tf.data.Dataset.from_tensor_slices((inputs, targets)).prefetch(2)
 
     def of_epoch(epoch: int, shares: object) -> object:
         return made.of_epoch(epoch, shares) if epoch % 2 else in_memory
 
-    network = build(config, *config.augmentation.window)
+    network = with_verdicts(build(config, *config.augmentation.window))
     fit(
         network,
         keras.optimizers.Adam(1e-4),
-        bleed_loss,
+        training_loss(config.verdict_share, config.kind_share),
         Batches(of_epoch, STEPS),
         work / "training",
         epochs=2 + 2 * ROUNDS,

@@ -20,8 +20,9 @@ from model_training.learning.config import TrainingConfig
 from model_training.learning.distribution import strategy
 from model_training.learning.fitting import Batches, fit
 from model_training.learning.input_pipeline import validation_batches
-from model_training.learning.losses import bleed_loss
+from model_training.learning.losses import training_loss
 from model_training.learning.networks import build
+from model_training.learning.networks.verdicts import with_verdicts
 from tests.model_training.made_heads import made_head
 
 STEPS, EPOCHS = 2, 2
@@ -32,15 +33,16 @@ def train(folder: Path, normalisation: str, replicas: object, precision: str = "
     config = TrainingConfig.read()
     config = replace(config, widths=(8,), normalisation=normalisation, batch=4)
     config = replace(config, augmentation=replace(config.augmentation, window=(64, 64)))
-    shown = validation_batches([made_head(n)[1] for n in (1, 2, 3)], config)
+    patients, samples = zip(*(made_head(n) for n in (1, 2, 3)), strict=True)
+    shown = validation_batches(samples, patients, config)
     keras.utils.set_random_seed(5)
     with replicas.scope():
-        network = build(config, 64, 64)
+        network = with_verdicts(build(config, 64, 64))
         optimizer = keras.optimizers.Adam(2e-3)
     fit(
         network,
         optimizer,
-        bleed_loss,
+        training_loss(config.verdict_share, config.kind_share),
         Batches(shown.of_epoch, STEPS),
         folder,
         epochs=EPOCHS,

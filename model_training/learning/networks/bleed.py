@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS, HU_RANGE
+from model_training.learning.networks.verdicts import FEATURES
 
 BLOOD_RANGE = (0, 80)
 """Window in which clotted blood (50 to 80 HU) stands out from brain (20 to 40 HU)."""
@@ -75,6 +76,7 @@ def bleed_network(
     for skip, width in zip(reversed(skips), reversed(widths[:-1]), strict=True):
         x = layers.UpSampling2D()(block(x, width * 2 // 3, kernel=1))
         x = block(layers.Concatenate()([x, skip]), width)
+    x = layers.Identity(name=FEATURES)(x)
     # The bias starts where most of a head is: not blood.
     start = keras.initializers.Constant(-4.0)
     x = layers.Conv2D(4, 3, padding="same", bias_initializer=start)(x)

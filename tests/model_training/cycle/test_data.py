@@ -250,12 +250,13 @@ def test_slabs_in_which_a_network_found_nothing_are_not_shown_as_clear():
     mask = np.array(made.mask)
     mask[[0, 2]] = False
     clear = drawn(2, "GREEN")
-    only_clear = Sampling(bloody=0.0, clear=1.0, grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0)
+    plain = Sampling(grafted=0.0, mimics=0.0, tilted=0.0, thick=0.0, ends=0.0, alone=0.0)
+    only_clear = replace(plain, bloody=0.0, clear=1.0)
     random = np.random.default_rng(1)
     for by_network, slabs in ((False, {0, 2}), (True, {1})):
         patients = [replace(patient, masked=not by_network, masked_by_network=by_network), clear[0]]
         draws = Draws([Sample(made.volume, mask), clear[1]], patients, only_clear)
-        shown = [draws.draw(random)[0][..., 1] for _ in range(20)]
+        shown = [draws.draw(random, 0)[0][..., 1] for _ in range(20)]
         assert {s for s in range(3) for hu in shown if (hu == made.volume.hu[s]).all()} == slabs
 
 
