@@ -11,6 +11,7 @@ import click
 from headct.errors import HeadCTError
 from model_training.cycle.command import cycle
 from model_training.datasets.commands import dataset
+from model_training.slices.command import slices
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -41,6 +42,7 @@ def main() -> None:
 
 main.add_command(dataset)
 main.add_command(cycle)
+main.add_command(slices)
 
 
 @main.command()
