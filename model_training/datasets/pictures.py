@@ -62,7 +62,8 @@ class Picture:
             UnusableInputError: the file is no picture that can be read.
         """
         grey = _upright(_pixels(self.file, "L"), self.upside_down)
-        pixel = FIELD_MM / max(grey.shape)
+        rows, columns = grey.shape
+        pixel = FIELD_MM / max(rows, columns)
         volume = head_slice(hounsfield(grey, self.window_width), (pixel, pixel))
         return volume, hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()
 
