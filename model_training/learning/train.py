@@ -127,13 +127,15 @@ def _fitted(
     strategy: Any,
 ) -> Any:
     learnt = [p for p in patients if p.teaches]
+    slices = sum(p.single for p in learnt)
     _log.info(
-        "%s: %d patients and %d single slices, %d left out for want of masks",
+        "%s: %d patients, %d left out for want of masks",
         folder,
-        sum(not p.single for p in learnt),
-        sum(p.single for p in learnt),
+        len(learnt) - slices,
         len(patients) - len(learnt),
     )
+    if slices:
+        _log.info("%s: %d single slices", folder, slices)
     validation: Batches | None = None
     if config.validation_share:
         learnt, kept = _kept_apart(learnt, config.validation_share, seed)

@@ -14,13 +14,14 @@ from keras import layers, models
 
 from headct.errors import SettingsError, TrainingError, UnusableInputError
 from model_training.datasets.manifest import Manifest
-from model_training.datasets.sample import sample_path
+from model_training.datasets.sample import Sample, label_row, sample_path
+from model_training.datasets.source import ANY
 from model_training.learning.config import TrainingConfig
 from model_training.learning.fitting import read_log
 from model_training.learning.networks import NETWORKS
 from model_training.learning.run import networks, train_run
 from model_training.learning.train import SETTINGS, WEIGHTS, run_folder, train, trained
-from tests.model_training.made_heads import written
+from tests.model_training.made_heads import made_head, written
 
 TRAINER = Path(__file__).parents[1] / "trainer.py"
 TINY = """
@@ -125,6 +126,27 @@ def test_the_final_network_never_sees_test_patients_nor_bleeds_without_masks(sma
         train(folder, tmp_path / "run", small, seed=1, fold=None)
     assert "5 patients, 1 left out for want of masks" in caplog.text
     assert (tmp_path / "run" / "seed-1" / "final" / WEIGHTS).exists()
+
+
+def test_single_slices_are_learnt_from_beside_heads(small, tmp_path, caplog):
+    folder = written(tmp_path / "data")
+    manifest = Manifest.read(folder)
+    slices = []
+    for number in range(6):
+        entry, sample = made_head(number, slabs=1)
+        entry = replace(
+            entry, patient=f"S{number}", single=True, slice_labels=True, masked=False, fold=number // 4
+        )
+        Sample(sample.volume, sample.mask & False, label_row({ANY: entry.bleeding})[None]).write(
+            sample_path(folder, entry)
+        )
+        slices.append(entry)
+    replace(manifest, patients=(*manifest.patients, *slices)).write(folder)
+    with caplog.at_level(logging.INFO):
+        train(folder, tmp_path / "run", small, seed=1, fold=1)
+    assert "4 patients, 0 left out" in caplog.text and "4 single slices" in caplog.text
+    with pytest.raises(SettingsError, match="air"):
+        train(folder, tmp_path / "other", replace(small, missing="repeated"), seed=1, fold=1)
 
 
 def test_what_cannot_be_trained_is_refused(small, data, tmp_path):
