@@ -112,7 +112,7 @@ def _bone(white: NDArray[np.bool_], head: NDArray[np.bool_]) -> NDArray[np.bool_
         return white
     solid = ndimage.binary_opening(head, iterations=3)
     depth = ndimage.distance_transform_edt(solid)
-    shallow = depth < _SKULL * np.sqrt(max(np.count_nonzero(solid), 1) / np.pi)
+    shallow = depth < _SKULL * np.sqrt(np.count_nonzero(solid) / np.pi)
     reaching = np.unique(labels[white & shallow])
     return np.isin(labels, reaching) & white
 

@@ -45,7 +45,7 @@ from model_training.datasets.manifest import FOLDS, Entry, Manifest
 from model_training.datasets.parallel import in_processes
 from model_training.datasets.sample import Sample, SliceLabels, label_row, remove_unfinished, sample_path
 from model_training.datasets.selection import OTHER_SERIES, POSTOPERATIVE, REPEAT, Selection, studies
-from model_training.datasets.single_slices import DISAGREE, SLICE_SOURCES, prepare_slices
+from model_training.datasets.single_slices import DISAGREE, SLICE_SOURCES, SliceSource, prepare_slices
 from model_training.datasets.source import FoundSeries, Source, Truth
 from model_training.datasets.sources import SOURCES
 from model_training.datasets.split import split
@@ -118,7 +118,7 @@ def prepare(
     patients = _without_duplicates(patients)
     if twice := [name for name, count in Counter(p.patient for p in patients).items() if count > 1]:
         raise UnusableInputError(f"two patients have the name {min(twice)}")
-    every = (*opened, *slices)
+    every: list[Source | SliceSource] = [*opened, *slices]
     measured_only = [s.name for s in every if not s.trainable and s.name not in train_on]
     manifest = Manifest(
         patients=split(patients, measured_only, previous.patients if previous else (), folds),

@@ -18,9 +18,8 @@ from model_training.datasets.manifest import Manifest
 from model_training.datasets.pictures import Picture
 from model_training.datasets.sample import Sample, sample_path
 from model_training.datasets.sources.rsna_slices import RsnaSlices
-from model_training.evaluation.judging import litert
-from model_training.learning.conversion import in_batches
-from model_training.learning.train import WEIGHTS, run_folder
+from model_training.evaluation.decisions import network_name
+from model_training.evaluation.judging import WEIGHTS, litert
 
 if TYPE_CHECKING:
     from model_training.learning.config import TrainingConfig
@@ -77,7 +76,7 @@ def out_of_fold(
     pictures = {picture.name: picture for picture in _shown(folder)}
     judged = 0
     for fold in sorted({p.fold for p in entries.values() if p.fold is not None}):
-        networks = [f for s in config.seeds if (f := run_folder(run, s, fold) / WEIGHTS).exists()]
+        networks = [f for s in config.seeds if (f := run / network_name(s, fold) / WEIGHTS).exists()]
         if not networks or (folds and fold not in folds):
             continue
         judge = _mean([litert(path.parent, config) for path in networks], Missing(config.missing))
@@ -100,6 +99,8 @@ def _score(volume: HeadVolume, judge: Judge) -> float:
 
 
 def _mean(networks: Sequence[Network], missing: Missing) -> Judge:
+    from model_training.learning.conversion import in_batches
+
     def judge(volume: HeadVolume) -> NDArray[np.float32]:
         shown = stacked(volume.hu, missing=missing)
         every = [in_batches(network, shown)[..., 0] for network in networks]

@@ -7,7 +7,7 @@ slice without blood says nothing of its patient. The same slices come as DICOM i
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from headct.errors import UnusableInputError
 from model_training.datasets.pictures import Picture
@@ -60,12 +60,12 @@ class RsnaSlices:
 
 
 def inside(root: Path, told: str, table: Path, line: int) -> Path:
-    """A file that a table names, if it lies in its folder.
+    """A file that a table names by a path from its folder, which may hold links.
 
     Raises:
-        UnusableInputError: it does not.
+        UnusableInputError: the path leads out of the folder.
     """
-    path = (root / told).resolve()
-    if not told or not path.is_relative_to(root.resolve()):
+    path = PurePosixPath(told)
+    if not told or path.is_absolute() or ".." in path.parts:
         raise UnusableInputError(f"{table}: line {line} names a file outside the folder")
-    return path
+    return root / path
