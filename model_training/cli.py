@@ -11,6 +11,7 @@ import click
 from headct.errors import HeadCTError
 from model_training.cycle.command import cycle
 from model_training.datasets.commands import dataset
+from model_training.mimics.command import mimics
 from model_training.slices.command import slices
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -42,6 +43,7 @@ def main() -> None:
 
 main.add_command(dataset)
 main.add_command(cycle)
+main.add_command(mimics)
 main.add_command(slices)
 
 
