@@ -24,6 +24,7 @@ from model_training.evaluation.cheating import cheating
 from model_training.evaluation.cohort import Cohort
 from model_training.evaluation.data_description import describe_data
 from model_training.evaluation.decisions import Decisions, bleed_score, decide, network_name, out_of_fold
+from model_training.evaluation.false_alarms import external_scores, false_alarms
 from model_training.evaluation.judging import FINAL, Judges
 from model_training.evaluation.no_brain import baselines, no_brain_scores
 from model_training.evaluation.operating_points import (
@@ -71,6 +72,9 @@ def evaluate(data: Path, run: Path, config: TrainingConfig, *, allow_partial: bo
         "colours": figures.colours([c for c in cohort.colours if c is not None], at_nested.colour[:, known]),
         "volumes": volumes(cohort, true_ml, at_nested.ml, _at_own_threshold(points, scores)),
         "external": _external(judges, manifest, seeds, ship.thresholds),
+        "false_alarms": false_alarms(
+            cohort, scores.score, config.specificity, external_scores(judges, manifest, seeds)
+        ),
         "baselines": baselines(cohort, scores.score, without_brain),
         "alert_table": alert_table(
             cohort,

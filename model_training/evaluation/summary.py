@@ -40,6 +40,12 @@ def _rows(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield _row(
             f"{external['source']}: networks of the folds", external["mean_sensitivity_of_fold_networks"]
         )
+    for row in evaluation["false_alarms"]["rows"]:
+        ships = " (ships)" if row["ships"] else ""
+        yield _row(
+            f"threshold for specificity {row['specificity']:.2f}{ships}: sensitivity", row["sensitivity"]
+        )
+        yield _row("  specificity reached", row["specificity_reached"])
     for name, baseline in evaluation["baselines"].items():
         for task in ("haemorrhage", "alert"):
             words = f"{name.replace('_', ' ')}, {task}"

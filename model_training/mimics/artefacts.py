@@ -1,4 +1,4 @@
-"""What the scanner makes: beam hardening, motion, streaks from metal outside, partial volume at the vertex."""
+"""What the scanner makes: beam hardening, motion, streaks from metal outside, partial volume."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ LEFT_OVER = (0.5, 1.3)
 """Share of the error of a water correction that is left; scanners correct for bone too, old ones less. Ours:
 the bar between the petrous bones then comes out 5 to 20 HU too dark."""
 TURN_DEG, SHIFT_MM = (0.5, 4.0), (0.5, 4.0)
-"""Movement within one turn of the tube. In stroke patients 58 % hardly moved, 24 % mildly, 19 % enough to matter
-over the whole scan (European Journal of Radiology 2021;144:109979); single slices show that part which fell into
-them. The figures are ours."""
+"""Movement within one turn of the tube. Over a whole scan 58 % of stroke patients hardly moved, 24 % mildly,
+19 % enough to matter (European Journal of Radiology 2021;144:109979); a slice shows what fell into it. The
+figures are ours."""
 POSES = 8
 THICK_MM = (8.0, 10.0)
 """Slices at the vertex of incremental scanners were so thick; those of 5 mm show less."""
@@ -80,7 +80,7 @@ def metal_outside(space: Space, random: np.random.Generator) -> Array:
     turn, lift = random.uniform(0, 2 * np.pi), random.uniform(0.0, 0.8)
     count = int(random.integers(4, 11)) if staples else int(random.integers(6, 15))
     places = []
-    for n in range(count):
+    for _ in range(count):
         if staples:  # along a wound, some 6 mm apart
             turn, lift = turn + random.normal(0.075, 0.01), lift + random.normal(0, 0.02)
         else:
@@ -118,6 +118,7 @@ def placed(
     box: Box,
     material: Material,
     random: np.random.Generator,
+    *,
     hu: Array | None = None,
     packed: float = 1.0,
 ) -> Array:
@@ -141,7 +142,7 @@ def placed(
 
 
 def vertex_partial_volume(space: Space, random: np.random.Generator) -> Array:
-    """Thick slices at the vertex, where the skull runs through them slantwise and shines through the brain."""
+    """Thick slices at the vertex, where the skull runs slantwise and shines through the brain."""
     slabs = space.slabs(35.0, 90.0)
     thick = random.uniform(*THICK_MM)
     hu = space.hu.copy()

@@ -25,7 +25,7 @@ Array = NDArray[np.floating[Any]]
 
 
 class Material(Enum):
-    """Linear attenuation in 1/cm at ``ENERGIES_KEV``: mass attenuation of NIST's database 126 times density."""
+    """Linear attenuation in 1/cm at ``ENERGIES_KEV``: NIST's database 126 times density."""
 
     WATER = (0.2269, 0.1837, 0.1707)
     BONE = (0.8145, 0.4280, 0.3562)
@@ -51,7 +51,7 @@ def hardened(hu: Array, strength: float) -> Array:
 
 
 def with_metal(hu: Array, metal: Array, material: Material, random: np.random.Generator) -> Array:
-    """Slabs with metal in them: its own density, dark and bright streaks, and noise where it lets few through.
+    """Slabs with metal in them: its density, dark and bright streaks, and noise where it lets few through.
 
     Args:
         hu: shape (slabs, rows, columns).

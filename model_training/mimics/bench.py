@@ -1,11 +1,10 @@
 """Every head with and without each mimic, judged as the product judges; shares of heads flagged, paired."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy import stats
-from tqdm import tqdm
 
 from headct.findings.conclusion import conclude
 from headct.network.classifier import Classifier
@@ -43,7 +42,7 @@ class Pair:
 
 
 Judge = Callable[[BenchHead, HeadVolume], Verdict]
-Seen = Callable[[BenchHead, Mimic, Space, HeadVolume], None]
+Seen = Callable[[BenchHead, Mimic, HeadVolume], None]
 """Told of each head drawn, for pictures."""
 
 
@@ -59,29 +58,23 @@ def judged_by(classifier: Classifier) -> Judge:
 
 
 def pairs(
-    heads: Iterable[BenchHead],
-    judge: Judge,
-    mimics: Sequence[Mimic] = MIMICS,
-    seed: int = 0,
-    seen: Seen | None = None,
+    head: BenchHead, judge: Judge, mimics: Sequence[Mimic] = MIMICS, seed: int = 0, seen: Seen | None = None
 ) -> list[Pair]:
-    """Judge each head as it is and with each mimic that fits its age.
+    """Judge a head as it is and with each mimic that fits its age.
 
-    A head whose vault cannot be made out is left out: landmarks could not be laid into it.
+    None of a head whose vault cannot be made out: landmarks could not be laid into it.
     """
-    found = []
-    for head in tqdm(heads, desc="mimics", unit="head"):
-        space = Space.of(head.volume)
-        if space is None:
+    space = Space.of(head.volume)
+    if space is None:
+        return []
+    without, found = judge(head, head.volume), []
+    for mimic in mimics:
+        if head.age_years is not None and head.age_years < mimic.from_years:
             continue
-        without = judge(head, head.volume)
-        for mimic in mimics:
-            if head.age_years is not None and head.age_years < mimic.from_years:
-                continue
-            volume = replace(head.volume, hu=mimic.drawn(head.volume, space, head.name, seed))
-            found.append(Pair(head.name, head.kind, mimic.name, without, judge(head, volume)))
-            if seen:
-                seen(head, mimic, space, volume)
+        volume = replace(head.volume, hu=mimic.drawn(head.volume, space, head.name, seed))
+        found.append(Pair(head.name, head.kind, mimic.name, without, judge(head, volume)))
+        if seen:
+            seen(head, mimic, volume)
     return found
 
 

@@ -1,8 +1,8 @@
 """Calcium where older people have it: falx, tentorium, choroid plexus, basal ganglia, pineal gland.
 
-How often: of 1,569 adults 71 % in the pineal gland, 66 % in the plexus, 7 % in falx and tentorium, 0.8 % in the
-basal ganglia (Daghighi et al., Pathophysiology 2007); falx 27 %, tentorium 7 % where looked for in thin slices
-(Ghorbanlou et al., Anatomy & Cell Biology 2022;55:63). Here everyone has one, for it is what is tested.
+How often: of 1,569 adults 71 % in the pineal gland, 66 % in the plexus, 7 % in falx and tentorium, 0.8 % in
+the basal ganglia (Daghighi et al., Pathophysiology 2007); of 216 patients of all ages falx 27 %, tentorium
+7 % (Ghorbanlou et al., Anatomy & Cell Biology 2022;55:63). Here everyone has one, for it is what is tested.
 """
 
 from typing import Any
@@ -17,16 +17,15 @@ from model_training.mimics.space import Space, around
 Array = NDArray[np.floating[Any]]
 
 PLEXUS_HU, PINEAL_HU = (90.0, 400.0), (70.0, 350.0)
-"""From 60 HU (faint) and 100 HU (dense) on calcium is told from the plexus (Hett et al., medRxiv 2026); of the
-pineal gland the median is 67 HU in adolescents, upper quartile 110 (pixels of whole glands). Adults' denser
-ones are bounded by what cortical bone's partial volume leaves; ours."""
+"""From 60 HU (faint) and 100 HU (dense) on calcium is told from the plexus (Hett et al., preprint of 2026);
+the pineal gland's median is 67 HU in adolescents, its upper quartile 110. The upper ends are ours."""
 GANGLIA_HU = (60.0, 250.0)
-"""From smudges to coarse lumps (Huang and Castillo, Brain Imaging with MRI and CT 2012, case 187); ours as to
+"""From smudges to coarse lumps (Brain Imaging with MRI and CT, Cambridge 2013, case 187); ours as to
 the figures."""
 DURA_HU = (120.0, 700.0)
 """From laminar calcium to bone in the falx; ours."""
 PINEAL_MM = ((4.55, 2.13), (3.95, 1.54))
-"""Length and breadth, mean and standard deviation (Al-Ameri et al., International Journal of Morphology 2020, 485
+"""Length and breadth, mean and standard deviation (Al-Ameri et al., International Journal of Morphology, 485
 patients); over 10 mm is a tumour's sign."""
 
 

@@ -14,7 +14,8 @@ from model_training.mimics.space import Space
 
 Draw = Callable[[Space, np.random.Generator], NDArray[np.floating[Any]]]
 CALCIUM_FROM_YEARS = 9.0
-"""Calcium before is a tumour's sign (Whitehead et al., AJNR 2015: pineal gland and plexus)."""
+"""Of children with calcium in plexus, pineal gland, falx or tentorium half are over 12, few are younger (Al
+Hajri et al., Sultan Qaboos University Medical Journal 2023;23:227)."""
 LOWEST_HU, HIGHEST_HU = -1024, 3071
 
 

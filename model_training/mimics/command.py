@@ -1,18 +1,20 @@
 """``headct-train mimics``: how often a bundle takes for blood what is none."""
 
 import json
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
+from tqdm import tqdm
 
 from headct.errors import UnusableInputError
-from headct.network.bundle import load_bundle
+from headct.network.bundle import Bundle, load_bundle
 from headct.network.classifier import Classifier
 from model_training.datasets.manifest import Manifest
-from model_training.mimics.bench import figures, judged_by, pairs
-from model_training.mimics.classes import MIMICS
+from model_training.mimics.bench import Pair, figures, judged_by, pairs
+from model_training.mimics.classes import MIMICS, Mimic
 from model_training.mimics.heads import GENERATED, REAL, generated, real, unseen
 from model_training.mimics.pictures import Sheets
 
@@ -48,14 +50,20 @@ def mimics(
     Real heads are bleed-free patients of DATA that the bundle never saw; generated ones are drawings. Each is
     judged with and without the mimic, none of which was in any training.
     """
-    result = measured(data, bundle, count, names, seed, out)
+    result = measured(data, bundle, count, names=names, seed=seed, out=out)
     click.echo(json.dumps(result, indent=1) if as_json else table(result))
 
 
 def measured(
-    data: Path, bundle: Path, count: int, names: tuple[str, ...] = (), seed: int = 0, out: Path | None = None
+    data: Path,
+    bundle: Path,
+    count: int,
+    *,
+    names: tuple[str, ...] = (),
+    seed: int = 0,
+    out: Path | None = None,
 ) -> dict[str, Any]:
-    """What the command prints as JSON.
+    """What the command prints as JSON; in ``out`` it stands from the first head on, as far as it is.
 
     Raises:
         UnusableInputError: there is no head to measure on.
@@ -63,14 +71,24 @@ def measured(
     chosen = tuple(m for m in MIMICS if not names or m.name in names)
     loaded = load_bundle(bundle)
     patients, left_out = unseen(Manifest.read(data), loaded)
-    sheets = Sheets()
-    found = pairs(
-        chain(real(data, patients), generated(count)), judged_by(Classifier(loaded)), chosen, seed, sheets
-    )
+    judge, sheets, found = judged_by(Classifier(loaded)), Sheets(), list[Pair]()
+    heads = chain(real(data, patients), generated(count))
+    for head in tqdm(heads, desc="mimics", unit="head", total=len(patients) + count):
+        found += pairs(head, judge, chosen, seed, sheets)
+        if out and found:
+            sheets.write(out)
+            text = json.dumps(_result(loaded, found, chosen, seed, left_out), indent=1) + "\n"
+            (out / MIMICS_JSON).write_text(text, encoding="utf-8")
     if not found:
         raise UnusableInputError(f"{data} has no bleed-free head that {bundle.name} never saw")
-    result = {
-        "bundle": f"{loaded.contents.name} {loaded.contents.version}",
+    return _result(loaded, found, chosen, seed, left_out)
+
+
+def _result(
+    bundle: Bundle, found: Sequence[Pair], chosen: Sequence[Mimic], seed: int, left_out: dict[str, int]
+) -> dict[str, Any]:
+    return {
+        "bundle": f"{bundle.contents.name} {bundle.contents.version}",
         "seed": seed,
         "heads": {k: len({p.head for p in found if p.kind == k}) for k in (REAL, GENERATED)},
         "left_out": left_out,
@@ -88,10 +106,6 @@ def measured(
             for p in found
         ],
     }
-    if out:
-        sheets.write(out)
-        (out / MIMICS_JSON).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return result
 
 
 def table(result: dict[str, Any]) -> str:

@@ -15,10 +15,10 @@ CYST_HU = (8.0, 18.0)
 """Brain that is gone leaves fluid; its rim is gliosis."""
 GLIOSIS_HU = (20.0, 27.0)
 OEDEMA_HU = (18.0, 29.0)
-"""Vasogenic oedema measured 18.0 to 28.8 HU (Journal of Computer Assisted Tomography 1981;5:303)."""
+"""Vasogenic oedema measured 18.0 to 28.8 HU (Journal of Computer Assisted Tomography, June 1981)."""
 MENINGIOMA_HU = (40.0, 58.0)
-"""70 to 75 % are denser than brain, the rest as dense (Osborn, Diagnostic Imaging: Brain, meningioma); 20 to 25 %
-hold calcium. The figures are ours, below fresh blood's."""
+"""Handbooks: 70 to 75 % are denser than brain, 25 % as dense, 20 to 25 % hold calcium. The figures are ours,
+below fresh blood's."""
 CALCIFIED = 0.25
 RIM_HU, CORE_HU = (36.0, 46.0), (12.0, 26.0)
 """Solid rim and dead core of metastasis or glioblastoma; ours."""

@@ -1,4 +1,4 @@
-"""A sheet a class: a few heads without the mimic and, below, with it, so that a person sees what was drawn."""
+"""A sheet a class: a few heads without the mimic and, below, with it, for a person to see what was drawn."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from PIL import Image
 from headct.network.preprocessing import HU_RANGE, HeadVolume
 from model_training.mimics.classes import Mimic
 from model_training.mimics.heads import BenchHead
-from model_training.mimics.space import Space
 
 WINDOW_HU = (-10.0, 90.0)
 """Wide enough for blood, calcium and brain at once."""
@@ -26,7 +25,7 @@ class Sheets:
     def __init__(self) -> None:
         self._tiles: dict[str, dict[str, list[Tile]]] = {}
 
-    def __call__(self, head: BenchHead, mimic: Mimic, _: Space, drawn: HeadVolume) -> None:
+    def __call__(self, head: BenchHead, mimic: Mimic, drawn: HeadVolume) -> None:
         """Keep pictures of the first few heads."""
         tiles = self._tiles.setdefault(mimic.name, {}).setdefault(head.kind, [])
         if len(tiles) < HEADS:

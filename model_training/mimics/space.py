@@ -2,8 +2,8 @@
 
 Places are given in axes of an adult's head of average size: x to the patient's left, y to the back, z up, in
 mm, with the origin between the thalami, the inner table 66 mm to the sides, 84 mm to front and back, and its
-vertex 76 mm up. They are laid into a head by its inner table, so they are where a textbook has them, not where
-this patient's own brain has them; what must lie in fluid looks for the fluid nearby.
+vertex 76 mm up. They are laid into a head by its inner table, so they are where a textbook has them, not
+where this patient's own brain has them; what must lie in fluid looks for the fluid nearby.
 """
 
 from collections.abc import Callable
@@ -194,7 +194,7 @@ class Space:
     def table_point(self, direction: tuple[float, float, float]) -> tuple[float, float, float]:
         """Where a ray from the middle of the vault meets this head's inner table."""
         unit = np.asarray(direction) / np.linalg.norm(direction)
-        x, y, z = self.points(slice(None))
+        x, _, z = self.points(slice(None))
         steps = np.arange(30.0, 110.0, 0.5)[:, None] * unit + (0.0, 0.0, BROADEST_MM)
         slabs = np.argmin(np.abs(z[:, 0, 0][None] - steps[:, 2:]), axis=1)
         rows = np.clip(np.rint(self.row0 + steps[:, 1] * self.pixel[0]), 0, x.shape[1] - 1).astype(int)

@@ -13,10 +13,12 @@ from model_training.mimics.space import Space
 Array = NDArray[np.floating[Any]]
 
 DENSE_HU = (58.0, 70.0)
-"""Sinuses of 122 patients had 25 to 54 HU, rising with the haematocrit (Lee et al., Yonsei Medical Journal 2013;54:28);
-of 166 without thrombosis none had more than 70 (Black et al., AJNR 2011;32:354). This is the upper end."""
+"""Sinuses of 122 patients had 25 to 54 HU, rising with the haematocrit (Lee et al., Yonsei Medical Journal
+2013;54:28); of 166 without thrombosis none had more than 70 (Black et al., AJNR 2011, PMC7966032). This is
+the upper end."""
 SAGITTAL_MM, TRANSVERSE_MM = 3.4, 4.0
-"""Radii of circles with the mean cross-sections of 37 and 50 mm2 (Journal of Clinical Neuroscience 2017;40:190)."""
+"""Radii of circles with the mean cross-sections, 37 and 50 mm2 (30 healthy persons, Journal of Clinical
+Neuroscience 2017;40:190)."""
 
 
 def dense_blood(space: Space, random: np.random.Generator) -> Array:

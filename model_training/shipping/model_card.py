@@ -20,7 +20,7 @@ NOTES = {
 NOBODY = "nobody"
 WRITTEN_DOWN = (
     *("manifest_sha256", "config", "seeds", "folds", "patients", "bleeding", "data", "haemorrhage"),
-    *("alert", "colours", "volumes", "external", "baselines", "alert_table", "cheating"),
+    *("alert", "colours", "volumes", "external", "baselines", "alert_table", "cheating", "false_alarms"),
 )
 """What ``bundle.json`` takes over from ``evaluation.json``, less curves and single patients."""
 _CURVES = frozenset({"roc", "precision_recall", "bins", "points", "sensitivity_of_fold_networks"})

@@ -156,6 +156,7 @@ def evaluation_example(patients: int = 64, bleeding: int = 27) -> dict[str, Any]
         "colours": agreement(made),
         "volumes": volumes(made),
         "external": external(),
+        "false_alarms": false_alarms(made),
         "baselines": baselines(),
         "alert_table": alert_table(made, alerts["auc"]["value"]),
         "cheating": cheating(made, haemorrhage["auc"]),
@@ -213,6 +214,36 @@ def external() -> dict[str, Any]:
         ],
         "mean_sensitivity_of_fold_networks": share(37.0, 40),
         "final_minus_fold_score_median": 0.04,
+    }
+
+
+def false_alarms(made: Made) -> dict[str, Any]:
+    clear = made.patients - made.bleeding
+
+    def row(specificity: float, found: float, alarms: float) -> dict[str, Any]:
+        return {
+            "specificity": specificity,
+            "ships": specificity < 0.9,
+            "threshold": made.cut + specificity - 0.85,
+            "sensitivity": share(found, made.bleeding),
+            "sensitivity_5_ml_and_more": share(16.0, 17),
+            "sensitivity_under_5_ml": share(found - 16.0, 10),
+            "specificity_reached": share(clear - alarms, clear),
+            "false_alarms_per_100": {"value": 100 * alarms / clear, "low": 0.7, "high": 28.1},
+            "budget": "not shown",
+            "sensitivity_against_shipped": {
+                "value": (found - 21.3) / made.bleeding,
+                "low": -0.2,
+                "high": 0.0,
+            },
+            "external_sensitivity": share(found + 12.0, 40),
+        }
+
+    return {
+        "bleed_free": clear,
+        "most_if_none_seen_per_100": 9.5,
+        "needed_to_show": 72,
+        "rows": [row(0.85, 21.3, 4.7), row(0.95, 18.7, 1.3)],
     }
 
 

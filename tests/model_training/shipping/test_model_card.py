@@ -114,6 +114,10 @@ SHOWN = """
 0 volumes mean_dice value
 0 volumes error_ml low
 0 external sensitivity value
+0 false_alarms rows 0 threshold
+0 false_alarms rows 1 false_alarms_per_100 high
+0 false_alarms rows 1 external_sensitivity value
+0 false_alarms needed_to_show
 0 external mean_sensitivity_of_fold_networks count
 0 baselines no_brain haemorrhage auc value
 0 baselines no_brain_with_fracture alert auc high
