@@ -2,6 +2,7 @@
 
 import csv
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from model_training.evaluation.worklist_simulation import read_scenarios, simula
 EVALUATION, REPORT = "evaluation.json", "report.html"
 OTHERS = ("reproduction", "export", "judging", "members")
 """Names of JSON files that a run may have besides."""
+MIMICS = Path("mimics") / "mimics.json"
+"""What ``headct-train mimics --out RUN/mimics`` wrote, with its sheets of pictures beside it."""
 LOG = "log.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 """Beside its ``report.css``."""
@@ -53,7 +56,9 @@ def write_report(run: Path) -> Path:
     if evaluation is None:
         raise UnusableInputError(f"{run} was not evaluated: run headct-train evaluate")
     others = {name: _json(run / f"{name}.json") for name in OTHERS}
-    page = render(evaluation, logs=_logs(run), **others)
+    mimics, sheets = _json(run / MIMICS), sorted((run / MIMICS).parent.glob("*.png"))
+    pictures = {sheet.stem: b64encode(sheet.read_bytes()).decode() for sheet in sheets}
+    page = render(evaluation, logs=_logs(run), mimics=mimics, sheets=pictures, **others)
     (run / REPORT).write_text(page, encoding="utf-8")
     return run / REPORT
 
@@ -80,6 +85,8 @@ def render(
     logs: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
     *,
     members: Mapping[str, Any] | None = None,
+    mimics: Mapping[str, Any] | None = None,
+    sheets: Mapping[str, str] | None = None,
 ) -> str:
     """The page as text. What is not there is said to be missing.
 
@@ -90,6 +97,8 @@ def render(
         judging: as ``judging.json``.
         members: as ``members.json``.
         logs: columns of ``log.csv`` by the name of the network's folder.
+        mimics: as ``mimics.json``.
+        sheets: pictures of each class of mimics, PNG in base64.
 
     Raises:
         UnusableInputError: a plot's figures are there in part only.
@@ -123,6 +132,8 @@ def render(
         groups=GROUPS,
         dealings=DEALINGS,
         logs=logs or {},
+        mimics=mimics,
+        sheets=sheets or {},
     )
 
 

@@ -62,7 +62,8 @@ def _moved(slab: Array, turn_deg: float, shift: Array, random: np.random.Generat
         pose = np.rint(np.clip((time - begin) / takes, 0, 1) * (POSES - 1)).astype(int)
         weight = np.sin(np.pi * time)[:, None] ** 2
         wrong += (weight * (lines[pose, np.arange(VIEWS)] - lines[0])).astype(np.float32)
-    return reconstructed(wrong[None])[0] * 1000
+    change: Array = reconstructed(wrong[None])[0] * 1000
+    return change
 
 
 def _posed(image: Array, turn_deg: float, shift: Array) -> Array:

@@ -62,7 +62,8 @@ def tentorium(space: Space, random: np.random.Generator) -> Array:
             along = (x - a[0]) * np.cos(turn) + (y - a[1]) * np.sin(turn)
             across = (y - a[1]) * np.cos(turn) - (x - a[0]) * np.sin(turn)
             flat = (np.hypot(along / size[0], across / size[1]) - 1) * size[1]
-            return np.maximum(flat, np.abs(z - tent_mm((x, y, z))) - size[2])
+            distance: Field = np.maximum(flat, np.abs(z - tent_mm((x, y, z))) - size[2])
+            return distance
 
         share = space.share(patch, ((-66.0, 4.0, -30.0), (66.0, 70.0, 20.0)))
         hu = space.mixed(share * space.within, random.uniform(*DURA_HU), hu)

@@ -51,7 +51,8 @@ def old_infarct(space: Space, random: np.random.Generator) -> Array:
     # Only ever darker: fluid that is there stays.
     hu = space.hu + rim * np.minimum(random.uniform(*GLIOSIS_HU) - space.tissue_hu, 0)
     now = ndimage.gaussian_filter(np.clip(hu, -50, 120), (0, 1.0, 1.0))
-    return hu + gone * np.minimum(random.uniform(*CYST_HU) - now, 0)
+    lost: Array = hu + gone * np.minimum(random.uniform(*CYST_HU) - now, 0)
+    return lost
 
 
 def tumour(space: Space, random: np.random.Generator) -> Array:
@@ -98,7 +99,8 @@ def _in_the_brain(space: Space, random: np.random.Generator) -> Array:
 def _egg(space: Space, centre: Triple, radii: Triple) -> Array:
     """Signed distance, mm."""
     u = [(c - m) / r for c, m, r in zip(space.points(slice(None)), centre, radii, strict=True)]
-    return ((np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) - 1) * min(radii)).astype(np.float32)
+    distance: Array = (np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) - 1) * min(radii)
+    return distance
 
 
 def _filled(space: Space, hu: Array, edge: Array, dense: Array | float) -> Array:
@@ -111,7 +113,8 @@ def _with_oedema(space: Space, hu: Array, edge: Array, wide_mm: float, random: n
     white = np.clip((space.brain_hu + 3 - smooth) / 5, 0.15, 1) * (smooth > space.brain_hu - 14)
     fingers = wide_mm * (1 + 0.5 * SmoothNoise(random)(space.points(slice(None)), 14.0))
     share = np.clip(0.5 - (edge - fingers) / 6, 0, 1) * white * space.within * (wide_mm > 1)
-    return hu + share * np.minimum(random.uniform(*OEDEMA_HU) - smooth, 0)
+    swollen: Array = hu + share * np.minimum(random.uniform(*OEDEMA_HU) - smooth, 0)
+    return swollen
 
 
 def _pushed(space: Space, hu: Array, at: Triple, radius_mm: float) -> Array:

@@ -208,7 +208,8 @@ class Space:
     def grain(self, random: np.random.Generator, sigma: float = 0.6) -> Array:
         """Noise as this scan has it, for what replaces bone."""
         white = ndimage.gaussian_filter(random.standard_normal(self.hu.shape), (0, sigma, sigma))
-        return (white / white.std() * self.noise_hu).astype(np.float32)
+        grain: Array = (white / white.std() * self.noise_hu).astype(np.float32)
+        return grain
 
     def mixed(self, share: Array, density_hu: Array | float, hu: Array | None = None) -> Array:
         """The head with a share of each voxel turned into something else; the scan's noise stays."""

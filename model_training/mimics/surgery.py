@@ -154,7 +154,8 @@ def _catheter(
 
     def wall(p: Points) -> Field:
         line = capsule(p, _triple(out), _triple(tip), 0.0)
-        return np.abs(line - outer_mm * 0.375) - outer_mm * 0.125
+        distance: Field = np.abs(line - outer_mm * 0.375) - outer_mm * 0.125
+        return distance
 
     share = space.share(wall, around(4.0, _triple(tip), _triple(out)), 1.0)
     return space.mixed(share * (space.hu > -300), random.uniform(*CATHETER_HU), hu), out
@@ -187,9 +188,8 @@ def _angle(p: Points, middle: Array) -> Field:
     scaled = middle / (66, 84, 64)
     scaled = scaled / np.linalg.norm(scaled)
     length = np.sqrt(x * x + y * y + z * z) + 1e-6
-    return np.arccos(np.clip((x * scaled[0] + y * scaled[1] + z * scaled[2]) / length, -1, 1)).astype(
-        np.float32
-    )
+    angle: Field = np.arccos(np.clip((x * scaled[0] + y * scaled[1] + z * scaled[2]) / length, -1, 1))
+    return angle
 
 
 def _on_ring(middle: Array, radius: float, turn: float) -> Triple:

@@ -60,8 +60,8 @@ def _transverse(space: Space, p: Points, wide: float, right: float) -> Array:
     rim = np.clip(0.5 - np.maximum(space.depth_mm - 1.8 * radius, 40 - y) / 1.3, 0, 1)
     rim = rim * np.clip(overlap / (2 * half), 0, 1)
     down = np.maximum(np.hypot(np.abs(x) - 52, y - 34) - radius, np.maximum(z - middle, -40 - z))
-    share = np.maximum(rim, np.clip(0.5 - down / 1.3, 0, 1))
-    return share * (space.depth_mm > 0)
+    share: Array = np.maximum(rim, np.clip(0.5 - down / 1.3, 0, 1)) * (space.depth_mm > 0)
+    return share
 
 
 def _deep(p: Points, wide: float) -> Field:

@@ -1,6 +1,11 @@
 """What a report is made of, made up."""
 
+from typing import Any
+
 from model_training.datasets.manifest import Entry, Manifest
+from model_training.mimics.bench import Pair, Verdict, figures
+from model_training.mimics.classes import MIMICS
+from model_training.mimics.heads import GENERATED, REAL
 
 HOSTILE = "<script>alert('x')</script> & \"co\" $a$"
 
@@ -29,3 +34,11 @@ def manifest():
         Entry("Y", "ct_ich", False, exclusion="post-operative"),
     ]
     return Manifest(tuple(patients), licences={"ct_ich": "CC BY 4.0"})
+
+
+def mimics_example() -> dict[str, Any]:
+    """``mimics.json`` of two classes, one of them drawn into patients too."""
+    no, yes = Verdict(False, False, -3.0), Verdict(True, True, 1.0)
+    pairs = [Pair(f"P{n}", REAL, "falx", no, yes if n < 2 else no) for n in range(9)]
+    pairs += [Pair(f"G{n}", GENERATED, "tentorium", no, yes if n < 3 else no) for n in range(11)]
+    return {"bundle": "made 0.0.1", "classes": figures(pairs, MIMICS[:2])}

@@ -21,7 +21,7 @@ from model_training.evaluation.report import GROUPS, TEMPLATE, render, write_rep
 from model_training.evaluation.worklist_simulation import SCENARIOS, read_scenarios, simulate_worklist
 from tests.model_training.evaluation_example import evaluation_example
 from tests.model_training.export_example import export_example, judging_example
-from tests.model_training.report_inputs import HOSTILE, manifest
+from tests.model_training.report_inputs import HOSTILE, manifest, mimics_example
 
 VOID = {"meta", "br", "link", "img", "hr"}
 DRAWN_ONLY = {"roc", "precision_recall", "bins", "points", "scores", "patients"}
@@ -92,7 +92,8 @@ def distinct(evaluation):
 
 @pytest.fixture(scope="module")
 def page(distinct):
-    return render(distinct, reproduction(), export_example(), judging_example(), logs())
+    inputs = reproduction(), export_example(), judging_example(), logs()
+    return render(distinct, *inputs, mimics=mimics_example(), sheets={"falx": "iVBORw0KGgo="})
 
 
 class Page(HTMLParser):
@@ -130,10 +131,12 @@ class Page(HTMLParser):
 
 def test_page_is_well_formed_and_stands_alone(page):
     parsed = Page(page)
-    assert "script" not in parsed.tags and "img" not in parsed.tags and "link" not in parsed.tags
+    assert "script" not in parsed.tags and "link" not in parsed.tags
     for tag, name, value in parsed.attributes:
         assert not name.startswith("on"), (tag, name)
-        if name in ("src", "href", "xlink:href"):
+        if tag == "img" and name == "src":
+            assert value.startswith("data:image/png;base64,"), value
+        elif name in ("src", "href", "xlink:href"):
             assert value.startswith("#"), value
     assert not re.search(r"url\((?!#)|@import", page)
     ids = Counter(value for _, name, value in parsed.attributes if name == "id")
@@ -161,7 +164,7 @@ def formatted(number, digits):
 def test_every_figure_is_on_the_page_with_its_interval(page, distinct):
     text = Page(page).text
     checked = 0
-    for source in (distinct, export_example(), reproduction()):
+    for source in (distinct, export_example(), reproduction(), mimics_example()):
         for path, figure in walked(source):
             if path[0] in ("worklist", "calibration") or "loss" in path or figure["value"] is None:
                 continue
@@ -240,6 +243,7 @@ def test_a_missing_section_is_said_to_be_missing(evaluation):
         "worklist": "worklist simulation",
         "haemorrhage": "Haemorrhage at its thresholds",
         "scores": "",
+        "false_alarms": "table of both budgets",
     }
     text = Page(render(evaluation | dict.fromkeys(keys))).text
     for says in keys.values():
@@ -247,6 +251,7 @@ def test_a_missing_section_is_said_to_be_missing(evaluation):
     for other in (
         "AlexNet reproduction",
         "training curves",
+        "mimic bench",
         "export table",
         "what each step of judging costs",
     ):
@@ -306,7 +311,8 @@ def test_report_of_a_run_and_again_with_other_reading_rooms(tmp_path, evaluation
     assert write_report(run) == run / "report.html"
     text = Page((run / "report.html").read_text(encoding="utf-8")).text
     assert "Missing: worklist simulation" in text
-    assert text.count("Missing:") == 1
+    assert "Missing: mimic bench" in text
+    assert text.count("Missing:") == 2
     scenario = tmp_path / "mine.toml"
     night = "[[scenario]]" + SCENARIOS.read_text(encoding="utf-8").split("[[scenario]]")[1]
     scenario.write_text(
