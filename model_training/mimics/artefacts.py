@@ -59,10 +59,16 @@ def _moved(slab: Array, turn_deg: float, shift: Array, random: np.random.Generat
     # A whole turn sees each line from both sides; begin and end of the turn, which may not fit, count least.
     for half in (0.0, 0.5):
         time = half + np.arange(VIEWS) / (2 * VIEWS)
-        pose = np.rint(np.clip((time - begin) / takes, 0, 1) * (POSES - 1)).astype(int)
-        weight = np.sin(np.pi * time)[:, None] ** 2
-        wrong += (weight * (lines[pose, np.arange(VIEWS)] - lines[0])).astype(np.float32)
-    change: Array = reconstructed(wrong[None])[0] * 1000
+        pose = np.clip((time - begin) / takes, 0, 1) * (POSES - 1)
+        before = np.minimum(pose.astype(int), POSES - 2)
+        part, view = (pose - before)[:, None], np.arange(VIEWS)
+        seen = (1 - part) * lines[before, view] + part * lines[before + 1, view]
+        wrong += (np.sin(np.pi * time)[:, None] ** 2 * (seen - lines[0])).astype(np.float32)
+    moved, rest = reconstructed(np.stack([wrong, lines[0]]))
+    # Edges finer than the reconstruction's would stay behind where the head was before.
+    fine = density - rest
+    fine = fine - ndimage.gaussian_filter(fine, 6.0)
+    change: Array = (moved - fine) * 1000
     return change
 
 

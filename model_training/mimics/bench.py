@@ -109,5 +109,9 @@ def _of(found: Sequence[Pair]) -> dict[str, Any]:
         "flagged_without": share(before),
         "alert_without": share([p.without.alert for p in found]),
         "newly_flagged": share([a for a, b in zip(flagged, before, strict=True) if not b]),
-        "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
+        "difference": {
+            "value": difference.value if found else None,
+            "low": difference.low,
+            "high": difference.high,
+        },
     }

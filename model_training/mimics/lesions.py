@@ -16,7 +16,7 @@ CYST_HU = (8.0, 18.0)
 GLIOSIS_HU = (20.0, 27.0)
 OEDEMA_HU = (18.0, 29.0)
 """Vasogenic oedema measured 18.0 to 28.8 HU (Journal of Computer Assisted Tomography, June 1981)."""
-MENINGIOMA_HU = (40.0, 58.0)
+MENINGIOMA_HU = (38.0, 55.0)
 """Handbooks: 70 to 75 % are denser than brain, 25 % as dense, 20 to 25 % hold calcium. The figures are ours,
 below fresh blood's."""
 CALCIFIED = 0.25
@@ -50,8 +50,7 @@ def old_infarct(space: Space, random: np.random.Generator) -> Array:
     gone, rim = np.clip(0.5 - edge / 3, 0, 1) * tissue, np.clip(0.5 - (edge - 5) / 5, 0, 1) * tissue
     # Only ever darker: fluid that is there stays.
     hu = space.hu + rim * np.minimum(random.uniform(*GLIOSIS_HU) - space.tissue_hu, 0)
-    now = ndimage.gaussian_filter(np.clip(hu, -50, 120), (0, 1.0, 1.0))
-    lost: Array = hu + gone * np.minimum(random.uniform(*CYST_HU) - now, 0)
+    lost: Array = hu + gone * np.minimum(random.uniform(*CYST_HU) - space.smoothed(hu), 0)
     return lost
 
 
@@ -109,7 +108,7 @@ def _filled(space: Space, hu: Array, edge: Array, dense: Array | float) -> Array
 
 def _with_oedema(space: Space, hu: Array, edge: Array, wide_mm: float, random: np.random.Generator) -> Array:
     """White matter around it darkened; grey matter and fluid much less."""
-    smooth = ndimage.gaussian_filter(np.clip(hu, -50, 120), (0, 1.2, 1.2))
+    smooth = space.smoothed(hu)
     white = np.clip((space.brain_hu + 3 - smooth) / 5, 0.15, 1) * (smooth > space.brain_hu - 14)
     fingers = wide_mm * (1 + 0.5 * SmoothNoise(random)(space.points(slice(None)), 14.0))
     share = np.clip(0.5 - (edge - fingers) / 6, 0, 1) * white * space.within * (wide_mm > 1)

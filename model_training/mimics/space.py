@@ -113,8 +113,7 @@ class Space:
     @cached_property
     def tissue_hu(self) -> Array:
         """Without noise: what a drawn thing takes the place of."""
-        smooth: Array = ndimage.gaussian_filter(np.clip(self.hu, -50, 120), (0, 1.0, 1.0))
-        return smooth
+        return self.smoothed(self.hu)
 
     @cached_property
     def brain_hu(self) -> float:
@@ -214,12 +213,16 @@ class Space:
     def mixed(self, share: Array, density_hu: Array | float, hu: Array | None = None) -> Array:
         """The head with a share of each voxel turned into something else; the scan's noise stays."""
         before = self.hu if hu is None else hu
-        return before + share * (density_hu - (self.tissue_hu if hu is None else _smooth(before)))
+        return before + share * (density_hu - (self.tissue_hu if hu is None else self.smoothed(before)))
 
-
-def _smooth(hu: Array) -> Array:
-    smooth: Array = ndimage.gaussian_filter(np.clip(hu, -50, 120), (0, 1.0, 1.0))
-    return smooth
+    def smoothed(self, hu: Array) -> Array:
+        """The head without noise; bone does not shine into what lies beside it."""
+        width = (0, 1.0, 1.0)
+        soft = np.clip(hu, -50, 120)
+        everywhere: Array = ndimage.gaussian_filter(soft, width)
+        weight = np.maximum(ndimage.gaussian_filter(self.within.astype(np.float32), width), 1e-3)
+        inner = ndimage.gaussian_filter(soft * self.within, width) / weight
+        return np.where(self.within, inner, everywhere)
 
 
 def _midline(within: Mask) -> tuple[float, float]:

@@ -33,8 +33,7 @@ def dense_blood(space: Space, random: np.random.Generator) -> Array:
     at = space.points(slice(None))
     share = np.maximum(share, _sagittal(space, at, wide))
     share = np.maximum(share, _transverse(space, at, wide, right))
-    # Beside bone the smoothed image is too bright to say how dense the brain there is.
-    raised = np.maximum(dense - np.minimum(space.tissue_hu, space.brain_hu + 5), 0) * share * (depth > 0)
+    raised: Array = np.maximum(dense - space.tissue_hu, 0) * share * (depth > 0)
     return space.hu + raised
 
 
@@ -57,9 +56,10 @@ def _transverse(space: Space, p: Points, wide: float, right: float) -> Array:
     radius = TRANSVERSE_MM * wide * np.where(x < 0, right, 2 - right)
     middle, half = tent_mm(p), space.thick_mm[:, None, None] / 2
     overlap = np.minimum(z + half, middle + radius) - np.maximum(z - half, middle - radius)
-    rim = np.clip(0.5 - np.maximum(space.depth_mm - 1.8 * radius, 40 - y) / 1.3, 0, 1)
-    rim = rim * np.clip(overlap / (2 * half), 0, 1)
-    down = np.maximum(np.hypot(np.abs(x) - 52, y - 34) - radius, np.maximum(z - middle, -40 - z))
+    flat = space.depth_mm - 1.5 * radius
+    rim = np.clip(0.5 - np.maximum(flat, 40 - y) / 1.3, 0, 1) * np.clip(overlap / (2 * half), 0, 1)
+    down = np.maximum(np.maximum(flat, np.abs(y - 36) - 1.2 * radius), np.maximum(z - middle, -40 - z))
+    down = np.maximum(down, 35 - np.abs(x))
     share: Array = np.maximum(rim, np.clip(0.5 - down / 1.3, 0, 1)) * (space.depth_mm > 0)
     return share
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from bundles import threshold_bundle
 from click.testing import CliRunner
-from vaults import vault
 
 from headct.network.contents import TrainingData
 from model_training.cli import main
@@ -18,6 +17,7 @@ from model_training.mimics.classes import MIMICS
 from model_training.mimics.heads import GENERATED, REAL, generated, unseen
 from model_training.mimics.space import Space
 from tests.model_training.made_heads import made_head
+from tests.model_training.vaults import vault
 
 NO, YES = Verdict(False, False, -3.0), Verdict(True, False, 1.0)
 

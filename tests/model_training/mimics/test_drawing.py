@@ -5,11 +5,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from vaults import BRAIN_HU, vault
 
 import model_training.mimics
 from model_training.mimics.classes import MIMICS
 from model_training.mimics.space import Space
+from tests.model_training.vaults import BRAIN_HU, vault
 
 every_class = pytest.mark.parametrize("mimic", MIMICS, ids=lambda mimic: mimic.name)
 INSIDE_ALONE = ("falx", "tentorium", "plexus", "basal_ganglia", "pineal", "dense_vessels", "old_infarct")
