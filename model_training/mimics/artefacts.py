@@ -23,6 +23,8 @@ TURN_DEG, SHIFT_MM = (0.5, 4.0), (0.5, 4.0)
 19 % enough to matter (European Journal of Radiology 2021;144:109979); a slice shows what fell into it. The
 figures are ours."""
 POSES = 8
+AS_COARSE = 0.7
+"""Width in pixels of a Gaussian that blurs as Hann's window does."""
 THICK_MM = (8.0, 10.0)
 """Slices at the vertex of incremental scanners were so thick; those of 5 mm show less."""
 
@@ -64,11 +66,9 @@ def _moved(slab: Array, turn_deg: float, shift: Array, random: np.random.Generat
         part, view = (pose - before)[:, None], np.arange(VIEWS)
         seen = (1 - part) * lines[before, view] + part * lines[before + 1, view]
         wrong += (np.sin(np.pi * time)[:, None] ** 2 * (seen - lines[0])).astype(np.float32)
-    moved, rest = reconstructed(np.stack([wrong, lines[0]]))
     # Edges finer than the reconstruction's would stay behind where the head was before.
-    fine = density - rest
-    fine = fine - ndimage.gaussian_filter(fine, 6.0)
-    change: Array = (moved - fine) * 1000
+    coarse = ndimage.gaussian_filter(density, AS_COARSE)
+    change: Array = (reconstructed(wrong[None])[0] + coarse - density) * 1000
     return change
 
 
