@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from headct.findings.midline import midline_offset_mm
+from headct.findings.pieces import distances, pieces
 from headct.network.preprocessing import HeadVolume
 from headct.terms.assessment import Finding, FindingKind, Location
 from headct.triage.rubric import MeasurementLimits, default_rubric
 
-_CONNECTED_26 = np.ones((3, 3, 3), bool)
 _BONE_HU = 200
 """Denser is bone: above clotted blood and soft calcification, below a newborn's skull."""
 _BONE_MIN_ML = 5.0
@@ -48,26 +48,18 @@ def measured(
 ) -> NDArray[np.bool_]:
     """What of a mask the findings' figures are of: no voxel too dense for blood, no piece too small."""
     limits = limits or default_rubric().limits
-    labels, count = ndimage.label(mask & (volume.hu <= limits.blood_max_hu), _CONNECTED_26)
-    slab, row, column = np.nonzero(labels)
-    ml = np.bincount(labels[slab, row, column], volume.voxel_ml[slab], count + 1)
-    kept: NDArray[np.bool_] = (ml >= limits.component_min_ml)[labels]
-    return kept & (labels > 0)
+    found = pieces(mask & (volume.hu <= limits.blood_max_hu))
+    return found.those(found.sizes(lambda at: volume.voxel_ml[at[0]]) >= limits.component_min_ml)
 
 
 def _collections(volume: HeadVolume, mask: NDArray[np.bool_], limits: MeasurementLimits) -> list[Finding]:
-    if not mask.any():
-        return []
-    labels, count = ndimage.label(measured(volume, mask, limits), _CONNECTED_26)
-    if count == 0:
+    found = pieces(measured(volume, mask, limits))
+    if found.count == 0:
         return []
     findings = []
-    bone: NDArray[np.bool_] | None = None
-    voxel_ml = volume.voxel_ml
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        piece = labels[box] == label
+    bone, voxel_ml = _bone(volume), volume.voxel_ml
+    for piece, box in found.each():
         ml = piece.sum(axis=(1, 2)) * voxel_ml[box[0]]
-        bone = _bone(volume) if bone is None else bone
         hu = float((np.where(piece, volume.hu[box], 0).sum(axis=(1, 2)) * voxel_ml[box[0]]).sum() / ml.sum())
         peripheral = _depth_mm(volume, bone, piece, box) <= limits.peripheral_max_depth_mm
         slabs = np.flatnonzero(ml) + box[0].start
@@ -92,11 +84,7 @@ def _thickness_mm(piece: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> fl
     """
     fine = np.pad(piece.repeat(2, axis=1).repeat(2, axis=2), ((0, 0), (1, 1), (1, 1)))
     half = (pixel_mm[0] / 2, pixel_mm[1] / 2)
-    thickness = sorted(
-        2.0 * float(ndimage.distance_transform_edt(level, sampling=half).max())
-        for level in fine
-        if level.any()
-    )
+    thickness = sorted(2.0 * float(distances(level, level, half).max()) for level in fine if level.any())
     return thickness[-2] if len(thickness) > 1 else thickness[0]
 
 
@@ -124,6 +112,6 @@ def _depth_mm(
     near = bone[wide]
     if not near.any():
         return float("inf")
-    inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
-    distance = ndimage.distance_transform_edt(~near, sampling=sampling)[inner]
-    return float(np.median(distance[piece]))
+    inside = np.zeros(near.shape, bool)
+    inside[tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))] = piece
+    return float(np.median(distances(~near, inside, sampling)))

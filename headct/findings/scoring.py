@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from headct.findings.pieces import Pieces, Sizes, pieces
 from headct.network.contents import Thresholds
 from headct.network.preprocessing import HeadVolume
 
@@ -17,8 +17,6 @@ HEAD_PIXEL_MM = 1.1
 may be a placeholder, is never a feature."""
 SMALLEST_ML = 1e-3
 """Keeps the logarithm finite where the network sees nothing."""
-
-_CONNECTED_26 = np.ones((3, 3, 3), bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +42,29 @@ def score(volume: HeadVolume, probabilities: NDArray[np.float32], thresholds: Th
         probabilities: bleed probability of each voxel, shape of ``volume.hu``.
         thresholds: chosen out of fold; see :class:`headct.network.contents.Thresholds`.
     """
-    labels, blood_ml = components(volume, probabilities, thresholds.power)
+    found, blood_ml = components(volume, probabilities, thresholds.power)
     scores = np.log10(blood_ml + SMALLEST_ML)
-    flagging = scores >= thresholds.haemorrhage
-    flagging[0] = False
-    mask = flagging[labels] & (probabilities >= thresholds.voxel)
-    if flagging.any() and not mask.any():
+    flagging = found.those(scores >= thresholds.haemorrhage)
+    mask = flagging & (probabilities >= thresholds.voxel)
+    if not mask.any():
         # Nowhere certain, yet enough in all: measured in its whole reach rather than shown as nothing.
-        mask = flagging[labels]
+        mask = flagging
     nearest = np.abs(scores - thresholds.haemorrhage).min()
     return Bleeding(float(scores.max()), mask, float(nearest))
 
 
-def components(
-    volume: HeadVolume, probabilities: NDArray[np.float32], power: float
-) -> tuple[NDArray[np.signedinteger], NDArray[np.float64]]:
+def components(volume: HeadVolume, probabilities: NDArray[np.float32], power: float) -> tuple[Pieces, Sizes]:
     """Connected pieces of possible blood (26-connected).
 
     Returns:
-        Label of each voxel, 0 for none, and the likely blood of each label in ml of an adult-sized head, 0
-        for label 0: the sum of probability to the ``power`` times volume. Above 1, a small certain bleed
-        counts more than a wide doubt with as much expected blood.
+        The pieces, and the likely blood of each in ml of an adult-sized head: the sum of probability to the
+        ``power`` times volume. Above 1, a small certain bleed counts more than a wide doubt with as much
+        expected blood.
     """
-    labels, count = ndimage.label(probabilities >= SUPPORT, _CONNECTED_26)
-    slab, row, column = np.nonzero(labels)
-    ml = probabilities[slab, row, column] ** power * volume.slab_heights_mm[slab] * HEAD_PIXEL_MM**2 / 1000.0
-    return labels, np.bincount(labels[slab, row, column], ml, count + 1).astype(np.float64)
+
+    def ml(at: tuple[NDArray[np.intp], ...]) -> NDArray[np.floating]:
+        likely: NDArray[np.floating] = probabilities[at] ** power * volume.slab_heights_mm[at[0]]
+        return likely * HEAD_PIXEL_MM**2 / 1000.0
+
+    found = pieces(probabilities >= SUPPORT)
+    return found, found.sizes(ml)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from headct import in_plane, threads
 from headct.images.coarse import block_sums
 from headct.images.series import CTSeries
 from headct.images.vessels import vessels
@@ -28,6 +28,8 @@ _GRID = 128
 _RIM = 0.17
 """Scalp and skull as a share of the head's radius, left out of the interior."""
 _SECTORS = 36
+_THIN = 3
+"""Pixels from the middle of what is thin to its edge."""
 
 Share = NDArray[np.float64]
 
@@ -60,23 +62,31 @@ def levels(series: CTSeries) -> Levels:
     """Measure every slab."""
     step = max(1, series.hu.shape[1] // _GRID, series.hu.shape[2] // _GRID)
     pixel_cm2 = series.spacing_mm[0] * series.spacing_mm[1] * step * step / 100.0
-    measured = np.array([_level(_coarse(slab, step)) for slab in series.hu])
+    shares = threads.each(lambda share: _levels(series.hu[share], step), threads.shares(len(series.hu)))
+    measured = np.concatenate(shares)
     measured[:, 0] *= pixel_cm2
     return Levels(*measured.T)
 
 
-def _coarse(slab: NDArray[np.int16], step: int) -> NDArray[np.float32]:
-    coarse: NDArray[np.float32] = (block_sums(slab, step, step) / (step * step)).astype(np.float32)
-    return coarse
+def _levels(slabs: NDArray[np.int16], step: int) -> NDArray[np.float64]:
+    hu = np.stack([(block_sums(slab, step, step) / (step * step)).astype(np.float32) for slab in slabs])
+    heads = _outlines(hu)
+    areas = np.count_nonzero(heads, axis=(1, 2))
+    radii = np.sqrt(areas / np.pi)
+    interiors = in_plane.within(heads, _RIM * radii)
+    found = [_level(*slab) for slab in zip(hu, heads, interiors, areas.tolist(), radii.tolist(), strict=True)]
+    return np.array(found)
 
 
-def _level(hu: NDArray[np.float32]) -> tuple[float, ...]:
-    head = _outline(hu)
-    area = np.count_nonzero(head)
+def _level(
+    hu: NDArray[np.float32],
+    head: NDArray[np.bool_],
+    interior: NDArray[np.bool_],
+    area: int,
+    radius: float,
+) -> tuple[float, ...]:
     if area < 20:
         return (float(area), *[0.0] * 8)
-    radius = np.sqrt(area / np.pi)
-    interior = ndimage.distance_transform_edt(head) > _RIM * radius
     inside = hu[interior]
     soft = inside[(inside > SOFT_HU[0]) & (inside < SOFT_HU[1])]
     y, x = np.nonzero(head & (hu > BONE_HU))
@@ -98,12 +108,7 @@ def _level(hu: NDArray[np.float32]) -> tuple[float, ...]:
     )
 
 
-def _outline(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _outlines(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     """The largest solid thing, filled; thin things (couch, head holder, tubes) fall off by opening."""
-    solid = ndimage.binary_opening(hu > BODY_HU, iterations=3)
-    labels, count = ndimage.label(solid)
-    if count == 0:
-        return np.zeros(hu.shape, bool)
-    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(labels == largest)
-    return filled
+    solid = in_plane.dilated(in_plane.eroded(hu > BODY_HU, _THIN), _THIN)
+    return in_plane.filled(in_plane.largest(solid))

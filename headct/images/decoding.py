@@ -245,6 +245,11 @@ def _native(data: bytes, form: PixelFormat, order: str) -> Pixels:
 
 def _clean(values: Pixels, form: PixelFormat) -> NDArray[np.int32]:
     """The stored bits alone, sign extended; the other bits may hold overlays (DICOM PS3.5 8.1.1)."""
+    if form.high_bit == form.bits_stored - 1 and form.bits_stored < 32:
+        if form.signed and form.bits_stored == 8 * values.dtype.itemsize:
+            return values.view(values.dtype.str.replace("u", "i")).astype(np.int32)
+        if not form.signed and int(values.max()) < 1 << form.bits_stored:
+            return values.astype(np.int32)  # there are no other bits
     if not form.signed and _sign_extended(values, form):
         # Padding of -2000 beside unsigned pixels, as one maker writes it.
         return values.view(values.dtype.str.replace("u", "i")).astype(np.int32)

@@ -1,9 +1,7 @@
 """Images decoded into a volume, averaged to slabs meanwhile; into several, where they show several passes."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +21,7 @@ from headct.images.scans.resemblance import FEWEST, Small, small, told_apart
 from headct.images.series import CTSeries, Sources
 from headct.language import pgettext
 from headct.reasons import Reason, ReasonCode
+from headct.threads import each
 
 MAX_VOXELS = 2**27
 """Voxels kept after averaging to slabs (256 MB)."""
@@ -71,7 +70,7 @@ def volumes(
     found, copies = _without_duplicates(found, images)
     series = None if _crowded(found.positions_mm) else _volume(found, images)
     if series is None:
-        _each(images.hounsfield, found.order)
+        each(images.hounsfield, found.order)
     parts = told_apart([images.pictures[i] for i in found.order], found.positions_mm)
     if series is not None and len(parts[0]) == len(found.order):
         return [replace(series, dropped=(*series.dropped, *copies))], []
@@ -133,7 +132,7 @@ def _volume(found: Stack, images: _Images) -> CTSeries:
         assert total is not None
         hu[slab] = np.rint(total / len(groups[slab]))
 
-    _each(fill, range(len(groups)))
+    each(fill, range(len(groups)))
     rescale_known = all(images.forms[i].rescale_known for i in found.order)
     series = CTSeries(
         hu=found.upright(hu),
@@ -163,12 +162,6 @@ def _unseen(found: Stack, headers: Sequence[Dataset]) -> bool:
         if found.doubt is not None:  # what was left out is missing among the rest
             raise inconsistent(found.doubt) from None
         raise
-
-
-def _each(work: Callable[[int], object], numbers: Iterable[int]) -> None:
-    # Both the decoders and NumPy release the interpreter lock.
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        list(pool.map(work, numbers))
 
 
 def _turned(series: CTSeries) -> CTSeries:

@@ -1,8 +1,9 @@
 """The networks of a bundle: loaded once, kept, and asked for the bleed probability of every voxel."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from headct.errors import BundleError, InferenceError
 from headct.language import pgettext
 from headct.network.bundle import Bundle
 from headct.network.preprocessing import HeadVolume, stacked
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 THREADS = 2
 """The small boxes this is made for have two to four cores, and Orthanc needs one."""
@@ -44,8 +48,11 @@ class LiteRTRuntime:
 
         try:
             # Its bytes, not its path: a file that stays mapped would change answers when it is changed.
-            self._interpreter = Interpreter(model_content=network.read_bytes(), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            content = network.read_bytes()
+            # Several of one thread each, for slabs side by side: one of several threads is half idle.
+            self._interpreters = [Interpreter(model_content=content, num_threads=1) for _ in range(threads)]
+            for interpreter in self._interpreters:
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
             raise BundleError(
                 pgettext(
@@ -55,14 +62,16 @@ class LiteRTRuntime:
                     name=network.name,
                 )
             ) from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        self.batch = int(inputs[0]["shape"][0])
+        first = self._interpreters[0]
+        inputs, outputs = first.get_input_details(), first.get_output_details()
+        self._each = int(inputs[0]["shape"][0])
+        self.batch = self._each * threads
         rows, columns, _ = input_shape
         if (
             [len(inputs), len(outputs)] != [1, 1]
             or any(detail["dtype"] != np.float32 for detail in (inputs[0], outputs[0]))
             or tuple(inputs[0]["shape"][1:]) != input_shape
-            or tuple(outputs[0]["shape"]) != (self.batch, rows, columns, 1)
+            or tuple(outputs[0]["shape"]) != (self._each, rows, columns, 1)
         ):
             raise BundleError(
                 pgettext(
@@ -73,13 +82,25 @@ class LiteRTRuntime:
                 )
             )
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._pool = ThreadPoolExecutor(threads)
         self(np.zeros((self.batch, *input_shape), np.float32))
 
     def __call__(self, slabs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one batch."""
-        self._interpreter.set_tensor(self._input, slabs)
-        self._interpreter.invoke()
-        return np.array(self._interpreter.get_tensor(self._output), np.float32)
+        """Run one batch, or less: as many slabs as the network takes at a time, or several times that.
+
+        Raises:
+            ValueError: more than a batch.
+        """
+        if len(slabs) > self.batch:
+            raise ValueError(f"{len(slabs)} slabs for a batch of {self.batch}")
+        parts = [slabs[start : start + self._each] for start in range(0, len(slabs), self._each)]
+        running = zip(self._interpreters, parts, strict=False)  # some may have nothing to do
+        return np.concatenate(list(self._pool.map(lambda pair: self._run(*pair), running)))
+
+    def _run(self, interpreter: "Interpreter", slabs: NDArray[np.float32]) -> NDArray[np.float32]:
+        interpreter.set_tensor(self._input, slabs)
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(self._output), np.float32)
 
 
 class Classifier:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from headct import threads
+from headct.images.coarse import block_sums
 from headct.images.scans.positions import SLAB_MM
 from headct.images.series import CTSeries
 from headct.network.single_slices import as_picture
@@ -180,34 +182,34 @@ def resample(
     Returns shape (slices, *shape).
     """
     step = int(max(1, round(float(np.sqrt(abs(np.linalg.det(to_source[:, :2])))) - 0.25)))
-    source, offset = _block_mean(stack, step), (step - 1) / 2
+    rows, columns = (side // step for side in stack.shape[1:])
+    offset = (step - 1) / 2
     at = np.indices(shape, dtype=np.float64).reshape(2, -1)
     points = ((to_source[:, :2] @ at + to_source[:, 2:]) - offset) / step
-    rows, columns = source.shape[1:]
     limits = np.array([[rows - 1], [columns - 1]])
     points = np.clip(points, 0, limits)
     low = np.minimum(points.astype(np.intp), np.maximum(limits - 1, 0))
     part = (points - low).astype(np.float32)
     high = np.minimum(low + 1, limits)
-    flat = source.reshape(len(source), -1)
-    out: NDArray[np.float32] = np.zeros((len(source), at.shape[1]), np.float32)
-    for r, wr in ((low[0], 1 - part[0]), (high[0], part[0])):
-        for c, wc in ((low[1], 1 - part[1]), (high[1], part[1])):
-            out += np.take(flat, r * columns + c, axis=1) * (wr * wc)
-    return out.reshape(len(source), *shape)
+    corners = [
+        (r * columns + c, wr * wc)
+        for r, wr in ((low[0], 1 - part[0]), (high[0], part[0]))
+        for c, wc in ((low[1], 1 - part[1]), (high[1], part[1]))
+    ]
+    out: NDArray[np.float32] = np.zeros((len(stack), at.shape[1]), np.float32)
+
+    def fill(number: int) -> None:
+        flat = _block_mean(stack[number], step).ravel()
+        for pixels, weights in corners:
+            out[number] += flat.take(pixels) * weights
+
+    threads.each(fill, range(len(stack)))
+    return out.reshape(len(stack), *shape)
 
 
-def _block_mean(stack: NDArray[np.generic], step: int) -> NDArray[np.float32]:
+def _block_mean(image: NDArray[np.generic], step: int) -> NDArray[np.float32]:
     """Average ``step`` by ``step`` blocks; rows and columns that do not fill a block are left out."""
-    if step == 1:
-        return stack.astype(np.float32)
-    rows, columns = (n // step * step for n in stack.shape[1:])
-    total = np.zeros((len(stack), rows // step, columns // step), np.float32)
-    for r in range(step):
-        for c in range(step):
-            total += stack[:, r:rows:step, c:columns:step]
-    total /= step * step
-    return total
+    return np.asarray(block_sums(image, step, step, np.float32) / np.float32(step * step), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,16 +283,18 @@ def _upright_angle(image: NDArray[np.float32]) -> float:
     by ``2a``; the shift between the two is found by correlation.
     """
     size = 2 * max(image.shape)
-    pad = np.zeros((size, size), np.float32)
-    pad[: image.shape[0], : image.shape[1]] = image
-    spectrum = np.fft.rfft2(pad)
+    spectrum = np.fft.rfft2(image, (size, size))
     mirrored = np.ascontiguousarray(image[:, ::-1])
-    fits = []
-    for angle in _ANGLES_DEG:
-        pad[:] = 0
-        pad[: image.shape[0], : image.shape[1]] = _turned(mirrored, 2 * angle)
-        fit = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(pad))).max()
-        fits.append(float(fit) * (1 - _ANGLE_PRIOR * (angle / 45) ** 2))
+
+    def fit(angle: float) -> float:
+        turned = np.fft.rfft2(_turned(mirrored, 2 * angle), (size, size))
+        best = float(np.fft.irfft2(spectrum * np.conj(turned)).max())
+        return best * (1 - _ANGLE_PRIOR * (angle / 45) ** 2)
+
+    shares = threads.each(
+        lambda share: [fit(a) for a in _ANGLES_DEG[share]], threads.shares(len(_ANGLES_DEG))
+    )
+    fits = [one for share in shares for one in share]
     best = int(np.argmax(fits))
     if 0 < best < len(fits) - 1:
         before, at, after = fits[best - 1 : best + 2]
