@@ -100,8 +100,11 @@ def read(run: Path) -> dict[str, Any] | None:
 
 
 def write(run: Path, body: dict[str, Any] | None) -> None:
-    """Beside ``evaluation.json``; ``null`` with one seed, so that nothing of an earlier evaluation stays."""
-    (run / MEMBERS).write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    """Beside ``evaluation.json``; with one seed nothing, of an earlier evaluation neither."""
+    if body is None:
+        (run / MEMBERS).unlink(missing_ok=True)
+    else:
+        (run / MEMBERS).write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _each(

@@ -55,13 +55,13 @@ class _Remembering(Classifier):
 
     def __init__(self) -> None:
         super().__init__(load_bundle(default_bundle()))
-        self.seen: dict[bytes, NDArray[Any]] = {}
+        self.seen: dict[bytes, list[NDArray[Any]]] = {}
 
-    def predict(self, volume: HeadVolume) -> NDArray[Any]:
+    def looks(self, volume: HeadVolume) -> Iterator[NDArray[Any]]:
         key = hashlib.sha256(volume.hu.tobytes() + volume.slab_heights_mm.tobytes()).digest()
         if key not in self.seen:
-            self.seen[key] = super().predict(volume)
-        return self.seen[key]
+            self.seen[key] = list(super().looks(volume))
+        return iter(self.seen[key])
 
 
 class Judge:

@@ -285,10 +285,10 @@ def test_a_network_that_learnt_from_shuffled_labels_is_stopped(
     assert len(said) == len(samples), "each head has an answer of its own"
 
     class Given(Classifier):
-        def predict(self, volume):
+        def looks(self, volume):
             if self.bundle.contents.version == "learnt":
-                return said[volume.hu.tobytes()]
-            return super().predict(volume)
+                return iter([said[volume.hu.tobytes()]])
+            return super().looks(volume)
 
     monkeypatch.setattr(module, "Classifier", Given)
     verdict = gate(bundle(tmp_path / "learnt", version="learnt"), in_service, few, rules)
@@ -317,8 +317,9 @@ def test_a_network_that_fails_is_stopped(tmp_path, few, in_service, rules, monke
         def __init__(self, bundle):
             super().__init__(bundle)
             if bundle.contents.version == "broken":
-                self._runtime = lambda slabs: np.full((1, *slabs.shape[1:3], 1), np.nan, np.float32)
-                self._runtime.batch = 1
+                runtime = lambda slabs: np.full((1, *slabs.shape[1:3], 1), np.nan, np.float32)  # noqa: E731
+                runtime.batch = 1
+                self._runtimes = (runtime,)
 
     monkeypatch.setattr(module, "Classifier", Broken)
     verdict = gate(bundle(tmp_path / "broken", version="broken"), in_service, few, rules)
