@@ -65,7 +65,7 @@ class Settings(BaseModel):
     """How much of what our own packages have to say is in the log. No level lets anything of a patient in."""
 
     quiet_seconds: float = Field(default=2.0, ge=0.5, le=60)
-    """No new image for this long: the series is looked at."""
+    """No new image for this long: what was found of the series is said. Looking begins up to 1.5 s before."""
     long_quiet_seconds: float = Field(default=60.0, ge=2, le=3600)
     """No new image for this long: an incomplete series is given up as *not analysed*."""
     lease_seconds: float = Field(default=60.0, ge=5, le=3600)

@@ -23,6 +23,11 @@ from orthanc_plugin.store.withdrawal import send_again
 
 RETRY_SECONDS = (5, 30)
 """Pauses after the first and the later failed attempts."""
+HEAD_START_SECONDS = 1.5
+"""How long before its quiet time is over a series is taken up: about what a look takes. Nothing is said of
+it before, unless all that the scanner announced is there."""
+SHORTEST_PAUSE_SECONDS = 0.5
+"""Between two images of one series, in which nobody looks at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
         return series
     if series.state is SeriesState.WITHDRAWN:
         _come_back(session, series, seen)
+    series.interrupted |= series.state is SeriesState.JUDGING
     # Sent again and again, an incomplete series would never be given up.
     if series.state not in UNCLAIMED or series.instance_count != seen.instance_count:
         # Later than what readers saw, and than the same images under another patient, whatever the clock
@@ -91,7 +97,7 @@ def arrive(session: Session, seen: Seen, now: datetime, settings: Settings) -> S
         series.last_arrival = times.later_than(now, *before)
     series.modality = seen.modality
     series.instance_count = seen.instance_count
-    sent_again.as_new(series, now, now + timedelta(seconds=settings.quiet_seconds))
+    sent_again.as_new(series, now, now + _until_taken_up(series, settings))
     copies.settle(session, series, now)
     return series
 
@@ -287,6 +293,13 @@ def _new_series(session: Session, study: Study, seen: Seen, stored: datetime, no
         series.first_arrival = min(series.first_arrival, other.first_arrival)
         study.first_arrival = min(study.first_arrival, other.study.first_arrival)
     return series
+
+
+def _until_taken_up(series: Series, settings: Settings) -> timedelta:
+    """From its newest image on. Where images come slowly, not every one of them is worth a look."""
+    head_start = 0.0 if series.interrupted else HEAD_START_SECONDS
+    shortest = min(SHORTEST_PAUSE_SECONDS, settings.quiet_seconds)
+    return timedelta(seconds=max(shortest, settings.quiet_seconds - head_start))
 
 
 def _come_back(session: Session, series: Series, seen: Seen) -> None:

@@ -47,6 +47,7 @@ def move(series: Series, state: SeriesState, now: datetime) -> None:
     series.reason_code, series.reason_detail = None, ""
     series.lease_owner, series.lease_until = None, None
     series.lost_unread = False
+    series.interrupted &= not state.final
 
 
 def requeue(series: Series, now: datetime, not_before: datetime) -> None:

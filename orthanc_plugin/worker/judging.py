@@ -63,6 +63,8 @@ class Look:
     """The stack, where it could be read."""
     region: Region | None = None
     """Where the bleeds among the findings lie."""
+    final: bool = False
+    """Whether no more images are waited for: all announced ones are there, or it was given up."""
 
 
 def look(
@@ -88,7 +90,7 @@ def look(
             on_alert(Look(seen.outcome, Completeness.PRELIMINARY, seen.series, seen.region))
 
     result = pipeline.assess(sources, classifier, allow_partial=not final, on_alert=early)
-    return Look(result.outcome, _completeness(result, final=final), result.series, result.region)
+    return Look(result.outcome, _completeness(result, final=final), result.series, result.region, final)
 
 
 def _completeness(result: pipeline.Result, *, final: bool) -> Completeness:

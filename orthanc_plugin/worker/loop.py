@@ -199,11 +199,13 @@ class Worker:
         return True
 
     def _fetch_and_judge(self, claim: Claim) -> None:
+        left = min(queue.HEAD_START_SECONDS, self._settings.quiet_seconds - claim.quiet_seconds)
+        quiet_at = time.monotonic() + left
         fetched = self._fetch(claim)
         if fetched is None:
             return
         try:
-            self._judge(claim, fetched)
+            self._judge(claim, fetched, quiet_at)
         finally:
             fetched.remove()
 
@@ -229,7 +231,7 @@ class Worker:
         """Whether there are CT images in a series that Orthanc calls by another object, stored first."""
         return any(map(CT_IMAGE.fullmatch, self._client.sop_classes(series_id)))
 
-    def _judge(self, claim: Claim, fetched: Fetched) -> None:
+    def _judge(self, claim: Claim, fetched: Fetched, quiet_at: float) -> None:
         settings = self._settings
         given_up = claim.quiet_seconds >= settings.long_quiet_seconds
         found = judging.look(
@@ -238,7 +240,7 @@ class Worker:
             given_up=given_up,
             on_alert=lambda early: self._tell(claim, fetched, early),
         )
-        outcome, now = found.outcome, queue.utcnow()
+        outcome = found.outcome
         # Without Orthanc's identifier, which is made from the patient's.
         log.info("%d images: %s, %s", claim.instance_count, outcome.state, found.completeness.name.lower())
         description = self._described(fetched)
@@ -246,17 +248,23 @@ class Worker:
         files = digest(fetched.sources) if len(fetched.sources) == claim.instance_count else None
         slices = len(found.series.sop_instance_uids) if found.series is not None else 0
         self._renderer.keep(claim.series_id, claim.generation, found.series)
+        complete = found.completeness is not Completeness.INCOMPLETE
+        judgement = (
+            self._judgement(claim, found, outcome.assessment, description)
+            if complete and outcome.assessment is not None and description is not None
+            else None
+        )
+        if not found.final or judgement is None:  # another image may come, which takes the claim away
+            time.sleep(max(0.0, quiet_at - time.monotonic()))
+        now = queue.utcnow()
         if found.completeness is Completeness.INCOMPLETE:
             with self._database.writing() as session:
                 results.record_waiting(
                     session, claim, description, now, settings, judged=outcome.assessment is not None
                 )
-        elif outcome.assessment is not None and description is not None:
-            judgement = self._judgement(claim, found, outcome.assessment, description)
+        elif judgement is not None:
             with self._database.writing() as session:
-                results.record_assessed(
-                    session, claim, judgement, queue.utcnow(), settings, files_digest=files
-                )
+                results.record_assessed(session, claim, judgement, now, settings, files_digest=files)
         elif outcome.reason is not None and outcome.state is State.FAILED:
             self._failed(claim, outcome.reason)
         elif outcome.reason is not None:

@@ -26,6 +26,7 @@ _NOT_SHOWN = frozenset(
         "generation",
         "priority",
         "not_before",
+        "interrupted",
         "lease_owner",
         "lease_until",
         "attempts",

@@ -99,6 +99,8 @@ class Series(Base):
     """Attempts begun on this generation."""
     setbacks: Mapped[int] = mapped_column(default=0)
     """Attempts that came to nothing since it was last looked at to the end, whatever came meanwhile."""
+    interrupted: Mapped[bool] = mapped_column(default=False)
+    """Whether images came while a worker looked at it: from then on it is looked at once it is quiet."""
     superseded_by: Mapped[str | None] = mapped_column(index=True)
     """The same images under a corrected patient."""
     lost_unread: Mapped[bool] = mapped_column(default=False)

@@ -16,10 +16,36 @@ BROKEN = Reason(ReasonCode.INTERNAL_ERROR, "ValueError")
 
 def test_a_series_is_left_alone_until_quiet(session: Session, options: Settings) -> None:
     queue.arrive(session, seen(count=10), after(0), options)
-    queue.arrive(session, seen(count=20), after(1.5), options)
-    assert queue.claim(session, "w", after(3.4), options) is None
-    claim = claimed(session, options, 3.5)
-    assert (claim.generation, claim.instance_count, claim.quiet_seconds) == (2, 20, 2.0)
+    queue.arrive(session, seen(count=20), after(0.4), options)
+    assert queue.claim(session, "w", after(0.8), options) is None
+    claim = claimed(session, options, 0.9)
+    assert (claim.generation, claim.instance_count, claim.quiet_seconds) == (2, 20, 0.5)
+
+
+def test_images_that_come_slowly_are_looked_at_early_only_once(session: Session, options: Settings) -> None:
+    queue.arrive(session, seen(count=10), after(0), options)
+    claim = claimed(session, options, 0.5)
+    for number in range(1, 4):
+        queue.arrive(session, seen(count=10 + number), after(number), options)
+        assert queue.claim(session, "w", after(number + 0.9), options) is None
+    assert not results.record_assessed(session, claim, judgement(Urgency.GREEN), after(3.1), options)
+    assert queue.claim(session, "w", after(4.9), options) is None
+    results.record_assessed(
+        session, claimed(session, options, 5), judgement(Urgency.GREEN), after(6), options
+    )
+    queue.arrive(session, seen(count=33), after(7), options)
+    claimed(session, options, 7.5)
+
+
+@pytest.mark.parametrize("quiet", [0.5, 0.7, 2.0, 10.0])
+def test_the_head_start_is_never_the_whole_quiet_time(
+    session: Session, options: Settings, quiet: float
+) -> None:
+    options = options.model_copy(update={"quiet_seconds": quiet})
+    queue.arrive(session, seen(), after(0), options)
+    first = max(0.5, quiet - queue.HEAD_START_SECONDS)
+    assert queue.claim(session, "w", after(first - 0.01), options) is None
+    claimed(session, options, first)
 
 
 def test_one_series_is_claimed_by_one_worker(session: Session, options: Settings) -> None:

@@ -93,3 +93,18 @@ def test_where_it_cannot_go_out_early_the_series_is_judged_all_the_same(
     with database.reading() as session:
         series = session.get_one(Series, "s1")
         assert series.state is SeriesState.ASSESSED and len(series.assessments) == 1
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_what_is_complete_by_its_ends_is_said_when_it_is_quiet_and_what_was_announced_at_once(
+    worker: Worker, database: Database, monkeypatch: pytest.MonkeyPatch, announced: bool
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(loop.time, "sleep", slept.append)
+    monkeypatch.setattr(loop.judging, "all_there", lambda _: announced)
+    monkeypatch.setattr(loop.queue, "HEAD_START_SECONDS", 600.0)
+    worker._settings = worker._settings.model_copy(update={"quiet_seconds": 60.0})
+    assert worker.step()
+    assert (max(slept, default=0.0) > 0) is not announced
+    with database.reading() as session:
+        assert session.get_one(Series, "s1").state is SeriesState.ASSESSED
