@@ -12,6 +12,7 @@ from headct.errors import HeadCTError
 from model_training.cycle.command import cycle
 from model_training.datasets.commands import dataset
 from model_training.mimics.command import mimics
+from model_training.promise.command import promise
 from model_training.slices.command import slices
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -44,6 +45,7 @@ def main() -> None:
 main.add_command(dataset)
 main.add_command(cycle)
 main.add_command(mimics)
+main.add_command(promise)
 main.add_command(slices)
 
 

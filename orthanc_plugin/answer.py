@@ -15,7 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from headct.language import Phrase
+from headct.language import Language, Phrase
 from headct.terms.urgency import Urgency
 
 UrgencyName = Annotated[
@@ -53,6 +53,10 @@ class Words(View):
     def of(cls, phrase: Phrase) -> Self:
         """From the phrase."""
         return cls(en=phrase.say("en"), ja=phrase.say("ja"))
+
+    def in_language(self, language: Language) -> str:
+        """The sentence in one of them; a figure of a phrase, too."""
+        return self.ja if language == "ja" else self.en
 
 
 class ErrorView(View):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ParamSpec, TypedDict, TypeVar
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,10 +16,11 @@ from headct.terms.review import Person
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import Words
 from orthanc_plugin.audit import export
-from orthanc_plugin.cases import records, reviewing, selection, worklist
+from orthanc_plugin.cases import judged, records, reviewing, selection, worklist
+from orthanc_plugin.cases.judged import MOST_CASES
 from orthanc_plugin.cases.kept_lists import KeptLists
 from orthanc_plugin.cases.records import MOST_LABELS
-from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.review_views import JudgedCasesView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import EVERYTHING, Asked
 from orthanc_plugin.cases.views import ImportView, SeriesView, StudyView, WorklistRow, WorklistView
 from orthanc_plugin.drift import monitoring
@@ -35,7 +36,7 @@ from orthanc_plugin.housekeeping import disk
 from orthanc_plugin.kept import Kept
 from orthanc_plugin.labelling_queue import kept
 from orthanc_plugin.labelling_queue.views import LabellingQueueView
-from orthanc_plugin.models import folders, listing
+from orthanc_plugin.models import folders, listing, promises
 from orthanc_plugin.models.views import ModelRequest, ModelsView
 from orthanc_plugin.people import IdentityView, People
 from orthanc_plugin.recycling import unread
@@ -223,6 +224,14 @@ class Triage:
             return records.labels(session, after, most)
 
     @_answering
+    def judged(
+        self, bundle: str, since: datetime | None = None, after: int = 0, most: int = MOST_CASES
+    ) -> JudgedCasesView:
+        """What a model judged, read or not, arguments as of :func:`judged.cases`."""
+        with self.database.reading() as session:
+            return judged.cases(session, bundle, since, after, most)
+
+    @_answering
     def rerun(self, series_id: str, login: str) -> None:
         """Judge a series again."""
         self.require(login, Role.READER)
@@ -266,8 +275,9 @@ class Triage:
     def models(self, login: str = "") -> ModelsView:
         """The models on this machine, and those that judged here once."""
         found, refusal = folders.offers(self.settings), self._people.refusal(login, Role.ADMINISTRATOR)
+        promised = promises.of_offers(found, self.settings, lambda: self._kept_drift.get(self._drift).alarms)
         with self.database.reading() as session:
-            return listing.view(session, found, may_change=not refusal)
+            return listing.view(session, found, promised, may_change=not refusal)
 
     @_answering
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
@@ -275,7 +285,7 @@ class Triage:
         self.require(login, Role.ADMINISTRATOR)
         identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
-            model_history.activate(session, identity, **_order(login, asked))
+            model_history.activate(session, identity, **asked.order(login, queue.utcnow()))
 
     @_answering
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
@@ -284,7 +294,7 @@ class Triage:
         offers = folders.offers(self.settings)
         usable = {offer.bundle.digest for offer in offers if offer.bundle is not None}
         with self.database.writing() as session:
-            model_history.roll_back(session, usable, **_order(login, asked))
+            model_history.roll_back(session, usable, **asked.order(login, queue.utcnow()))
 
     @_answering
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
@@ -292,14 +302,14 @@ class Triage:
         self.require(login, Role.ADMINISTRATOR)
         identity = folders.usable(self.settings, name)
         with self.database.writing() as session:
-            model_history.begin_shadow(session, identity, **_order(login, asked))
+            model_history.begin_shadow(session, identity, **asked.order(login, queue.utcnow()))
 
     @_answering
     def end_shadow(self, login: str, asked: ModelRequest) -> None:
         """No model judges in shadow any more."""
         self.require(login, Role.ADMINISTRATOR)
         with self.database.writing() as session:
-            model_history.end_shadow(session, **_order(login, asked))
+            model_history.end_shadow(session, **asked.order(login, queue.utcnow()))
 
     @_answering
     def drift(self) -> DriftView:
@@ -385,14 +395,3 @@ class Triage:
 
     def _why_stopped(self) -> Phrase | None:
         return why_stopped(self.settings, self.supervisor, self.arrivals)
-
-
-class _Order(TypedDict):
-    actor: str
-    reason: str
-    seen: str | None
-    now: datetime
-
-
-def _order(login: str, asked: ModelRequest) -> _Order:
-    return {"actor": login, "reason": asked.reason, "seen": asked.based_on, "now": queue.utcnow()}

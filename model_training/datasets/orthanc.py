@@ -1,19 +1,25 @@
 """An Orthanc with triage, read by the training package: what persons said, and the images they said it of."""
 
+import functools
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 from pyorthanc import Orthanc
 
 from headct.errors import HeadCTError, SettingsError, UnusableInputError
 from headct.orthanc_http import LIMITS, PAUSES, TIMEOUT, AwayError, UntrustedError, ask, is_here
+from headct.terms.judged_case import JudgedCase
 from headct.terms.label import StoredLabel
+
+_Row = TypeVar("_Row")
 
 
 class PacsError(HeadCTError):
@@ -101,26 +107,41 @@ class Pacs:
         Raises:
             PacsError: no answer, no triage there, or the user is refused.
         """
-        found: list[StoredLabel] = []
+        return self._all("labels", StoredLabel.from_json)
+
+    def judged(self, bundle: str, since: datetime | None = None) -> tuple[JudgedCase, ...]:
+        """All cases of the queue that a bundle judged, with what those said who read them blind.
+
+        Args:
+            bundle: its digest.
+            since: when the first of them arrived; ``None`` for all.
+
+        Raises:
+            PacsError: as :meth:`reviewed`.
+        """
+        asked = {"bundle": bundle} | ({"since": since.isoformat()} if since is not None else {})
+        return self._all("cases", JudgedCase.from_json, asked)
+
+    def _all(
+        self, what: str, read: Callable[[Mapping[str, Any]], _Row], asked: Mapping[str, str] | None = None
+    ) -> tuple[_Row, ...]:
+        """The rows of all parts of what triage gives in parts."""
+        found: list[_Row] = []
         after: int | None = 0
         while after is not None:
-            part = self._labels(after)
-            found += part[0]
-            after = part[1]
+            query = urlencode({"after": after, **(asked or {})})
+            where = f"{self._orthanc.url}/triage/api/v1/{what}?{query}"
+            answer = self._answer(functools.partial(self._orthanc.get, where))
+            if answer is None:
+                raise PacsError(f"triage does not run in an Orthanc at {self._orthanc.url}")
+            try:
+                body = answer.json()
+                found += [read(row) for row in body[what]]
+                following = body.get("next")
+                after = None if following is None else max(int(following), after + 1)
+            except (KeyError, TypeError, ValueError):
+                raise PacsError(f"what answers at {self._orthanc.url} is no triage of this version") from None
         return tuple(found)
-
-    def _labels(self, after: int) -> tuple[list[StoredLabel], int | None]:
-        """A part of the labels, and where the next one begins, if there is one."""
-        where = f"{self._orthanc.url}/triage/api/v1/labels?after={after}"
-        answer = self._answer(lambda: self._orthanc.get(where))
-        if answer is None:
-            raise PacsError(f"triage does not run in an Orthanc at {self._orthanc.url}")
-        try:
-            body = answer.json()
-            rows, following = [StoredLabel.from_json(row) for row in body["labels"]], body.get("next")
-            return rows, None if following is None else max(int(following), after + 1)
-        except (KeyError, TypeError, ValueError):
-            raise PacsError(f"what answers at {self._orthanc.url} is no triage of this version") from None
 
     def images(self, series_id: str) -> tuple[StoredImage, ...] | None:
         """Images of a series, ``None`` when Orthanc no longer has it.

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field
 
+from headct.terms.judged_case import JudgedCase
 from headct.terms.label import StoredLabel
 from headct.terms.review import Action, Doubt, Exclusion, Review, ReviewFinding, Standing, Verdict
 from headct.terms.urgency import Urgency
@@ -152,4 +153,37 @@ class LabelsView(View):
     """Series that a person spoke of."""
 
     labels: tuple[LabelView, ...]
+    next: int | None = Field(default=None, description="`after` of the part that follows, if there is one")
+
+
+class BlindReadingView(View):
+    """A reader's first word on a case, given before the machine's answer was shown."""
+
+    urgency: UrgencyName | None = Field(default=None, description="null where they excluded the case")
+    findings: dict[ReviewFinding, bool]
+    reason: Exclusion | None = Field(default=None, description="of an exclusion")
+
+
+class JudgedCaseView(View):
+    """A study of the queue that one model judged."""
+
+    study_id: str
+    patient_id: str = ""
+    first_arrival: AwareDatetime
+    urgency: UrgencyName = Field(description="the worst of its series")
+    unsure: bool = Field(description="some series that says so is not sure")
+    readings: tuple[BlindReadingView, ...] = Field(
+        description="one a reader; none where nobody read it blind, or images came after they had"
+    )
+
+    @classmethod
+    def of(cls, case: JudgedCase) -> Self:
+        """From the domain's case, whose JSON this is."""
+        return cls.model_validate(case.to_json())
+
+
+class JudgedCasesView(View):
+    """Cases that a model judged, in the order of their arrival; deleted ones too."""
+
+    cases: tuple[JudgedCaseView, ...]
     next: int | None = Field(default=None, description="`after` of the part that follows, if there is one")

@@ -7,6 +7,7 @@ apart, because a folder of old studies is no news of the scanner; images that ar
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -116,7 +117,8 @@ def _quantity(
     if (last := looks[-2]) is not None and last.alarm:
         when = _span(weeks, len(weeks) - 2, last.weeks)
         sentence = words.shift_alarm(quantity, model.folder_name, when, last)
-        alarms.append(AlarmView(figure=quantity, model=model.folder_name, sentence=sentence))
+        began = _began(weeks, looks)
+        alarms.append(AlarmView(figure=quantity, model=model.folder_name, sentence=sentence, began=began))
     return QuantityView(
         quantity=quantity,
         edges=edges,
@@ -148,7 +150,8 @@ def _rate(
     looks = [*alarm.rises(counts[:-1]), None]
     if (last := looks[-2]) is not None and last.alarm:
         when = _span(weeks, len(weeks) - 2, last.weeks)
-        alarms.append(AlarmView(figure=rate, model=name, sentence=words.rise_alarm(rate, name, when, last)))
+        sentence = words.rise_alarm(rate, name, when, last)
+        alarms.append(AlarmView(figure=rate, model=name, sentence=sentence, began=_began(weeks, looks)))
     views = []
     for n, look in _shown(looks):
         (count, of), (low, high) = counts[n], alarm.wilson(*counts[n])
@@ -165,6 +168,13 @@ def _rate(
             )
         )
     return RateView(rate=rate, weeks=tuple(views))
+
+
+def _began(weeks: Sequence[date], looks: Sequence[alarm.Shift | alarm.Rise | None]) -> date:
+    """The first week of the alarm that stands, and stood at every look since."""
+    looked = [(week, look) for week, look in zip(weeks, looks, strict=True) if look is not None]
+    standing = takewhile(lambda one: one[1].alarm, reversed(looked))
+    return min(week for week, _ in standing)
 
 
 def _pair(numbers: Sequence[int]) -> tuple[int, int]:

@@ -87,6 +87,7 @@ class AlarmView(View):
     figure: str = Field(description="a rate or a quantity")
     model: str | None = Field(default=None, description="NAME-VERSION, where it is about one")
     sentence: Words
+    began: date = Field(description="Monday of the first week since which it was given at every look")
 
 
 class DriftView(View):

@@ -3,6 +3,7 @@
 import functools
 import operator
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from orthanc_plugin.models.views import (
     ModelState,
     ModelsView,
     ModelView,
+    PromiseView,
 )
 from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store import model_history
@@ -36,14 +38,27 @@ _FIGURES = {
 """Where each stands in a bundle's figures."""
 
 
-def view(session: Session, offers: Sequence[Offer], *, may_change: bool) -> ModelsView:
-    """All models: those in folders, and those that were in service once."""
+def view(
+    session: Session,
+    offers: Sequence[Offer],
+    promised: Mapping[str, PromiseView | Words] = MappingProxyType({}),
+    *,
+    may_change: bool,
+) -> ModelsView:
+    """All models: those in folders, and those that were in service once.
+
+    Args:
+        session: of one transaction.
+        offers: the folders.
+        promised: by digest what is promised, or why nothing is any more.
+        may_change: whether who asks is an administrator.
+    """
     changes = model_history.history(session)
     stands = model_history.derive(changes)
     known = {row.digest: row for row in session.scalars(select(Bundle))}
     found = session.execute(select(Worker.bundle, func.count()).group_by(Worker.bundle))
     workers = {digest: count for digest, count in found if digest is not None}
-    listed = [_offered(offer, stands, changes, workers) for offer in offers]
+    listed = [_offered(offer, stands, changes, workers, promised) for offer in offers]
     here = {offer.bundle.digest for offer in offers if offer.bundle is not None}
     listed += [_missing(row, stands, changes, workers) for row in known.values() if row.digest not in here]
     return ModelsView(
@@ -107,7 +122,11 @@ def _bundle(row: Bundle, *, in_service: bool) -> BundleView:
 
 
 def _offered(
-    offer: Offer, stands: Standing, changes: Sequence[ModelChange], workers: Mapping[str, int]
+    offer: Offer,
+    stands: Standing,
+    changes: Sequence[ModelChange],
+    workers: Mapping[str, int],
+    promised: Mapping[str, PromiseView | Words],
 ) -> ModelView:
     bundle = offer.bundle
     if bundle is None:
@@ -123,6 +142,7 @@ def _offered(
             shipped=offer.shipped,
         )
     digest = bundle.digest
+    said = promised.get(digest)
     return ModelView(
         id=offer.name,
         name=bundle.contents.name,
@@ -135,6 +155,8 @@ def _offered(
         shipped=offer.shipped,
         workers=workers.get(digest, 0),
         figures=_figures(bundle.contents.figures),
+        promise=said if isinstance(said, PromiseView) else None,
+        no_promise=said if isinstance(said, Words) else None,
     )
 
 

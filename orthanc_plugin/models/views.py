@@ -1,6 +1,8 @@
 """Models in service, as REST and page show them."""
 
+from datetime import datetime
 from enum import StrEnum
+from typing import TypedDict
 
 from pydantic import AwareDatetime, Field
 
@@ -40,6 +42,29 @@ class FigureView(View):
     high: float
 
 
+class PromisedShareView(View):
+    """How many of a promise's cases were wrong, and how large their share is at most."""
+
+    of: int = Field(ge=0, description="patients")
+    wrong: int = Field(ge=0, description="with those that nobody read blind")
+    unread: int = Field(ge=0, description="of the wrong ones those that nobody read blind")
+    most: float = Field(ge=0, le=1, description="share of wrong ones, with the promise's confidence")
+
+
+class PromiseView(View):
+    """What is promised of a model here, from cases of this hospital read without sight of the answer."""
+
+    made: AwareDatetime
+    since: AwareDatetime = Field(description="when its first case arrived")
+    until: AwareDatetime = Field(description="when its last case arrived")
+    confidence: float = Field(gt=0, lt=1, description="of each share by itself")
+    cases: int = Field(ge=0, description="patients, whatever was said of them")
+    set_aside: int = Field(ge=0, description="excluded by readers as post-operative or a repeat")
+    greens: PromisedShareView = Field(description="bleeds among sure GREENs")
+    alerts: PromisedShareView = Field(description="sure alerts that are none to the reader")
+    sentences: tuple[Words, ...]
+
+
 class ModelView(BundleView):
     """A model on this machine, or one that once was."""
 
@@ -51,6 +76,8 @@ class ModelView(BundleView):
     shipped: bool = Field(default=False, description="came with the program")
     workers: int = Field(default=0, ge=0, description="judging processes that have it loaded now")
     figures: tuple[FigureView, ...] = ()
+    promise: PromiseView | None = Field(default=None, description="what sure answers are worth here")
+    no_promise: Words | None = Field(default=None, description="why one that was made is not shown")
 
 
 class ModelChangeView(View):
@@ -112,6 +139,15 @@ class ModelsView(View):
     may_change: bool = Field(default=False, description="whether who asks is an administrator")
 
 
+class Order(TypedDict):
+    """A change of the model, as the history takes it."""
+
+    actor: str
+    reason: str
+    seen: str | None
+    now: datetime
+
+
 class ModelRequest(View):
     """Why a model is changed, and what was known when that was decided."""
 
@@ -119,6 +155,10 @@ class ModelRequest(View):
     based_on: str | None = Field(
         default=None, description="as the models gave it; a change meanwhile is then answered with 409"
     )
+
+    def order(self, actor: str, now: datetime) -> Order:
+        """The change that a login asks for."""
+        return {"actor": actor, "reason": self.reason, "seen": self.based_on, "now": now}
 
 
 class ModelConflictView(ErrorView):

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from headct.language import _
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import ErrorView
 from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.cases.blinding import blinded_series
+from orthanc_plugin.cases.judged import MOST_CASES
 from orthanc_plugin.cases.records import MOST_LABELS
-from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.review_views import JudgedCasesView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import MOST_ROWS, Asked
 from orthanc_plugin.cases.views import ConflictView, ImportView, SeriesView, StudyView, WorklistView
 from orthanc_plugin.drift.views import DriftView
@@ -109,6 +110,15 @@ class LabelsQuery(BaseModel):
 
     after: int = Field(default=0, ge=0, le=2**63 - 1, description="as the part before gave it")
     limit: int = Field(default=MOST_LABELS, ge=1, le=MOST_LABELS, description="most series of an answer")
+
+
+class JudgedQuery(BaseModel):
+    """Which cases of which model."""
+
+    bundle: str = Field(pattern=r"^[0-9a-f]{64}$", description="digest of the model")
+    since: AwareDatetime | None = Field(default=None, description="when the first of them arrived")
+    after: int = Field(default=0, ge=0, le=10**9, description="as the part before gave it")
+    limit: int = Field(default=MOST_CASES, ge=1, le=MOST_CASES, description="most cases of an answer")
 
 
 class AuditQuery(BaseModel):
@@ -273,6 +283,20 @@ def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
         if not query.after:
             notes.note("exported", actor=_login(), what="labels")
         return json_answer(triage.labels(query.after, query.limit))
+
+    @api.get(
+        "/cases",
+        summary="Every case of the queue that one model judged, and what those said who read it blind",
+        description=(
+            "Read or not, in the order of arrival. Comes in parts: `next` of one is `after` of the one that "
+            "follows."
+        ),
+        responses={200: JudgedCasesView},
+    )
+    def cases(query: JudgedQuery) -> Response:
+        if not query.after:
+            notes.note("exported", actor=_login(), what="cases")
+        return json_answer(triage.judged(query.bundle, query.since, query.after, query.limit))
 
 
 def _add_models(api: APIBlueprint, triage: Triage) -> None:

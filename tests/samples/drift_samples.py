@@ -95,7 +95,8 @@ def drifted() -> DriftView:
         looks = [*alarm.shifts(counts[:-1], USUAL[quantity]), None]
         if (last := looks[-2]) and last.alarm:
             sentence = drift_words.shift_alarm(quantity, "bleed25d-0.1.0", weeks[-2], last)
-            alarms.append(AlarmView(figure=quantity, model="bleed25d-0.1.0", sentence=sentence))
+            began = NOW.date() - timedelta(days=NOW.weekday(), weeks=4)
+            alarms.append(AlarmView(figure=quantity, model="bleed25d-0.1.0", sentence=sentence, began=began))
         quantities.append(
             QuantityView(
                 quantity=quantity,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from drift_samples import drifted, queued
 from fake_cases import BUNDLE, NOW, case, draw_slice, in_full, rows, summary
@@ -14,7 +14,7 @@ from headct.terms.urgency import Urgency
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import ImportedStudyView, PatientNameView
 from orthanc_plugin.audit import export
-from orthanc_plugin.cases.review_views import LabelsView, ReviewAnswer, ReviewRequest
+from orthanc_plugin.cases.review_views import JudgedCasesView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import EVERYTHING, Asked
 from orthanc_plugin.cases.views import (
     CountsView,
@@ -135,6 +135,11 @@ class FakeTriage(Triage):
 
     def labels(self, after: int = 0, most: int = 500) -> LabelsView:
         return LabelsView(labels=())
+
+    def judged(
+        self, bundle: str, since: datetime | None = None, after: int = 0, most: int = 200
+    ) -> JudgedCasesView:
+        return JudgedCasesView(cases=())
 
     def audit(self, login: str, after: int, most: int) -> str:
         self._stumble()

@@ -1,0 +1,1 @@
+"""What is promised of a model, from the hospital's own cases."""
