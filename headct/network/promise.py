@@ -99,12 +99,16 @@ class Promise:
             if named[name].tzinfo is None:
                 raise ValueError("a time without its zone")
         shares = {name: Share(**named[name]) for name in ("greens", "alerts")}
-        for share in shares.values():
-            if not (0 <= share.unread <= share.wrong <= share.of and 0 <= share.most <= 1):
-                raise ValueError("no such share")
         found = cls(**{**named, **shares})
-        if not 0 < found.confidence < 1:
-            raise ValueError("no such confidence")
+        counts = [found.cases, found.set_aside]
+        for share in shares.values():
+            counts += [share.unread, share.wrong - share.unread, share.of - share.wrong]
+            if not 0 <= share.most <= 1:
+                raise ValueError("no such share")
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise ValueError("no such numbers")
+        if not (isinstance(found.digest, str) and 0 < found.confidence < 1):
+            raise ValueError("no such promise")
         return found
 
 
@@ -137,12 +141,12 @@ def sentences(promise: Promise) -> Iterator[Phrase]:
     else:
         yield _("Of alerts nothing is promised: there was no sure one.")
     yield _(
-        "Each with {confidence:g} % confidence, from {cases} patients who came one after the other from"
-        " {since} to {until}, read without sight of the answer. {unread} that nobody read so count as wrong.",
+        "Confidence of each {confidence:g} %: {cases} patients who came one after the other from {since} to"
+        " {until}, read without sight of the answer. {unread} that nobody read so count as wrong.",
         confidence=100 * promise.confidence,
         cases=promise.cases,
-        since=f"{promise.since:%Y-%m-%d}",
-        until=f"{promise.until:%Y-%m-%d}",
+        since=promise.since.date(),
+        until=promise.until.date(),
         unread=greens.unread + alerts.unread,
     )
     yield _(

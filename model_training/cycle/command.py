@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from headct.errors import HeadCTError
+from model_training.promise.command import pacs_options
+
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -34,6 +37,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--margins", type=_FILE, help="TOML file with margins that differ from model_training/gate/gate.toml."
 )
 @click.option(
+    "--promise",
+    "promised",
+    metavar="URL",
+    help="Renew what is promised of the bundle in service, from the reviews in the Orthanc at this address.",
+)
+@pacs_options
+@click.option(
     "--precision",
     type=click.Choice(["float32", "float16", "dynamic_int8", "full_int8"]),
     help="Ship the network in this one instead of the one the measured table chooses.",
@@ -55,7 +65,18 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     show_default=True,
     help="Rounds of the measurement of time.",
 )
-def cycle(*, what: str, precision: str | None, jobs: int, threads: int, repeats: int, **asked: Any) -> None:
+def cycle(
+    *,
+    what: str,
+    precision: str | None,
+    jobs: int,
+    threads: int,
+    repeats: int,
+    promised: str | None,
+    user: str | None,
+    ca: Path | None,
+    **asked: Any,
+) -> None:
     """Make a candidate of reviewed series, and hand it to the hospital if the gate lets it pass.
 
     What was stopped goes on where it was. Ends with status 0 when the candidate passes and lies in the models
@@ -69,6 +90,8 @@ def cycle(*, what: str, precision: str | None, jobs: int, threads: int, repeats:
     wish = Asked(what=What(what), precision=Precision(precision) if precision else None, **asked)
     outcome = go_round(wish, jobs=jobs, threads=threads, repeats=repeats)
     click.echo(outcome.report)
+    if promised is not None:
+        click.echo(_renewed(promised, wish.in_service, wish.models, user, ca))
     if outcome.bundle is None:
         click.echo("Stopped: the models folder is as it was.")
         raise click.exceptions.Exit(1)
@@ -79,3 +102,16 @@ def cycle(*, what: str, precision: str | None, jobs: int, threads: int, repeats:
         f"  curl -u LOGIN -X POST -H 'Content-Type: application/json' -H 'X-Triage: 1' -d '{{}}'"
         f" http://HOST:8042/triage/api/v1/models/{name}/activate"
     )
+
+
+def _renewed(url: str, in_service: Path, models: Path, user: str | None, ca: Path | None) -> str:
+    """What is promised of the bundle in service now, or why that is as it was; the cycle's end is its own."""
+    from headct.network.promise import beside, sentences
+    from model_training.promise.command import renewed
+    from model_training.promise.sample import Wish
+
+    try:
+        made = renewed(url, in_service, beside(in_service, models), Wish(), user=user, ca=ca)
+    except HeadCTError as error:
+        return f"The promise of {in_service.name} is not renewed: {error}."
+    return "\n".join((f"Promised of {in_service.name}:", *map(str, sentences(made))))

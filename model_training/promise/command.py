@@ -102,8 +102,8 @@ def promise(
     if made.greens.most > share:
         more = needed(share, confidence, made.greens.wrong)
         click.echo(
-            f"That is more than {100 * share:g} %. With {made.greens.wrong} wrong it takes {more} sure GREENs,"
-            f" among cases yet to come: --bleeds {made.greens.wrong}."
+            f"That is more than {100 * share:g} %. With {made.greens.wrong} wrong it takes {more} sure"
+            f" GREENs, among cases yet to come: --bleeds {made.greens.wrong}."
         )
     click.echo(f"{path}")
 

@@ -54,7 +54,7 @@ def _view(promise: Promise, alarms: Iterable[AlarmView]) -> PromiseView | Words:
         return Words.of(
             _(
                 "Withdrawn: cases changed after those that the promise of {made} rests on. {alarm}",
-                made=f"{promise.made:%Y-%m-%d}",
+                made=promise.made.date(),
                 alarm=later[0].sentence.in_language,
             )
         )
