@@ -1,7 +1,7 @@
 """A store in which two models judged and one ran in shadow, for tests of what is shown of models."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bundles import threshold_bundle
@@ -10,6 +10,7 @@ from store_samples import after, judgement, seen, settings
 
 from headct.network.bundle import Bundle
 from headct.network.contents import Thresholds
+from headct.network.promise import Promise, Share
 from headct.reasons import Reason, ReasonCode
 from headct.terms.assessment import Outcome, State
 from headct.terms.review import Action, Person, Review
@@ -22,6 +23,10 @@ PEOPLE = {
     login: {"Name": f"{login.title()}^Hanako=佐藤^花子", "Organisation": "St. Elsewhere", "Role": role}
     for login, role in (("sato", "reader"), ("abe", "administrator"), ("mori", "viewer"))
 }
+
+
+PROMISED_UNTIL = datetime(2026, 3, 4, 12, tzinfo=UTC)
+"""When the last case came that a promise rests on: a Wednesday."""
 
 
 def options(folder: Path) -> Settings:
@@ -111,3 +116,19 @@ def activate(session: Session, bundle: Bundle, *, at: float = 0) -> None:
 def begin_shadow(session: Session, bundle: Bundle, *, at: float = 0) -> None:
     """As administrator."""
     model_history.begin_shadow(session, bundle.identity, actor="abe", reason="", seen=None, now=after(at))
+
+
+def promised(bundle: Bundle, **changes: object) -> Promise:
+    """Of a model."""
+    made = Promise(
+        digest=bundle.digest,
+        made=PROMISED_UNTIL + timedelta(days=2),
+        since=PROMISED_UNTIL - timedelta(days=40),
+        until=PROMISED_UNTIL,
+        confidence=0.95,
+        cases=71,
+        set_aside=3,
+        greens=Share(59, 0, 0, 0.0495),
+        alerts=Share(9, 3, 1, 0.6551),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]

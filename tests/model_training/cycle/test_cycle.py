@@ -63,7 +63,9 @@ def command(root, tmp_path, *more, data="data", run="run", models="models", vers
     )
 
 
-def test_a_head_that_passes_lies_in_the_models_folder_and_nothing_is_activated(hospital, tmp_path):
+def test_a_head_that_passes_lies_in_the_models_folder_and_nothing_is_activated(
+    hospital, tmp_path, monkeypatch
+):
     ended = command(hospital, tmp_path)
     assert ended.exit_code == 0, ended.output
     put = load_bundle(tmp_path / "models" / "threshold-2.0")
@@ -89,6 +91,11 @@ def test_a_head_that_passes_lies_in_the_models_folder_and_nothing_is_activated(h
     assert command(hospital, tmp_path).exit_code == 0
     assert load_bundle(put.folder).digest == put.digest
     assert (tmp_path / "run" / "cycle.json").read_bytes() == said
+    # That nothing can be promised of the bundle in service is said, and is no end of the cycle.
+    monkeypatch.setenv("HEADCT_PASSWORD", "not-a-secret")
+    promised = command(hospital, tmp_path, "--promise", "nowhere", "--user", "sato")
+    assert promised.exit_code == 0
+    assert "The promise of in-service is not renewed: the address must be" in promised.output
 
 
 class Killed(BaseException):

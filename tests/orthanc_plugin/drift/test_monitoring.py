@@ -1,7 +1,7 @@
 """What the store says of the weeks: who counts once, what stands apart, when there is an alarm."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -262,8 +262,20 @@ def test_alarms_speak_of_the_last_whole_week(session: Session, hospital: Hospita
     shown = quantity(view, Quantity.SLICE_DISTANCE_MM).weeks
     assert shown[-2].alarm and not shown[-1].alarm
     assert shown[-2].since == "2026-W09"
+    assert {alarm.began for alarm in view.alarms} == {date(2026, 2, 23)}
     # Of ten a week three weeks are looked at together.
     assert [week.since for week in shown[-5:-2]] == [None, "2026-W05", "2026-W06"]
+
+
+def test_an_alarm_began_with_the_first_week_since_which_it_stands(
+    session: Session, hospital: Hospital
+) -> None:
+    thin = {7: 0.6, 6: 5.0, 5: 0.6, 3: 0.6, 1: 0.6}  # weeks without a case say nothing
+    for week, distance in thin.items():
+        for _ in range(30):
+            hospital.assessed(week, slice_distance_mm=distance)
+    (alarm,) = seen_now(session).alarms
+    assert alarm.began == date(2026, 1, 26)
 
 
 def test_the_week_that_runs_gives_no_alarm(session: Session, hospital: Hospital) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from model_samples import activate, begin_shadow, judge, options, own_model, repeat, review
+from model_samples import activate, begin_shadow, judge, options, own_model, promised, repeat, review
 from one_app import Served
 from store_samples import after, open_store
 from werkzeug.test import TestResponse
 
 from headct.network.bundle import Bundle
+from headct.network.promise import beside
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
 from orthanc_plugin.settings import Settings
@@ -264,6 +265,38 @@ class TestThePage:
         assert differing in html
         client.set_cookie("headct_blind", "1")
         assert differing not in page(client, language=language)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "at most 5.0 % bleed"), ("ja", "多くとも 5.0 %")])
+def test_what_is_promised_is_shown(
+    client: FlaskClient, bundles: tuple[Bundle, Bundle], language: str, words: str
+) -> None:
+    assert words not in page(client, language=language)
+    promised(bundles[0]).write(beside(bundles[0].folder))
+    assert words in page(client, language=language)
+    first, second = (m for m in listed(client)["models"] if not m["shipped"])
+    assert (first["promise"]["greens"]["of"], first["no_promise"]) == (59, None)
+    assert (second["promise"], second["no_promise"]) == (None, None)
+    promised(bundles[1]).write(beside(bundles[0].folder))
+    assert words not in page(client, language=language)
+    assert "threshold-1.0.promise.json is of another model." in page(client)
+
+
+def test_the_cases_of_a_model(
+    client: FlaskClient, database: Database, settings: Settings, bundles: tuple[Bundle, Bundle]
+) -> None:
+    with database.writing() as session:
+        series = judge(session, settings, 1, Urgency.RED, bundles[0])
+        review(session, series, Urgency.RED)
+    asked = f"/triage/api/v1/cases?bundle={bundles[0].digest}"
+    (case,) = client.get(asked).get_json()["cases"]
+    assert (case["urgency"], case["unsure"], case["readings"]) == ("RED", False, [])
+    came = case["first_arrival"].replace("+", "%2B")
+    assert len(client.get(f"{asked}&since={came}").get_json()["cases"]) == 1
+    assert client.get(f"{asked}&since={came}&after=1").get_json() == {"cases": [], "next": None}
+    assert client.get(f"/triage/api/v1/cases?bundle={bundles[1].digest}").get_json()["cases"] == []
+    assert client.get("/triage/api/v1/cases?bundle=threshold").status_code == 400
+    assert client.get(f"{asked}&since=2026-04-05T06:00:00").status_code == 400
 
 
 @pytest.mark.long
