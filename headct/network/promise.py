@@ -142,7 +142,7 @@ def sentences(promise: Promise) -> Iterator[Phrase]:
         yield _("Of alerts nothing is promised: there was no sure one.")
     yield _(
         "Confidence of each {confidence:g} %: {cases} patients who came one after the other from {since} to"
-        " {until}, read without sight of the answer. {unread} that nobody read so count as wrong.",
+        " {until}, read without sight of the answer. Not read so, and counted as wrong: {unread}.",
         confidence=100 * promise.confidence,
         cases=promise.cases,
         since=promise.since.date(),

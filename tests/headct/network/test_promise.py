@@ -92,7 +92,7 @@ def test_its_words_promise_no_more_than_was_shown() -> None:
     ]
     assert said[2] == (
         "Confidence of each 95 %: 71 patients who came one after the other from 2026-02-04 to 2026-04-03,"
-        " read without sight of the answer. 1 that nobody read so count as wrong."
+        " read without sight of the answer. Not read so, and counted as wrong: 1."
     )
     assert "readers set 3 aside" in said[3]
     without = [str(sentence) for sentence in sentences(replace(PROMISED, alerts=Share(0, 0, 0, 1.0)))]

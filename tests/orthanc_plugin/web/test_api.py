@@ -60,6 +60,7 @@ def test_description_is_valid_and_names_only_routes_that_exist(
             "studies/{study_id}/loss-noted",
             "series/{series_id}/review",
             "labels",
+            "cases",
             "models",
             "models/{name}/activate",
             "models/{name}/shadow",
