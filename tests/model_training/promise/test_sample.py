@@ -226,10 +226,19 @@ class TestItHolds:
         count, *wrong = self.broken(months, lambda one, chance: chance > 0.04)
         assert count > 150 and max(wrong) <= ALLOWED
 
-    def test_where_bleeds_are_read_less_often(self, months: list[list[JudgedCase]]) -> None:
-        """Half of what would have spoilt it stays unread. Passed over, it would be promised too much."""
-        count, *wrong = self.broken(months, lambda one, chance: BLEED not in one.readings or chance > 0.5)
-        assert count > 50 and max(wrong) <= ALLOWED
+    def test_where_what_would_have_spoilt_it_is_not_read(self, months: list[list[JudgedCase]]) -> None:
+        """Half of the bleeds among sure GREENs, too few to be noticed. Passed over, too much is promised."""
+
+        def read(one: JudgedCase, chance: float) -> bool:
+            return one.urgency is not Urgency.GREEN or BLEED not in one.readings or chance > 0.5
+
+        count, *wrong = self.broken(months, read)
+        assert count > 150 and max(wrong) <= ALLOWED
+        random, passed_over = np.random.default_rng(93), 0
+        for cases in months:
+            seen = [c for c in cases if read(c, random.random()) and c.urgency is Urgency.GREEN][:59]
+            passed_over += most(sum(BLEED in c.readings for c in seen), len(seen), 0.95) < BLEEDS
+        assert passed_over > ALLOWED
 
     @pytest.mark.parametrize("wanted", [Urgency.GREEN, Urgency.RED])
     def test_where_reviews_are_picked_by_colour_it_is_refused(

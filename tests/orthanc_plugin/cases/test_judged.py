@@ -157,10 +157,12 @@ def test_each_model_has_its_own(hospital: Hospital) -> None:
 
 def test_who_stands_apart_and_who_does_not(hospital: Hospital) -> None:
     """Of deleted cases nobody may say that there were none; earlier studies came as somebody chose."""
-    for name in ("deleted", "earlier"):
+    for name in ("deleted", "earlier", "copy", "corrected"):
         hospital.judge(name)
     hospital.judge("part", Urgency.RED, preliminary=True)
     hospital.session.get_one(Study, "st-earlier").earlier = True
+    hospital.session.get_one(Series, "copy").aside = True
+    assert withdrawal.withdraw(hospital.session, "corrected", after(hospital.at), superseded_by="new")
     assert withdrawal.withdraw(hospital.session, "deleted", after(hospital.at))
     assert list(hospital.cases()) == ["st-deleted"]
 
