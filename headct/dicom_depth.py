@@ -1,6 +1,6 @@
 """DICOM with sequences nested too deeply: parsers call themselves for each level, and end with their stack.
 
-Or with so many items beside each other that a parser does nothing else for minutes.
+Or with so many items or elements beside each other that a parser does nothing else for minutes.
 
 Told from the bytes, in bounded time and by nothing that calls itself. Standard library alone: it is asked
 inside Orthanc before anything of ours is known to be there.
@@ -21,12 +21,15 @@ four places of Lua's stack a level and five, of 33 to 40 (Orthanc 1.10, ``LuaCon
 Beyond, it writes into whatever else lies in its memory: with 12 levels within seconds."""
 MAX_ELEMENTS = 1_000_000
 """Of a file with many items; 1,500 frames in one file have some 50,000. More are not looked at."""
-MAX_ITEMS = 50_000
-"""Of one sequence. Orthanc (1.10) needs some 0.6 s for 20,000 and 5 s for 40,000, by more than the square:
-200,000, in a file of 2 MB, kept it busy for over ten minutes. Segmentations of many organs have 30,000."""
+MAX_BESIDE = 50_000
+"""Items of one sequence, elements of one data set. Orthanc (1.10) needs some 0.6 s for 20,000 and 5 to 10 s
+for 40,000, by more than the square: 200,000, in a file of 2 MB, kept it busy for over ten minutes.
+Segmentations of many organs have 30,000 items."""
 MAX_INFLATED = 2**28
 """Bytes that a deflated data set may have to be looked at (PS3.5 section A.5)."""
 
+_LEAST_BYTES = 8
+"""Of an element or an item."""
 _HEAD_BYTES = 132
 """The preamble and the letters DICM."""
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -42,15 +45,18 @@ _ITEMS = {True: b"\xfe\xff\x00\xe0", False: b"\xff\xfe\xe0\x00"}
 any doubt."""
 _PACKED_BYTES, _PIECE_BYTES = 2**16, 2**20
 _DEFLATED = b"\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+_IMPLICIT = b"\x02\0\x10\0UI\x12\x001.2.840.10008.1.2\0"
+_BIG_ENDIAN = b"\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.2\0"
 _META_BYTES = 2**16
 """File meta information ends before."""
 
 
 def nested_too_deeply(data: bytes, most: int = MAX_LEVELS) -> bool:
-    """Whether a file, or a data set without its head, nests sequences too deeply, or has too many items.
+    """Whether a file, or a data set without its head, nests sequences too deeply, or has too much in one.
 
     What cannot be looked through in bounded time and memory counts as such. Whether there are representations
-    is said by a head that may be wrong: it is looked at both ways.
+    is said by a head that may be wrong: it is looked at both ways. Elements are counted as the head says
+    alone: what is read in the wrong way has elements without end among its pixels.
 
     Args:
         data: the file.
@@ -62,7 +68,15 @@ def nested_too_deeply(data: bytes, most: int = MAX_LEVELS) -> bool:
     return any(
         data.count(item) > most and _walked(data, begin, most, little=little)
         for little, item in _ITEMS.items()
-    )
+    ) or _too_many(data, begin, data[:begin])
+
+
+def _too_many(data: bytes, begin: int, head: bytes) -> bool:
+    """Whether a data set has too many elements, read as a head says."""
+    if len(data) - begin < MAX_BESIDE * _LEAST_BYTES:
+        return False
+    walk = _Walk(data, little=_BIG_ENDIAN not in head)
+    return walk.too_deep(begin, MAX_LEVELS, explicit=_IMPLICIT not in head, elements=True)
 
 
 def _too_deep_inflated(data: bytes, begin: int, most: int) -> bool:
@@ -75,9 +89,11 @@ def _too_deep_inflated(data: bytes, begin: int, most: int) -> bool:
             return True
         items += max((before + piece).count(item) for item in _ITEMS.values())
         before = piece[-3:]
-    return items > most and any(
-        _walked(b"".join(_inflated(data, begin)), 0, most, little=little) for little in _ITEMS
-    )
+    if items <= most and size < MAX_BESIDE * _LEAST_BYTES:
+        return False
+    unpacked = b"".join(_inflated(data, begin))
+    nested = items > most and any(_walked(unpacked, 0, most, little=little) for little in _ITEMS)
+    return nested or _too_many(unpacked, 0, b"")
 
 
 def _walked(data: bytes, begin: int, most: int, *, little: bool) -> bool:
@@ -136,10 +152,10 @@ class _Walk:
         group, number, length = self._numbers.unpack_from(self._data, at)
         return _Element((group, number), b"", length, at + 8)
 
-    def too_deep(self, at: int, most: int, *, explicit: bool) -> bool:
-        """Whether more items than that lie within each other, or too many in one sequence."""
+    def too_deep(self, at: int, most: int, *, explicit: bool, elements: bool = False) -> bool:
+        """Whether more items than that lie within each other, or too many items (and elements) beside."""
         within: list[_Open] = []
-        items: Counter[int] = Counter()
+        beside: Counter[int] = Counter()
         levels = 0
         for _ in range(MAX_ELEMENTS):
             while within and at >= within[-1].end:
@@ -151,12 +167,13 @@ class _Walk:
             if element is None:
                 return False
             at = element.at
-            if element.tag == _ITEM and not here.fragments:
-                within.append(_Open(is_item=True, end=self._end(element), explicit=here.explicit))
-                levels += 1
-                items[here.at] += 1
-                if levels > most or items[here.at] > MAX_ITEMS:
-                    return True
+            is_item = element.tag == _ITEM and not here.fragments
+            levels += is_item
+            beside[here.at] += is_item or (elements and element.tag[0] not in (0, _ITEM[0]))
+            if levels > most or beside[here.at] > MAX_BESIDE:
+                return True
+            if is_item:
+                within.append(_Open(is_item=True, end=self._end(element), explicit=here.explicit, at=at))
             elif element.tag == _ITEM_END:
                 if within and here.is_item:
                     levels -= within.pop().is_item

@@ -1,12 +1,14 @@
 """Sequences in each other, counted without a parser that calls itself."""
 
 import struct
+from io import BytesIO
 
 import pytest
 from dicom_stack import files, head
 from hypothesis import given
 from hypothesis import strategies as st
 from nested import SYNTAXES, nested, sequences
+from pydicom import dcmread
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -60,7 +62,7 @@ class TestNested:
 def test_more_items_in_one_sequence_than_may_be(
     monkeypatch: pytest.MonkeyPatch, syntax: str, open_ended: bool
 ) -> None:
-    monkeypatch.setattr("headct.dicom_depth.MAX_ITEMS", 100)
+    monkeypatch.setattr("headct.dicom_depth.MAX_BESIDE", 100)
     level = sequences(1, syntax, open_ended=open_ended)
     order = ">" if syntax == ExplicitVRBigEndian else "<"
     item = struct.pack(f"{order}HHI", 0xFFFE, 0xE000, 0)
@@ -72,6 +74,29 @@ def test_more_items_in_one_sequence_than_may_be(
         assert nested_too_deeply(nested(3, syntax) + sequence) is many
         # As many of two sequences are not too many of one.
         assert nested_too_deeply(nested(3, syntax) + sequence * 2) is many
+
+
+@written
+def test_more_elements_in_one_data_set_than_may_be(monkeypatch: pytest.MonkeyPatch, syntax: str) -> None:
+    monkeypatch.setattr("headct.dicom_depth.MAX_BESIDE", 500)
+    assert not nested_too_deeply(nested(3, syntax))
+    for elements, many in ((450, False), (510, True)):
+        image = dcmread(BytesIO(nested(0, syntax)))
+        for number in range(elements):
+            image.add_new((9, 0x1000 + number), "OB", b"")
+        stored = BytesIO()
+        image.save_as(stored)
+        assert nested_too_deeply(stored.getvalue()) is many
+
+
+def test_pixels_are_no_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even those that look like elements without a value."""
+    monkeypatch.setattr("headct.dicom_depth.MAX_BESIDE", 500)
+    for file in files(head(slabs=2, size=64)):
+        pixels = bytes(range(16)) * 4096
+        assert not nested_too_deeply(
+            file + struct.pack("<HH2sHI", 0x7FE1, 16, b"OW", 0, len(pixels)) + pixels
+        )
 
 
 class TestHidden:
