@@ -13,10 +13,12 @@ import click
 from headct import __version__
 from headct.errors import HeadCTError, UnusableInputError
 from headct.terms.assessment import Outcome, State
+from headct.terms.licence import Use
 from headct.wording import (
     caution_words,
     doubt_words,
     findings_words,
+    licence_words,
     notice,
     rule_words,
     state_words,
@@ -100,16 +102,20 @@ def main() -> None:
     "--json", "as_json", is_flag=True, help="One JSON list on standard output, one object a series."
 )
 @click.option("--bundle", type=click.Path(path_type=Path), help="Model to use instead of the one that ships.")
+@click.option("--research", is_flag=True, help="Use the model that ships for research only, where one does.")
 @click.option(
     "--rubric", type=click.Path(path_type=Path), help="Rubric to use instead of the one that ships."
 )
-def assess(path: Path, as_json: bool, bundle: Path | None, rubric: Path | None) -> None:
+def assess(path: Path, as_json: bool, bundle: Path | None, research: bool, rubric: Path | None) -> None:
     """Judge every series in the folder PATH.
 
-    Exit status 0 when every series was assessed or not analysed, 1 when one failed, 2 on unusable input.
+    Exit status 0 when every series was assessed or not analysed, 1 when one failed, 2 on unusable input. A
+    model for research only is named on standard error with its licence.
     """
+    if bundle and research:
+        raise click.UsageError("--bundle names the model: it cannot go with --research")
     try:
-        outcomes = _assess(path, bundle, rubric)
+        outcomes = _assess(path, bundle, rubric, research=research)
     except (HeadCTError, OSError) as error:
         raise _Unusable(" ".join(str(error).split())) from error
     if as_json:
@@ -170,7 +176,7 @@ def labels(path: Path, as_json: bool, key: Path | None, unverified: bool) -> Non
         sys.exit(1)
 
 
-def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcome]:
+def _assess(path: Path, bundle: Path | None, rubric: Path | None, *, research: bool) -> list[Outcome]:
     """Outcomes of all series under ``path``, in the order of their UIDs' first appearance.
 
     Raises:
@@ -189,8 +195,13 @@ def _assess(path: Path, bundle: Path | None, rubric: Path | None) -> list[Outcom
     groups = group_series([path])
     if not groups:
         raise UnusableInputError(f"there is no DICOM file in {path}")
+    chosen = load_bundle(bundle or default_bundle(research=research))
     with _quiet():
-        classifier = Classifier(load_bundle(bundle or default_bundle()))
+        classifier = Classifier(chosen)
+    if research or chosen.contents.use is Use.RESEARCH:
+        found = "" if chosen.contents.use is Use.RESEARCH else "; --research found no model for research only"
+        name = f"{chosen.contents.name} {chosen.contents.version}"
+        click.echo(f"headct: {name}: {licence_words(chosen.licence)}{found}", err=True)
     return [
         assess_series(sources, classifier, rubric=own_rubric, series_instance_uid=uid).outcome
         for uid, sources in groups.items()

@@ -9,6 +9,7 @@ from math import floor
 
 from headct.language import Language, Phrase, _, pgettext
 from headct.terms.assessment import Finding, FindingKind, Location, State, Unsure
+from headct.terms.licence import Licence, Use
 from headct.terms.review import Action, Doubt, Exclusion, ReviewFinding
 from headct.terms.urgency import Urgency
 from headct.triage.rubric import MIDLINE_NOISE_MM, Rubric, Rule, default_rubric
@@ -33,6 +34,10 @@ _THIRD: Phrase = _("nothing flagged, unsure")
 _UNSURE: dict[Unsure, Phrase] = {
     Unsure.DIVIDED: _("unsure: of the networks that looked, not all say the same"),
     Unsure.TURNED: _("unsure: slightly other images might have given another answer"),
+}
+_USES: dict[Use, Phrase] = {
+    Use.ANY: _("any use"),
+    Use.RESEARCH: _("research only, not for clinical or commercial use"),
 }
 _PERSON: dict[Urgency, Phrase] = {
     Urgency.GREEN: _("no specialist treatment needed"),
@@ -173,6 +178,17 @@ def urgency_words(
 def unsure_words(doubt: Unsure, language: Language = "en") -> str:
     """Why an answer is not sure."""
     return _UNSURE[doubt].say(language)
+
+
+def use_words(use: Use, language: Language = "en") -> str:
+    """What a model's licence allows."""
+    return _USES[use].say(language)
+
+
+def licence_words(licence: Licence, language: Language = "en") -> str:
+    """A model's licence in one line: ``any use; licence: Apache-2.0``."""
+    said = _("{use}; licence: {licence}", use=_USES[licence.use], licence=licence.headline)
+    return said.say(language)
 
 
 def state_words(state: State, language: Language = "en") -> str:

@@ -19,6 +19,7 @@ from headct.language import pgettext
 from headct.nesting import nested_too_deeply
 from headct.network.contents import BUNDLE_JSON, FORMATS, SHA256, BundleContents, from_json, to_json
 from headct.terms.assessment import BundleIdentity
+from headct.terms.licence import Licence, Use
 
 MODEL_CARD = "MODEL_CARD.md"
 
@@ -50,6 +51,11 @@ class Bundle:
     def identity(self) -> BundleIdentity:
         """Which model speaks, for assessments and reports."""
         return BundleIdentity(self.contents.name, self.contents.version, self.device_uid, self.digest)
+
+    @property
+    def licence(self) -> Licence:
+        """Under which terms it may be used."""
+        return Licence(self.contents.licence, self.contents.use)
 
 
 def write_bundle(
@@ -151,23 +157,28 @@ def read_contents(folder: Path) -> bytes:
     return raw
 
 
-def default_bundle() -> Path:
-    """Folder of the bundle to use: ``HEADCT_BUNDLE``, else the newest that ships.
+def default_bundle(*, research: bool = False) -> Path:
+    """Folder of the bundle to use: ``HEADCT_BUNDLE``, else the newest that ships for any use.
+
+    Args:
+        research: rather the newest for research alone, where one ships.
 
     Raises:
         BundleError: there is none.
     """
     if chosen := os.environ.get("HEADCT_BUNDLE"):
         return Path(chosen)
-    shipped = [
-        (str(_parse((folder / BUNDLE_JSON).read_bytes(), folder).get("created", "")), folder)
-        for folder in shipped_bundles()
-    ]
-    if not shipped:
-        raise BundleError(
-            pgettext("detail", "no bundle is installed; name one with --bundle or HEADCT_BUNDLE")
-        )
-    return max(shipped)[1]
+    newest: dict[str, tuple[str, Path]] = {}
+    for folder in shipped_bundles():
+        body = _parse((folder / BUNDLE_JSON).read_bytes(), folder)
+        use, one = str(body.get("use", Use.ANY)), (str(body.get("created", "")), folder)
+        newest[use] = max(newest.get(use, one), one)
+    for use in (Use.RESEARCH, Use.ANY) if research else (Use.ANY,):
+        if use in newest:
+            return newest[use][1]
+    raise BundleError(
+        pgettext("detail", "no bundle for any use is installed; name one with --bundle or HEADCT_BUNDLE")
+    )
 
 
 def shipped_bundles() -> list[Path]:

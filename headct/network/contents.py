@@ -11,6 +11,7 @@ from headct.errors import BundleError
 from headct.language import pgettext
 from headct.network.preprocessing import CONTEXT, CROP_COLUMNS, CROP_ROWS, Missing
 from headct.network.reference import Reference
+from headct.terms.licence import Use
 from headct.triage.learned_urgency import LearnedUrgency
 
 FORMATS = (1, 2)
@@ -90,6 +91,7 @@ class BundleContents:
     rubric_version: str
     data: TrainingData
     licence: str
+    """In words, as :attr:`headct.terms.licence.Licence.text`."""
     input: InputContract = field(default_factory=InputContract)
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Measured performance, as the model card gives it."""
@@ -100,6 +102,9 @@ class BundleContents:
     """Learned from specialists' labels; without one the rubric alone gives the urgency."""
     reference: Reference | None = None
     """Scores and inputs of those trained on; ``None`` in bundles from before this was recorded."""
+    use: Use = Use.ANY
+    """What the licence allows; any use in bundles from before this was said, which learnt from nothing but
+    ``ct_ich`` (CC BY 4.0) and a hospital's own patients."""
 
 
 def to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, Any]:
@@ -126,6 +131,7 @@ def to_json(contents: BundleContents, files: Mapping[str, str]) -> dict[str, Any
         },
         "figures": dict(contents.figures),
         "licence": contents.licence,
+        "use": contents.use,
         "files": dict(files),
         **({"urgency_head": contents.learned_urgency.to_json()} if contents.learned_urgency else {}),
         **({"reference": contents.reference.to_json()} if contents.reference else {}),
@@ -173,6 +179,7 @@ def from_json(body: Mapping[str, Any], folder: Path) -> BundleContents:
             ),
             figures=_get(body, "figures", folder),
             licence=_checked(body["licence"], str, bool),
+            use=Use(body.get("use", Use.ANY)),
             learned_urgency=(
                 LearnedUrgency.from_json(body["urgency_head"]) if "urgency_head" in body else None
             ),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import threshold_bundle
+from bundles import only_these_ship, threshold_bundle
 from click.testing import CliRunner
 from data import SHARED, needs_shared_data
 from drawn_heads import head, write_series
@@ -14,6 +14,7 @@ from places import ROOT
 
 import headct.cli
 from headct.cli import main
+from headct.terms.licence import Use
 
 KEYS = {
     "series_instance_uid",
@@ -125,6 +126,29 @@ def test_a_bad_rubric_is_one_line_and_status_2(run, tmp_path):
     result = run(tmp_path / "series", "--rubric", tmp_path / "own.toml")
     assert result.exit_code == 2
     assert one_line(result.stderr)
+
+
+def test_a_model_for_research_judges_where_asked_for_and_says_its_licence(tmp_path, monkeypatch):
+    write_series(tmp_path / "series", head(1), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    free = threshold_bundle(tmp_path / "free")
+    terms = {"use": Use.RESEARCH, "licence": "that of its data; trained on theirs"}
+    bound = threshold_bundle(tmp_path / "bound", version="2.0", **terms)
+    said = "research only, not for clinical or commercial use; licence: that of its data"
+
+    def told(*options):
+        result = CliRunner().invoke(main, ["assess", str(tmp_path / "series"), "--json", *map(str, options)])
+        return result.exit_code, result.stderr.strip()
+
+    only_these_ship(monkeypatch, free, bound)
+    assert told() == (0, "")
+    assert told("--research") == told("--bundle", bound.folder) == (0, f"headct: threshold 2.0: {said}")
+    status, why = told("--research", "--bundle", bound.folder)
+    assert status == 2 and "cannot go with --research" in why
+    only_these_ship(monkeypatch, free)
+    status, why = told("--research")
+    assert status == 0 and why == (
+        "headct: threshold 1.0: any use; licence: Apache-2.0; --research found no model for research only"
+    )
 
 
 def test_as_a_process_nothing_but_json_on_standard_output_and_nothing_on_standard_error(bundle, tmp_path):

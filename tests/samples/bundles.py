@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from places import TESTS
 
+import headct.network.bundle
 from headct.network.bundle import Bundle, write_bundle
 from headct.network.contents import BundleContents, Calibration, Thresholds, TrainingData
 
@@ -38,3 +40,9 @@ def threshold_bundle(folder: Path, **changes: object) -> Bundle:
         "# Threshold\n\nFor tests alone.\n",
         created=CREATED,
     )
+
+
+def only_these_ship(monkeypatch: pytest.MonkeyPatch, *bundles: Bundle) -> None:
+    """As if these had come with the program, and no other."""
+    monkeypatch.delenv("HEADCT_BUNDLE", raising=False)
+    monkeypatch.setattr(headct.network.bundle, "shipped_bundles", lambda: [b.folder for b in bundles])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from bundles import CREATED, NETWORK, contents, threshold_bundle
+from bundles import CREATED, NETWORK, contents, only_these_ship, threshold_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +21,7 @@ from headct.network.contents import (
 )
 from headct.network.preprocessing import Missing
 from headct.network.reference import reference
+from headct.terms.licence import Licence, Use
 from headct.terms.quantities import Quantity
 
 
@@ -183,6 +184,8 @@ def test_a_link_is_refused(folder, tmp_path):
         (lambda b: b["data"].update(sources=[1]), "cannot be"),
         (lambda b: b.update(figures=[]), "no figures"),
         (lambda b: b.pop("licence"), "incomplete"),
+        (lambda b: b.update(use="all"), "cannot be"),
+        (lambda b: b.update(use=None), "cannot be"),
         (lambda b: b.update(files=[]), "does not list"),
         (lambda b: b.update(files={}), "does not list"),
         (lambda b: b["files"].update({"network.tflite": "abc"}), "no SHA-256"),
@@ -220,6 +223,39 @@ def test_the_default_is_the_named_one_else_the_newest(tmp_path, monkeypatch):
     assert default_bundle().name == "a-2"
     monkeypatch.setenv("HEADCT_BUNDLE", str(tmp_path / "mine"))
     assert default_bundle() == tmp_path / "mine"
+
+
+def test_what_is_for_research_is_the_default_only_where_asked_for(tmp_path, monkeypatch):
+    def made(name, use, year):
+        when = CREATED.replace(year=year)
+        about = contents(version=name, use=use)
+        return write_bundle(tmp_path / name, about, NETWORK.read_bytes(), "card", created=when)
+
+    old, new = made("1", Use.ANY, 2024), made("2", Use.ANY, 2025)
+    older, best = made("3", Use.RESEARCH, 2023), made("4", Use.RESEARCH, 2024)
+    newest = made("5", Use.RESEARCH, 2027)
+    only_these_ship(monkeypatch, old, best, new, older)
+    assert (default_bundle(), default_bundle(research=True)) == (new.folder, best.folder)
+    only_these_ship(monkeypatch, old, best, new, newest)
+    assert (default_bundle(), default_bundle(research=True)) == (new.folder, newest.folder)
+    only_these_ship(monkeypatch, old)
+    assert default_bundle(research=True) == old.folder
+    only_these_ship(monkeypatch, best)
+    with pytest.raises(BundleError, match="for any use"):
+        default_bundle()
+    monkeypatch.setenv("HEADCT_BUNDLE", str(tmp_path / "mine"))
+    assert default_bundle(research=True) == tmp_path / "mine"
+
+
+def test_what_a_bundle_may_be_used_for_is_said_in_it_and_an_older_one_is_for_any_use(tmp_path):
+    text = "that of its data: no business; trained on theirs"
+    for use in Use:
+        bundle = threshold_bundle(tmp_path / use, use=use, licence=text)
+        assert json.loads((bundle.folder / "bundle.json").read_text())["use"] == use
+        assert load_bundle(bundle.folder).licence == Licence(text, use)
+        assert bundle.licence.headline == "that of its data: no business"
+    resealed(bundle.folder, lambda body: body.pop("use"))
+    assert load_bundle(bundle.folder).contents.use is Use.ANY
 
 
 @given(st.floats(0.001, 100), st.floats(-100, 100), st.floats(-1e6, 1e6), st.floats(0, 1e6))
