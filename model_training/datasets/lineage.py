@@ -73,6 +73,11 @@ class Known:
         """Digests of the pixels of whom a network that ships was trained on."""
         return {digest for digest, place in self.pictures.items() if place.split in (TRAIN, VALIDATION)}
 
+    @property
+    def sources(self) -> set[str]:
+        """Where those came from."""
+        return {place.source for place in self.pictures.values() if place.split in (TRAIN, VALIDATION)}
+
     def write(self, folder: Path) -> None:
         """Write ``known.json``; :meth:`read` reads it back."""
         (folder / KNOWN).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")

@@ -27,13 +27,13 @@ from model_training.learning.train import WEIGHTS, run_folder, trained
 from model_training.shipping import precisions
 from model_training.shipping.judging_time import REPEATS, judging_time
 from model_training.shipping.learned_urgency import load_learned_urgency
+from model_training.shipping.licences import licence
 from model_training.shipping.model_card import figures, model_card
 from model_training.shipping.precisions import RULE, Row, agreement, choose, refusal
 from model_training.shipping.reference import training_reference
 
 EXPORT, JUDGING = "export.json", "judging.json"
 NAME = "headct-bleed"
-OWN_LICENCE = "Apache-2.0"
 COMPARED_BLEEDING, COMPARED_CLEAR = 8, 4
 """Patients on whom an exported network is compared with its original: those with most blood, some without."""
 
@@ -178,6 +178,8 @@ def _contents(
     chosen = together or evaluation
     seeds = evaluation["seeds"] if together else evaluation["seeds"][:1]
     taught = [*learnt_from, *(p for p in manifest.taught(None) if p.single)]
+    known = Known.read(data)
+    terms = licence({p.source for p in taught} | known.sources, manifest.licences)
     return BundleContents(
         name=NAME,
         version=version,
@@ -190,9 +192,10 @@ def _contents(
             len(learnt_from),
             tuple(sorted({p.source for p in taught})),
             # Also whom only a run knew that this one went on from.
-            tuple(sorted({p.pixel_digest for p in taught if p.pixel_digest} | Known.read(data).taught)),
+            tuple(sorted({p.pixel_digest for p in taught if p.pixel_digest} | known.taught)),
         ),
-        licence=_licence(manifest, taught),
+        licence=terms.text,
+        use=terms.use,
         networks=tuple(f"network-{seed}.tflite" for seed in seeds) if together else ("network.tflite",),
         learned_urgency=load_learned_urgency(run),
         reference=training_reference(data, learnt_from, evaluation, together),
@@ -219,12 +222,6 @@ def _compared(patients: Sequence[Entry]) -> list[Entry]:
     bleeding = [p for p in most_blood_first if p.bleeding]
     clear = [p for p in most_blood_first if not p.bleeding]
     return bleeding[:COMPARED_BLEEDING] + clear[:COMPARED_CLEAR]
-
-
-def _licence(manifest: Manifest, patients: Sequence[Entry]) -> str:
-    sources = sorted({p.source for p in patients})
-    trained_on = "; ".join(f"trained on {s} ({manifest.licences.get(s, 'licence unknown')})" for s in sources)
-    return f"{OWN_LICENCE}; {trained_on}"
 
 
 def _steps(row: Row) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from headct.network.contents import BundleContents
 from headct.terms.urgency import Urgency
+from headct.wording import use_words
 
 TEMPLATE = "model_card.md.jinja"
 NOTES = {
@@ -41,6 +42,7 @@ def model_card(contents: BundleContents) -> str:
     return template.render(
         **asdict(contents),
         rubric=contents.rubric_version,
+        allows=use_words(contents.use),
         colours=[u.name for u in Urgency],
         notes=[f"{source}: {NOTES[source]}" for source in sources if source in NOTES],
     )

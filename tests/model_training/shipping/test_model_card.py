@@ -9,6 +9,7 @@ import pytest
 from bundles import contents
 
 import model_training.shipping.model_card as module
+from headct.terms.licence import Use
 from model_training.datasets.manifest import Entry, Manifest
 from model_training.evaluation.data_description import describe_data
 from model_training.shipping.model_card import figures, model_card
@@ -60,6 +61,17 @@ def test_the_card_is_readable(examples):
         assert len(widths) == 1, table
         # A table without an empty line before it is no table in Markdown.
         assert f"\n\n{table}" in text, table
+
+
+def test_the_card_says_what_the_licence_allows_and_that_there_was_one_seed(examples):
+    made = figures(*examples)
+    free = model_card(contents(figures=made))
+    assert free.endswith("\n## Licence\n\nApache-2.0\n\nWhat that allows: any use.\n")
+    assert "Research only" not in free and "means over 3 training seeds" in free
+    bound = model_card(contents(figures={**made, "seeds": [1]}, use=Use.RESEARCH))
+    assert "\n\n**Research only, not for clinical or commercial use:**" in bound
+    assert bound.endswith("\n\nWhat that allows: research only, not for clinical or commercial use.\n")
+    assert "They are of networks of one training seed" in bound and "between the seeds here" not in bound
 
 
 def test_the_card_says_whose_the_colours_are(examples):
