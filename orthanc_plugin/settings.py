@@ -38,7 +38,10 @@ class Settings(BaseModel):
     """SQLAlchemy URL of the store. Default: SQLite in the storage folder."""
     bundle: Path | None = None
     """Folder of the model that judges until an administrator chooses one on the page. Default: the newest
-    that ships with the program."""
+    that ships with the program for any use."""
+    research: bool = False
+    """Until an administrator chooses one, rather the newest model that ships for research only, where one
+    does: it may serve neither patients nor business. Counts where ``Bundle`` names none."""
     models: Path | None = None
     """Folder of the hospital's own models, each in a folder ``NAME-VERSION``. Default: ``models`` in the
     storage folder."""

@@ -82,7 +82,7 @@ def default(settings: Settings) -> Path:
     """
     from headct.network.bundle import default_bundle
 
-    return settings.bundle or default_bundle()
+    return settings.bundle or default_bundle(research=settings.research)
 
 
 def find(settings: Settings, digest: str, name: str) -> Path:
@@ -100,7 +100,7 @@ def find(settings: Settings, digest: str, name: str) -> Path:
     raise BundleError(pgettext("detail", "{name} is in no folder of models any more", name=name))
 
 
-def usable(settings: Settings, name: str) -> BundleIdentity:
+def usable(settings: Settings, name: str) -> "Bundle":
     """The model of a name, checked again now.
 
     Raises:
@@ -114,7 +114,7 @@ def usable(settings: Settings, name: str) -> BundleIdentity:
     bundle, refusal = check(best.folder)
     if best.bundle is None or bundle is None:
         raise ConflictError(_("{name} is refused: {why}.", name=name, why=read_back(best.refusal or refusal)))
-    return bundle.identity
+    return bundle
 
 
 def _folders(settings: Settings) -> dict[Path, bool]:

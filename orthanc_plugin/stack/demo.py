@@ -18,6 +18,7 @@ from headct.errors import HeadCTError
 from headct.generator.generation import GeneratedSeries, generate, trauma_study, write
 from headct.generator.kinds import KINDS
 from headct.orthanc_http import LIMITS
+from orthanc_plugin.stack import in_service
 from orthanc_plugin.stack.credentials import without_secrets
 from orthanc_plugin.stack.options import LOOPBACK, Options
 from orthanc_plugin.stack.processes import Stopped, stop_on_signals
@@ -53,10 +54,12 @@ def main(
         dicom_port=dicom_port,
         ohif_port=ohif_port,
         annotations=annotations,
+        research=True,
     )
     try:
         with stop_on_signals(), running(options) as stack:
             click.echo(describe(stack))
+            click.echo(in_service.words(stack))
             card = show(stack, kinds)
             if once:
                 sys.exit(0 if card.as_it_should_be else 1)

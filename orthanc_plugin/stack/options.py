@@ -54,6 +54,8 @@ class Options:
     calling_aes: tuple[CallingAE, ...] = ()
     annotations: bool = False
     """The annotation profile, :attr:`orthanc_plugin.settings.Settings.annotations`."""
+    research: bool = False
+    """The model for research only, :attr:`orthanc_plugin.settings.Settings.research`."""
     logs: Limits = field(default_factory=Limits)
 
     @property

@@ -170,6 +170,7 @@ def _for_triage(options: Options, credentials: Credentials, open_ports: Sequence
         "Secrets": str(options.data / "secrets"),
         "OhifUrl": f"{options.ohif_url}viewer?StudyInstanceUIDs=",
         "Annotations": options.annotations,
+        "Research": options.research,
         "OpenPorts": [port.model_dump(mode="json", by_alias=True) for port in open_ports],
         # Until the hospital names its people.
         "People": {

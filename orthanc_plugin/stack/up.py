@@ -8,6 +8,7 @@ import click
 
 from headct.errors import HeadCTError
 from orthanc_plugin.health.ports import sentence
+from orthanc_plugin.stack import in_service
 from orthanc_plugin.stack.credentials import Credentials
 from orthanc_plugin.stack.logs import Limits
 from orthanc_plugin.stack.options import DATA_FOLDER, HTTP_PORT, LOOPBACK, CallingAE, Options
@@ -40,6 +41,11 @@ PORT = click.IntRange(1, 65535)
 )
 @click.option("--annotations", is_flag=True, help="Also draw suspected bleeds, as DICOM segmentations.")
 @click.option(
+    "--research",
+    is_flag=True,
+    help="Judge by the model that ships for research only: not for clinical or commercial use.",
+)
+@click.option(
     "--log-megabytes",
     type=click.IntRange(1, 10_000),
     default=Limits().size >> 20,
@@ -62,6 +68,7 @@ def command(
     listen: str,
     calling_aes: tuple[str, ...],
     annotations: bool,
+    research: bool,
     log_megabytes: int,
     log_files: int,
 ) -> None:
@@ -75,11 +82,13 @@ def command(
             listen=listen,
             calling_aes=tuple(CallingAE.parse(text) for text in calling_aes),
             annotations=annotations,
+            research=research,
             logs=Limits(log_megabytes * 2**20, log_files),
         )
         with stop_on_signals(), running(options) as stack:
             with contextlib.suppress(OSError):  # into a file on a disk that is full: the stack is what counts
                 click.echo(describe(stack))
+                click.echo(in_service.words(stack))
             stack.keep_running()
     except Stopped:
         click.echo("Stopped.")

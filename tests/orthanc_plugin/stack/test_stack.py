@@ -220,6 +220,12 @@ class TestOrthancConfiguration:
         made = orthanc.configuration(options(tmp_path, annotations=asked), LOGIN)
         assert from_orthanc(made).annotations is asked
 
+    @pytest.mark.parametrize("asked", [False, True])
+    def test_the_model_for_research_only_where_asked_for(self, tmp_path: Path, asked: bool) -> None:
+        assert not options(tmp_path).research
+        made = orthanc.configuration(options(tmp_path, research=asked), LOGIN)
+        assert from_orthanc(made).research is asked
+
     @pytest.mark.parametrize("local", [{"AuthenticationEnabled": False}, {"RegisteredUsers": None}])
     def test_no_listening_without_authentication(self, tmp_path: Path, local: dict[str, object]) -> None:
         (tmp_path / "orthanc.local.json").write_text(json.dumps(local))
