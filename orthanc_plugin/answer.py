@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from headct.language import Language, Phrase
+from headct.terms.licence import Licence, Use
 from headct.terms.urgency import Urgency
 
 UrgencyName = Annotated[
@@ -74,6 +75,18 @@ class BundleView(View):
     device_uid: str
     digest: str = Field(description="SHA-256 of bundle.json, hex")
     in_service: bool = True
+
+
+class LicensedBundleView(BundleView):
+    """A model with its terms, of which those before the program kept them say nothing."""
+
+    licence: str = Field(default="", description="in words; what stands before the first semicolon says most")
+    use: Use | None = Field(default=None, description="what the licence allows")
+
+    @property
+    def terms(self) -> Licence | None:
+        """The licence, where it is known."""
+        return Licence(self.licence, self.use) if self.use is not None else None
 
 
 class PatientNameView(View):

@@ -283,9 +283,10 @@ class Triage:
     def activate_model(self, name: str, login: str, asked: ModelRequest) -> None:
         """Put a model in service; workers change to it between two series."""
         self.require(login, Role.ADMINISTRATOR)
-        identity = folders.usable(self.settings, name)
+        bundle = folders.usable(self.settings, name)
         with self.database.writing() as session:
-            model_history.activate(session, identity, **asked.order(login, queue.utcnow()))
+            model_history.activate(session, bundle.identity, **asked.order(login, queue.utcnow()))
+            model_history.keep_licence(session, bundle.digest, bundle.licence)
 
     @_answering
     def roll_back_model(self, login: str, asked: ModelRequest) -> None:
@@ -300,9 +301,10 @@ class Triage:
     def begin_shadow(self, name: str, login: str, asked: ModelRequest) -> None:
         """Have a model judge in shadow."""
         self.require(login, Role.ADMINISTRATOR)
-        identity = folders.usable(self.settings, name)
+        bundle = folders.usable(self.settings, name)
         with self.database.writing() as session:
-            model_history.begin_shadow(session, identity, **asked.order(login, queue.utcnow()))
+            model_history.begin_shadow(session, bundle.identity, **asked.order(login, queue.utcnow()))
+            model_history.keep_licence(session, bundle.digest, bundle.licence)
 
     @_answering
     def end_shadow(self, login: str, asked: ModelRequest) -> None:

@@ -49,6 +49,7 @@ DATA = {
     *("patient_name", "patient_id", "sex", "age", "birth_date", "accession_number", "study_description"),
     *("series_description", "description", "modality", "comment", "login", "reader", "organisation", "name"),
     *("device_uid", "version", "id", "by", "model", "readers", "rubric_version", "study_id", "digest"),
+    "licence",
 }
 """Fields whose words are those of the images, of persons and of models."""
 _WORD = re.compile(r"[A-Za-zÀ-ỹ][A-Za-zÀ-ỹ_'.-]*[A-Za-zÀ-ỹ]")

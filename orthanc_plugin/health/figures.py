@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from headct.reasons import ReasonCode
 from headct.terms.review import Doubt
-from orthanc_plugin.answer import BundleView, Words
+from orthanc_plugin.answer import LicensedBundleView, Words
 from orthanc_plugin.forwarding import standing
 from orthanc_plugin.forwarding.views import ReceiverView
 from orthanc_plugin.health.views import ClockSetView, DurationView, MetricsView
@@ -32,7 +32,7 @@ class Known:
 
     series: dict[SeriesState, int] = field(default_factory=dict)
     last_judgement: datetime | None = None
-    bundle: BundleView | None = None
+    bundle: LicensedBundleView | None = None
     model_problem: Words | None = None
     receivers: tuple[ReceiverView, ...] = ()
     lost_unread: int = 0

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, Field
 
 from headct.reasons import ReasonCode
-from orthanc_plugin.answer import BundleView, View, Words
+from orthanc_plugin.answer import BundleView, LicensedBundleView, View, Words
 from orthanc_plugin.forwarding.views import ReceiverView
 from orthanc_plugin.recycling.views import RecyclingView
 from orthanc_plugin.states import SeriesState
@@ -41,7 +41,7 @@ class StatusView(View):
     takes_images: bool = Field(
         default=True, description="whether Orthanc can store images: there is room, and it can be written"
     )
-    bundle: BundleView | None = Field(default=None, description="the model in service")
+    bundle: LicensedBundleView | None = Field(default=None, description="the model in service")
     model_problem: Words | None = Field(default=None, description="the chosen model does not judge, and why")
     receivers: tuple[ReceiverView, ...] = Field(default=(), description="where results are sent on to")
     recycling: RecyclingView | None = Field(default=None, description="where Orthanc has limits of its own")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from headct.language import _, pgettext, read_back
-from orthanc_plugin.answer import BundleView, Words
+from orthanc_plugin.answer import LicensedBundleView, Words
 from orthanc_plugin.models import comparison
 from orthanc_plugin.models.folders import Offer
 from orthanc_plugin.models.views import (
@@ -98,26 +98,28 @@ def problem(session: Session) -> Words | None:
     )
 
 
-def active(session: Session) -> BundleView | None:
+def active(session: Session) -> LicensedBundleView | None:
     """The model in service."""
     digest = model_history.active(session)
     row = session.get(Bundle, digest) if digest is not None else None
     return _bundle(row, in_service=True) if row is not None else None
 
 
-def in_shadow(session: Session) -> BundleView | None:
+def in_shadow(session: Session) -> LicensedBundleView | None:
     """The model in shadow."""
     began = model_history.shadow(session)
     return _bundle(session.get_one(Bundle, began.digest), in_service=False) if began is not None else None
 
 
-def _bundle(row: Bundle, *, in_service: bool) -> BundleView:
-    return BundleView(
+def _bundle(row: Bundle, *, in_service: bool) -> LicensedBundleView:
+    return LicensedBundleView(
         name=row.name,
         version=row.version,
         device_uid=row.device_uid,
         digest=row.digest,
         in_service=in_service,
+        licence=row.licence,
+        use=row.use,
     )
 
 
@@ -157,6 +159,8 @@ def _offered(
         figures=_figures(bundle.contents.figures),
         promise=said if isinstance(said, PromiseView) else None,
         no_promise=said if isinstance(said, Words) else None,
+        licence=bundle.contents.licence,
+        use=bundle.contents.use,
     )
 
 

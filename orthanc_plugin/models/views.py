@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from pydantic import AwareDatetime, Field
 
-from orthanc_plugin.answer import BundleView, ErrorView, UrgencyName, View, Words
+from orthanc_plugin.answer import ErrorView, LicensedBundleView, UrgencyName, View, Words
 from orthanc_plugin.states import ModelEvent
 
 
@@ -65,7 +65,7 @@ class PromiseView(View):
     sentences: tuple[Words, ...]
 
 
-class ModelView(BundleView):
+class ModelView(LicensedBundleView):
     """A model on this machine, or one that once was."""
 
     id: str = Field(description="NAME-VERSION, by which the routes know it")

@@ -9,6 +9,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, Index, LargeBinary, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+from headct.terms.licence import Use
 from headct.terms.review import Doubt
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import DeliveryTrouble, DocumentKind, ModelEvent, SeriesState
@@ -71,6 +72,7 @@ class Base(DeclarativeBase):
         DeliveryTrouble: Enum(DeliveryTrouble, native_enum=False, length=16, values_callable=_values),
         Urgency: Enum(Urgency, native_enum=False, length=8),
         Doubt: Enum(Doubt, native_enum=False, length=16, values_callable=_values),
+        Use: Enum(Use, native_enum=False, length=16, values_callable=_values),
         ModelEvent: Enum(ModelEvent, native_enum=False, length=16, values_callable=_values),
     }
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from headct.language import _, pgettext
 from headct.terms.assessment import BundleIdentity
+from headct.terms.licence import Licence, Use
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store.standing import figures
@@ -38,13 +39,18 @@ class Standing:
     """Digests of the models in service one after the other, the present one last; a roll back shortens it."""
     last: ModelEvent | None = None
     """How the present one came into service."""
-    chosen: bool = False
-    """Whether a person ever chose."""
+    by_hand: frozenset[str] = frozenset()
+    """Digests of those that persons chose."""
     shipped: str | None = None
     """What the program chose last."""
     shadow: str | None = None
     number: int = 0
     """Of the last change."""
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a person ever chose."""
+        return bool(self.by_hand)
 
     @property
     def active(self) -> str | None:
@@ -61,7 +67,7 @@ def derive(changes: Iterable[ModelChange]) -> Standing:
     """What a history comes to."""
     line: list[str] = []
     last = shipped = shadow = None
-    chosen, number = False, 0
+    by_hand, number = set(), 0
     for change in changes:
         number = change.id
         if change.event is E.SHADOW_BEGAN:
@@ -69,14 +75,17 @@ def derive(changes: Iterable[ModelChange]) -> Standing:
         elif change.event is E.SHADOW_ENDED:
             shadow = None
         else:
-            last, chosen = change.event, chosen or change.event in BY_PERSONS
+            last = change.event
+            if change.event in BY_PERSONS:
+                by_hand.add(change.digest)
             if change.event in {E.ROLLED_BACK, E.GAVE_WAY}:
-                line.pop()
+                while line and line[-1] != change.digest:
+                    line.pop()
             elif change.event is E.SHIPPED:
                 shipped = change.digest
             if not line or line[-1] != change.digest:
                 line.append(change.digest)
-    return Standing(tuple(line), last, chosen, shipped, shadow, number)
+    return Standing(tuple(line), last, frozenset(by_hand), shipped, shadow, number)
 
 
 def history(session: Session) -> list[ModelChange]:
@@ -188,15 +197,15 @@ def ship(session: Session, identity: BundleIdentity, now: datetime) -> None:
 def give_way(
     session: Session, digest: str, why: str, now: datetime, *, otherwise: Sequence[BundleIdentity] = ()
 ) -> bool:
-    """A model in service cannot be loaded: the one before it judges instead.
+    """A model in service cannot be loaded: the one before it judges instead, as :func:`_gives_way_to` says.
 
-    Where none was before it judges the first other one of ``otherwise``. False when there is none either, and
+    Where there is none, it is the first other one of ``otherwise``. False when there is none either, and
     nothing was changed.
     """
     stands = standing(session)
     if stands.active != digest:
         return True  # another worker or an administrator was first
-    instead = stands.before
+    instead = _gives_way_to(session, stands)
     if instead is None and (found := next((m for m in otherwise if m.digest != digest), None)) is not None:
         _know(session, found, now)
         instead = found.digest
@@ -211,6 +220,12 @@ def drop_shadow(session: Session, digest: str, why: str, now: datetime) -> None:
     """A model in shadow cannot go on."""
     if standing(session).shadow == digest:
         _change(session, E.SHADOW_ENDED, digest, now, reason=why)
+
+
+def keep_licence(session: Session, digest: str, licence: Licence) -> None:
+    """Remember under which terms a model came: its folder may be gone when that is asked."""
+    if (row := session.get(Bundle, digest)) is not None:
+        row.licence, row.use = licence.text, licence.use
 
 
 def based_on(session: Session) -> str:
@@ -249,6 +264,18 @@ def _as_seen(session: Session, seen: str | None) -> Standing:
     if seen is not None and seen != str(stands.number):
         raise ConflictError(_("The models were changed since they were shown; look again."))
     return stands
+
+
+def _gives_way_to(session: Session, stands: Standing) -> str | None:
+    """The model before the one in service.
+
+    After one for any use none for research only, unless a person once chose that: the program was started
+    for research when it put it there, and need not be now.
+    """
+    failed, *earlier = reversed(stands.line)
+    for_research = {row.digest for row in session.scalars(select(Bundle).where(Bundle.use == Use.RESEARCH))}
+    passed_over = set() if failed in for_research else for_research - stands.by_hand
+    return next((digest for digest in earlier if digest not in {failed, *passed_over}), None)
 
 
 def _know(session: Session, identity: BundleIdentity, now: datetime) -> None:

@@ -142,6 +142,7 @@ def viewer(series: tuple[SeriesView, ...]) -> dict[str, Any] | None:
     }
 
 
+# Long, for it names all that templates call.
 def context() -> dict[str, Any]:
     """Helpers for every template, in the language of the request."""
     language = words.requested_language()
@@ -191,6 +192,8 @@ def context() -> dict[str, Any]:
         "FINDING_KEYS": reading.FINDING_KEYS,
         "BLEED_TYPES": BLEED_TYPES,
         "finding_words": lambda f, present=None: wording.review_finding_words(f, language, present=present),
+        "licence_words": lambda licence: wording.licence_words(licence, language),
+        "use_words": lambda use: wording.use_words(use, language),
         "exclusion_words": lambda reason: wording.exclusion_words(reason, language),
         "Exclusion": Exclusion,
         "Standing": Standing,

@@ -5,17 +5,15 @@ from pathlib import Path
 
 from headct.errors import BundleError
 from headct.language import pgettext
-from headct.network.bundle import load_bundle
+from headct.network.bundle import Bundle, load_bundle
 from headct.network.classifier import Classifier
 from headct.safe_log import failure
-from headct.terms.assessment import BundleIdentity
 from orthanc_plugin.drift import monitoring
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import folders
 from orthanc_plugin.settings import Settings
-from orthanc_plugin.store import model_history, queue
+from orthanc_plugin.store import model_history, queue, tables
 from orthanc_plugin.store.database import Database
-from orthanc_plugin.store.tables import Bundle
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +32,17 @@ class Serving:
         self._settings = settings
         self._shadow: Classifier | None = None
         self._classifier: Classifier | None = None
-        self._default: BundleIdentity | None = None
+        self._default: Bundle | None = None
         problem = BundleError(pgettext("detail", "no model was ever in service"))
         try:
-            self._default = load_bundle(folders.default(settings)).identity
+            self._default = load_bundle(folders.default(settings))
         except BundleError as error:
             problem = error
         try:
             with database.writing() as session:
                 if self._default is not None:
-                    model_history.ship(session, self._default, queue.utcnow())
+                    model_history.ship(session, self._default.identity, queue.utcnow())
+                    model_history.keep_licence(session, self._default.digest, self._default.licence)
                 known = model_history.active(session) is not None
         except ConflictError:  # another worker started at the same moment, with the same program
             known = True
@@ -77,8 +76,10 @@ class Serving:
                 self._give_way(wanted, error)
         log.info("judging with %s", self.classifier.bundle.identity.name)
         with self._database.writing() as session:
-            model_history.loaded(session, self._worker, self.digest)
-            monitoring.keep_reference(session, self.digest, self.classifier.bundle.contents.reference)
+            bundle = self.classifier.bundle
+            model_history.loaded(session, self._worker, bundle.digest)
+            model_history.keep_licence(session, bundle.digest, bundle.licence)
+            monitoring.keep_reference(session, bundle.digest, bundle.contents.reference)
 
     def shadow(self, digest: str) -> Classifier | None:
         """The model in shadow; ``None`` when it cannot be loaded, which ends it."""
@@ -99,8 +100,8 @@ class Serving:
             return model_history.active(session)
 
     def _give_way(self, digest: str, error: BundleError) -> None:
-        loaded = self._classifier.bundle.identity if self._classifier is not None else None
-        otherwise = [model for model in (self._default, loaded) if model is not None]
+        loaded = self._classifier.bundle if self._classifier is not None else None
+        otherwise = [model.identity for model in (self._default, loaded) if model is not None]
         try:
             with self._database.writing() as session:
                 changed = model_history.give_way(
@@ -114,7 +115,7 @@ class Serving:
     def _load(self, digest: str) -> Classifier:
         with self._database.writing() as session:
             model_history.loading(session, self._worker, digest)
-            name = session.get_one(Bundle, digest).folder_name
+            name = session.get_one(tables.Bundle, digest).folder_name
         folder = folders.find(self._settings, digest, name)
         try:
             return _load(folder, digest, self._settings.worker_threads)

@@ -9,10 +9,11 @@ from fake_cases import BUNDLE, NOW, case, draw_slice, in_full, rows, summary
 
 from headct.language import _
 from headct.reasons import ReasonCode
+from headct.terms.licence import Use
 from headct.terms.review import Person
 from headct.terms.urgency import Urgency
 from orthanc_plugin.access.roles import Role
-from orthanc_plugin.answer import ImportedStudyView, PatientNameView
+from orthanc_plugin.answer import ImportedStudyView, LicensedBundleView, PatientNameView
 from orthanc_plugin.audit import export
 from orthanc_plugin.cases.review_views import JudgedCasesView, LabelsView, ReviewAnswer, ReviewRequest
 from orthanc_plugin.cases.selection import EVERYTHING, Asked
@@ -35,7 +36,8 @@ from orthanc_plugin.states import CaseState, SeriesState, Window
 
 MAY_NOT = _("The setting People does not say who you are: you may only look.")
 CLOSED = _("Changes are refused unless Orthanc asks for a user and a password.")
-MODEL = ModelView(id="bleed25d-0.1.0", state=ModelState.ACTIVE, **BUNDLE.model_dump())
+SERVING = LicensedBundleView(**BUNDLE.model_dump(), licence="Apache-2.0; trained on nobody", use=Use.ANY)
+MODEL = ModelView(id="bleed25d-0.1.0", state=ModelState.ACTIVE, **SERVING.model_dump())
 
 
 class FakeTriage(Triage):
@@ -57,7 +59,7 @@ class FakeTriage(Triage):
             last_judgement=NOW - timedelta(seconds=18),
             series={SeriesState.ASSESSED: 6, SeriesState.ARRIVING: 1},
             free_disk_bytes=112_000_000_000,
-            bundle=BUNDLE,
+            bundle=SERVING,
             authentication=True,
             ohif_url="http://127.0.0.1:3000/viewer?StudyInstanceUIDs=",
         )

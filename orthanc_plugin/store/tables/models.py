@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from headct.terms.licence import Use
 from headct.terms.urgency import Urgency
 from orthanc_plugin.states import ModelEvent
 from orthanc_plugin.store.base import Base, few
@@ -24,6 +25,10 @@ class Bundle(Base):
     """When it was first put there."""
     reference: Mapped[dict[str, Any] | None]
     """What it was trained on, :meth:`headct.network.reference.Reference.to_json`, once a worker loaded it."""
+    licence: Mapped[str] = mapped_column(default="")
+    """:class:`headct.terms.licence.Licence`, as its bundle says; empty where nobody loaded it since that is
+    kept."""
+    use: Mapped[Use | None]
 
     @property
     def folder_name(self) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from store_samples import after, judgement, seen
 
 from headct.terms.assessment import BundleIdentity
+from headct.terms.licence import Licence, Use
 from headct.terms.urgency import Urgency
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import listing
@@ -132,6 +133,30 @@ class TestAModelThatCannotBeLoaded:
         assert problem is not None
         assert problem.en == "net-2 could not be loaded (net-2 was altered); net-1 judges instead."
         assert "net-2" in problem.ja
+
+    def test_after_one_for_any_use_comes_none_for_research_that_no_person_chose(
+        self, session: Session
+    ) -> None:
+        for at, model in enumerate((A, B, C)):
+            model_history.ship(session, model, after(at))
+        model_history.keep_licence(session, B.digest, Licence("theirs", Use.RESEARCH))
+        assert model_history.give_way(session, C.digest, "gone", after(4))
+        assert model_history.active(session) == A.digest
+        assert not model_history.give_way(session, A.digest, "gone", after(5), otherwise=[A])
+        assert model_history.standing(session).line == (A.digest,)
+        activate(session, B)
+        activate(session, C)
+        model_history.give_way(session, C.digest, "gone", after(6))
+        assert model_history.active(session) == B.digest, "a person chose it once"
+        model_history.give_way(session, B.digest, "gone", after(7))
+        assert model_history.active(session) == A.digest
+
+    def test_one_for_research_gives_way_to_another(self, session: Session) -> None:
+        for at, model in enumerate((A, B)):
+            model_history.ship(session, model, after(at))
+            model_history.keep_licence(session, model.digest, Licence("theirs", Use.RESEARCH))
+        assert model_history.give_way(session, B.digest, "gone", after(2))
+        assert model_history.active(session) == A.digest
 
     def test_one_after_the_other_and_at_last_to_what_ships(self, session: Session) -> None:
         activate(session, A)

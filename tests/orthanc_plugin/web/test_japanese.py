@@ -23,8 +23,9 @@ from werkzeug.test import TestResponse
 from headct.errors import ReviewError
 from headct.language import DOMAIN, LANGUAGES, LOCALE, Phrase
 from headct.reasons import Reason, ReasonCode
+from headct.terms.licence import Use
 from headct.terms.urgency import Urgency
-from headct.wording import caution_words, rule_words
+from headct.wording import caution_words, rule_words, use_words
 from orthanc_plugin import errors
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import Words
@@ -289,6 +290,8 @@ def test_every_reason_caution_and_rule() -> None:
     for code in ("child", "partial", "learned_urgency", "assumed_rescale"):
         assert english(caution_words(code, "ja")) == []
     assert english(rule_words("thickness", "ja")) == []
+    for use in Use:
+        assert english(use_words(use, "ja")) == []
 
 
 # --- the other way round ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Models through the REST interface and the page, over the real store: who may, what is refused and why."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from headct.network.bundle import Bundle
 from headct.network.promise import beside
+from headct.terms.licence import Use
 from headct.terms.urgency import Urgency
 from orthanc_plugin.service import Triage
 from orthanc_plugin.settings import Settings
@@ -26,6 +28,7 @@ from orthanc_plugin.store.database import Database
 API = "/triage/api/v1/models"
 OWN = {"X-Triage": "test"}
 FIRST, SECOND = "threshold-1.0", "threshold-2.0"
+DOES = ("activate", "shadow")
 CHANGES = (f"{SECOND}/activate", f"{SECOND}/shadow", "rollback", "end-shadow")
 
 
@@ -209,6 +212,43 @@ def test_a_problem_is_on_every_page_until_a_person_chooses(
         assert said in client.get(path).get_data(as_text=True)
     assert change(client, f"{FIRST}/activate").status_code == 200
     assert said not in page(client)
+
+
+def test_licences_are_told_before_anything_is_activated(client: FlaskClient, settings: Settings) -> None:
+    text = "that of its data: <no> business; trained on theirs"
+    own_model(settings, "3.0", licence=text, use=Use.RESEARCH)
+    found = {m["id"]: (m["licence"], m["use"]) for m in listed(client)["models"] if not m["shipped"]}
+    assert found == dict.fromkeys((FIRST, SECOND), ("Apache-2.0", "any")) | {
+        "threshold-3.0": (text, "research")
+    }
+    for login in ("abe", "mori"):
+        html = page(client, login)
+        assert "any use; licence: Apache-2.0" in html and "trained on theirs" in html
+        assert (
+            "research only, not for clinical or commercial use; licence: that of its data: &lt;no&gt;" in html
+        )
+    questions = re.findall(r'data-order="([^"]+)" data-question="([^"]+)"', page(client))
+    warned = {address for address, question in questions if "Mind its licence: research only" in question}
+    assert {a.removeprefix("api/v1/models/") for a in warned} == {f"threshold-3.0/{do}" for do in DOES}
+    assert len(questions) > len(warned)
+    assert "ライセンスに注意：研究専用：臨床使用・商用利用は不可（ライセンス：that of its data" in page(
+        client, language="ja"
+    )
+
+
+def test_one_for_research_in_service_is_called_so_on_every_page(
+    client: FlaskClient, settings: Settings
+) -> None:
+    own_model(settings, "3.0", licence="theirs; x", use=Use.RESEARCH)
+    words = "research only, not for clinical or commercial use"
+    assert words not in client.get("/triage/?lang=en").get_data(as_text=True)
+    change(client, "threshold-3.0/activate")
+    bundle = client.get("/triage/api/v1/status").get_json()["bundle"]
+    assert (bundle["licence"], bundle["use"]) == ("theirs; x", "research")
+    assert words in client.get("/triage/?lang=en").get_data(as_text=True)
+    change(client, f"{FIRST}/activate")
+    roll_back = re.search(r'data-order="[^"]+/rollback" data-question="([^"]+)"', page(client))
+    assert roll_back is not None and "Mind its licence: research only" in roll_back[1]
 
 
 class TestThePage:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import contents, threshold_bundle
+from bundles import contents, only_these_ship, threshold_bundle
 from drawn_heads import BLOOD, ball, head, volume
 from hypothesis import HealthCheck, strategies
 from hypothesis import settings as run_with
@@ -16,6 +16,7 @@ from store_samples import MEMORY, after, open_store, settings
 
 from headct.errors import BundleError
 from headct.network.bundle import Bundle, default_bundle, load_bundle, write_bundle
+from headct.terms.licence import Use
 from orthanc_plugin.errors import ConflictError
 from orthanc_plugin.models import folders, listing
 from orthanc_plugin.models.views import ModelState
@@ -69,6 +70,73 @@ def test_at_first_it_serves_what_ships(database: Database, options: Settings) ->
 def test_or_what_the_setting_names(database: Database, tmp_path: Path) -> None:
     mine = own_model(settings(tmp_path), "1.0")
     assert serve(database, settings(tmp_path, Bundle=mine.folder)).digest == mine.digest
+
+
+def test_started_for_research_and_back_as_an_update_would(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, for_research = settings(tmp_path), settings(tmp_path, Research=True)
+    free = threshold_bundle(tmp_path / "free", version="1")
+    bound = threshold_bundle(tmp_path / "bound", version="1r", licence="theirs; x", use=Use.RESEARCH)
+    only_these_ship(monkeypatch, free, bound)
+
+    def started(options: Settings) -> str:
+        serving = serve(database, options)
+        with database.reading() as session:
+            view = listing.active(session)
+        assert view is not None and (view.licence, view.use) == (
+            serving.classifier.bundle.contents.licence,
+            serving.classifier.bundle.contents.use,
+        )
+        return serving.digest
+
+    assert [started(options) for options in (plain, plain, for_research, for_research, plain)] == [
+        *(free.digest, free.digest, bound.digest, bound.digest, free.digest)
+    ]
+    with database.reading() as session:
+        assert [c.event.value for c in model_history.history(session)] == ["shipped"] * 3
+    with database.writing() as session:
+        activate(session, bound)
+    assert started(plain) == bound.digest, "what an administrator chose stays"
+    with database.writing() as session:
+        activate(session, free)
+    assert started(for_research) == free.digest
+
+
+def test_without_one_for_research_the_other_judges(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threshold_bundle(tmp_path / "free")
+    only_these_ship(monkeypatch, free)
+    assert serve(database, settings(tmp_path, Research=True)).digest == free.digest
+
+
+def test_no_longer_started_for_research_it_does_not_give_way_to_that_one(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threshold_bundle(tmp_path / "free")
+    bound = threshold_bundle(tmp_path / "bound", version="1r", use=Use.RESEARCH)
+    only_these_ship(monkeypatch, free, bound)
+    serve(database, settings(tmp_path, Research=True))
+    serve(database, settings(tmp_path))
+    damage(free)
+    with pytest.raises(BundleError, match="altered"):
+        serve(database, settings(tmp_path))
+    assert serve(database, settings(tmp_path, Research=True)).digest == bound.digest
+
+
+def test_the_licence_of_a_model_from_before_it_was_kept_is_known_once_it_is_loaded(
+    database: Database, options: Settings
+) -> None:
+    mine = own_model(options, "1.0")
+    with database.writing() as session:
+        activate(session, mine)
+        before = listing.active(session)
+        assert before is not None and before.terms is None
+    serve(database, options)
+    with database.reading() as session:
+        view = listing.active(session)
+    assert view is not None and view.terms == mine.licence
 
 
 def test_it_follows_changes(database: Database, options: Settings) -> None:
