@@ -15,7 +15,7 @@ from orthanc_plugin.models.views import ModelState
 from orthanc_plugin.stack.running import LOOK_SECONDS, Stack
 from orthanc_plugin.states import ModelEvent
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """A worker has loaded its model after two seconds, of a machine that does much else after some more."""
 _API = "/triage/api/v1"
 
