@@ -35,7 +35,7 @@ def test_a_classifier_is_used_again_and_again(bundle):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_number_of_threads_changes_nothing(bundle, threads):
-    runtime = LiteRTRuntime(bundle.network, (192, 160, 3), threads)
+    runtime = LiteRTRuntime(bundle.networks[0], (192, 160, 3), threads)
     v = volume(np.where(ball(7, 12), BLOOD, head(7)))
     assert np.array_equal(Classifier(bundle, runtime).predict(v), Classifier(bundle).predict(v))
     slabs = np.zeros((runtime.batch + 1, 192, 160, 3), np.float32)
