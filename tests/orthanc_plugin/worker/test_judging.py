@@ -133,12 +133,13 @@ def bleeding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw(tmp_path_factory.mktemp("bleeding"), FrameOfReferenceUID="1.2.3")
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    return Classifier(threshold_bundle(tmp_path_factory.mktemp("three") / "three", networks=THREE))
+
+
 class TestSeveralNetworks:
     """An alert of the first is told before the others have looked, where nothing more is to come."""
-
-    @pytest.fixture(scope="class")
-    def three(self, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-        return Classifier(threshold_bundle(tmp_path_factory.mktemp("three") / "three", networks=THREE))
 
     @pytest.mark.parametrize("images", [SLABS, SLABS // 2])
     def test_of_the_whole_series_alone(self, three: Classifier, bleeding: Path, images: int) -> None:
