@@ -135,6 +135,8 @@ def test_what_is_merged_into_another_study_keeps_its_word(orthanc: Server, tmp_p
     orthanc.read(moved, "YELLOW")
     other = orthanc.judged(orthanc.head(tmp_path / "b", "other", radius_mm=0.0), "other")
     orthanc.ask(f"/studies/{other['id']}/merge", Resources=[moved["id"]], KeepSource=False)
+    # The documents that the merge brought along look like those of the end, until they are deleted.
+    orthanc.wait(orthanc.nothing_waits)
     orthanc.wait(lambda: "moved" not in orthanc.queued() and orthanc.row("other")["urgency"] == "YELLOW")
     orthanc.wait(lambda: orthanc.documents(other["id"]) == ["KO", "KO", "SR", "SR", "SR"])
     assert orthanc.row("other")["first_arrival"] == moved["first_arrival"]
