@@ -18,8 +18,8 @@ def bright_is_blood(threshold_hu: float = 64, widths: tuple[int, ...] = WIDTHS) 
     for kernel in (first[0], last_block[0], last[0]):
         kernel[..., :4] = 0
     for pixel in range(4):
-        # Four pixels a channel each, of four windows; the second is the middle slab's, 0 to 1 for 0 to 80 HU.
-        first[0][1, 1, 4 * pixel + 1, pixel] = 10
+        # Four pixels a channel each, of four windows; the second is the middle slab's, 0 to 6 for 0 to 80 HU.
+        first[0][1, 1, 4 * pixel + 1, pixel] = 10 / 6
         last_block[0][1, 1, above + pixel, pixel] = 1
         last[0][1, 1, pixel, pixel] = 20
     last[1][:] = -5

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -13,18 +14,32 @@ from model_training.learning.networks.verdicts import FEATURES
 
 BLOOD_RANGE = (0, 80)
 """Window in which clotted blood (50 to 80 HU) stands out from brain (20 to 40 HU)."""
+_TOP = 6.0
+"""Where ReLU6 ends: what the upper end of a window becomes."""
 GROUPS = 8
 """At most so many groups of channels are normalised together."""
 
 
 @keras.saving.register_keras_serializable("headct")
 class Windows(layers.Layer):  # type: ignore[misc]
-    """Hounsfield units to 0 to 1: every slab in the blood window, the middle one in the wide window too."""
+    """Hounsfield units to 0 to 6: every slab in the blood window, the middle one in the wide window too.
+
+    A convolution with fixed weights, cut to the range of ReLU6: LiteRT makes one step of it. Clipped,
+    subtracted and divided one after the other it cost a third of the whole network.
+    """
 
     def call(self, hu: Any) -> Any:
-        """Shape (n, rows, columns, slabs) to (n, rows, columns, slabs + 1)."""
-        middle = hu[..., CONTEXT : CONTEXT + 1]
-        return ops.concatenate([_window(hu, *BLOOD_RANGE), _window(middle, *HU_RANGE)], axis=-1)
+        """Shape (n, r, c, 4 slabs) as :class:`PixelShuffle` gives it to (n, r, c, 4 (slabs + 1))."""
+        slabs = 2 * CONTEXT + 1
+        windows = [(slab, BLOOD_RANGE) for slab in range(slabs)] + [(CONTEXT, HU_RANGE)]
+        weights = np.zeros((1, 1, 4 * slabs, 4 * len(windows)), np.float32)
+        offsets = np.zeros(4 * len(windows), np.float32)
+        for pixel in range(4):
+            for number, (slab, (low, high)) in enumerate(windows):
+                to = pixel * len(windows) + number
+                weights[0, 0, pixel * slabs + slab, to] = _TOP / (high - low)
+                offsets[to] = -low * _TOP / (high - low)
+        return ops.relu6(ops.conv(hu, weights, padding="valid") + offsets)
 
 
 @keras.saving.register_keras_serializable("headct")
@@ -67,7 +82,7 @@ def bleed_network(
     block = partial(_block, normalisation=normalisation)
     inputs = keras.Input((rows, columns, 2 * CONTEXT + 1), name="hounsfield", dtype="float32")
     # Half precision would round Hounsfield units before the window is cut out.
-    x = PixelShuffle(-2)(Windows(dtype="float32")(inputs))
+    x = Windows(dtype="float32")(PixelShuffle(-2, dtype="float32")(inputs))
     x = block(x, widths[0])
     skips = []
     for width in widths[1:]:
@@ -95,7 +110,3 @@ def _normalised(x: Any, width: int, normalisation: str) -> Any:
     # One replica has the whole batch; the plain form is faster there.
     several = tf.distribute.get_strategy().num_replicas_in_sync > 1
     return layers.BatchNormalization(momentum=0.95, synchronized=several)(x)
-
-
-def _window(hu: Any, low: float, high: float) -> Any:
-    return (ops.clip(hu, low, high) - low) / (high - low)
