@@ -272,6 +272,10 @@ class Entrance:
             orthanc.LogError(f"Triage, guard: {failure(error)}")
             return False
 
+    def address_of(self, uri: str, request: dict[str, Any]) -> str:
+        """Where the request came from that this thread answers, as the guard heard just before."""
+        return str(self._guard.address_of(uri, request)) if self._guard is not None else ""
+
 
 triage = Triage()
 entrance = Entrance()
@@ -281,7 +285,7 @@ entrance = Entrance()
 def on_request(output: Any, uri: str, **request: Any) -> None:
     """Everything under ``/triage``; the pattern alone would let ``/triagefoo`` in."""
     if uri == ROUTE or uri.startswith(f"{ROUTE}/"):
-        triage.answer(output, uri, request)
+        triage.answer(output, uri, {**request, "ip": entrance.address_of(uri, request)})
     else:
         send_status(output, 404, "")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from orthanc_plugin.access.callers import Callers
 from orthanc_plugin.access.deeds import deed
 from orthanc_plugin.access.pages import is_foreign, origin_of
 from orthanc_plugin.access.roles import Logins, login
@@ -63,6 +64,7 @@ class Guard:
         self._proxies = _proxies(configuration)
         self._dicom_web = _dicom_web(configuration)
         self._note = note
+        self._callers = Callers()
 
     def admits(self, uri: str, told: Mapping[str, Any]) -> bool:
         """Whether Orthanc may take up a request."""
@@ -74,7 +76,17 @@ class Guard:
         rule = rule_of(request.method, self._usual(request.parts))
         if (done := deed(request.method, request.parts, rule)) is not None:
             self._tell(done[0], request, **done[1])
+        self._callers.came(uri, told.get("headers", {}), request.address)
         return True
+
+    def address_of(self, uri: str, answered: Mapping[str, Any]) -> str:
+        """Where the request came from that this thread answers; empty where that is not known.
+
+        Args:
+            uri: of the request.
+            answered: the other arguments of the callback that answers.
+        """
+        return self._callers.take(uri, answered.get("headers", {}))
 
     def _tell(self, event: str, request: Request, **detail: str) -> None:
         who = login(request.headers.get("authorization", "")) if self._logins.authentication else None

@@ -31,6 +31,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    address: str = ""
+    """Of who asks; empty where it is not known."""
 
     @classmethod
     def from_orthanc(cls, uri: str, request: Mapping[str, Any]) -> "Request":
@@ -42,6 +44,7 @@ class Request:
             query=dict(request.get("get", {})),
             headers={str(k).lower(): str(v) for k, v in request.get("headers", {}).items()},
             body=body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body),
+            address=str(request.get("ip", "")),
         )
 
 
@@ -82,6 +85,8 @@ def environ(request: Request, *, authenticated: bool) -> WSGIEnvironment:
     user = login(request.headers.get("authorization", "")) if authenticated else None
     if user is not None:
         given["REMOTE_USER"] = user
+    if request.address:
+        given["REMOTE_ADDR"] = request.address
     return EnvironBuilder(
         # Orthanc has decoded the path. What still looks like a query or an escape in it is part of a name.
         path=quote(request.path, errors="surrogatepass"),

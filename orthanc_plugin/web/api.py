@@ -13,7 +13,6 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from headct.language import _
 from orthanc_plugin.access.roles import Role
 from orthanc_plugin.answer import ErrorView
-from orthanc_plugin.audit.notes import notes
 from orthanc_plugin.cases.blinding import blinded_series
 from orthanc_plugin.cases.judged import MOST_CASES
 from orthanc_plugin.cases.records import MOST_LABELS
@@ -30,7 +29,7 @@ from orthanc_plugin.states import Window
 from orthanc_plugin.validation import problems
 from orthanc_plugin.web import links, metrics
 from orthanc_plugin.web.conditional import unless_known
-from orthanc_plugin.web.guards import API, READING, error_answer, json_answer
+from orthanc_plugin.web.guards import API, READING, error_answer, json_answer, tell
 from orthanc_plugin.web.readable import refuse_unreadable_body
 from orthanc_plugin.web.words import requested_language
 
@@ -281,7 +280,7 @@ def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
     )
     def labels(query: LabelsQuery) -> Response:
         if not query.after:
-            notes.note("exported", actor=_login(), what="labels")
+            tell("exported", what="labels")
         return json_answer(triage.labels(query.after, query.limit))
 
     @api.get(
@@ -295,7 +294,7 @@ def _add_reviews(api: APIBlueprint, triage: Triage) -> None:
     )
     def cases(query: JudgedQuery) -> Response:
         if not query.after:
-            notes.note("exported", actor=_login(), what="cases")
+            tell("exported", what="cases")
         return json_answer(triage.judged(query.bundle, query.since, query.after, query.limit))
 
 
@@ -365,7 +364,7 @@ def _add_monitoring(api: APIBlueprint, triage: Triage) -> None:
     def audit(query: AuditQuery) -> Response:
         table = triage.audit(_login(), query.after, query.limit)
         if not query.after:
-            notes.note("exported", actor=_login(), what="audit")
+            tell("exported", what="audit")
         return Response(table, content_type="text/csv; charset=utf-8; header=present")
 
     @api.get("/drift", summary="Is what comes in still as it was?", responses={200: DriftView})

@@ -1,6 +1,7 @@
 """What holds for every request: who may change things, how large a body may be, headers, errors in words."""
 
 import logging
+from typing import Any
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
@@ -79,6 +80,11 @@ def error_answer(status: int, code: str, sentence: Phrase) -> Response:
     return error_page(status, message)
 
 
+def tell(event: str, **detail: Any) -> None:
+    """Tell the audit of something that who is asking did, or was refused."""
+    notes.note(event, actor=request.remote_user or "", address=request.remote_addr or "", **detail)
+
+
 def _refuse_foreign_changes() -> None:
     """Cross-site request forgery: browsers cannot send JSON or own headers across sites unasked."""
     if request.content_length is not None and request.content_length > MAX_BODY:
@@ -109,7 +115,7 @@ def _add_headers(response: Response) -> Response:
 def _answer_error(error: Exception) -> ResponseReturnValue:
     if isinstance(error, RefusedError | ForeignChangeError):
         route = str(request.url_rule or "")
-        notes.note("route_refused", actor=request.remote_user or "", method=request.method, route=route)
+        tell("route_refused", method=request.method, route=route)
     match error:
         case ToldError() if type(error) in _OURS:
             return error_answer(*_OURS[type(error)], error.sentence)

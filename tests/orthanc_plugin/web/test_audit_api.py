@@ -57,11 +57,13 @@ def test_an_administrator_has_it_as_a_table(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("login", ["sato", "mori", "stranger", ""])
 def test_nobody_else_has_it_and_that_they_asked_is_noted(client: FlaskClient, login: str) -> None:
-    answer = client.get(f"{API}/audit.csv", environ_overrides={"REMOTE_USER": login})
+    told_by_orthanc = {"REMOTE_USER": login, "REMOTE_ADDR": "192.0.2.7"}
+    answer = client.get(f"{API}/audit.csv", environ_overrides=told_by_orthanc)
     assert answer.status_code == 403
     assert "reviewed" not in answer.text
     told = (("method", "GET"), ("route", f"{API}/audit.csv"))
-    assert [(n.event, n.actor, n.detail) for n in notes.take()] == [("route_refused", login, told)]
+    (note,) = notes.take()
+    assert (note.event, note.actor, note.address, note.detail) == ("route_refused", login, "192.0.2.7", told)
 
 
 def test_a_foreign_page_that_is_refused_is_noted_without_what_it_sent(client: FlaskClient) -> None:
