@@ -35,6 +35,17 @@ ROUTES = (
 )
 """Of Orthanc and the plugins that it is started with; the addresses inside OHIF are none of them."""
 
+_FURTHER = "%[89ab][0-9a-f]"
+_ENCODED = (
+    "%0[1-9a-f]|%[1-7][0-9a-f]|%(?:c[2-9a-f]|d[0-9a-f])T|%e0%[ab][0-9a-f]T|%e[1-9a-cef]TT|%ed%[89][0-9a-f]T|"
+    "%f0%[9ab][0-9a-f]TT|%f[1-3]TTT|%f4%8[0-9a-f]TT"
+).replace("T", _FURTHER)
+TEXT = rf"^(?:[\x21-\x24\x26-\x7e]|{_ENCODED})*+$"
+"""What may stand in an address, in any case of letters: printable ASCII, and UTF-8 (RFC 3629, section 4) but
+for NUL, percent-encoded. Of a path that is none Orthanc makes an error of its own (500)."""
+UNREADABLE = "The request cannot be understood: an address is UTF-8, percent-encoded."
+"""What is said of one that is not, and of what is no HTTP."""
+
 # It runs as one process, without a master that starts others: there is nothing a kill could leave behind with
 # the port. Whoever started it starts it again.
 #
@@ -85,6 +96,7 @@ http {{
     }}
     limit_conn_zone $large_body zone=large_bodies:1m;
 
+    map $request_uri $is_text {{ default 0; "" 1; "~*{text}" 1; }}
     map $uri $policy {{
         default "{ohif_policy}";
         ~^/app(/|$) "{explorer_policy}";
@@ -124,6 +136,8 @@ http {{
         limit_conn bodies {bodies};
         limit_conn large_bodies {large_bodies};
         client_max_body_size {largest_body};
+        if ($is_text = 0) {{ rewrite ^ /.unreadable last; }}
+        error_page 400 /.unreadable;
         error_page 403 = @later;
         error_page 500 = @away;
 
@@ -136,6 +150,11 @@ http {{
             proxy_set_header Content-Length "";
             proxy_set_header Authorization $http_authorization;
             proxy_set_header X-Real-IP $remote_addr;
+        }}
+        location = /.unreadable {{
+            internal;
+            default_type application/json;
+            return 400 '{{"code": "bad_request", "message": "{unreadable}"}}';
         }}
         location @later {{
             add_header Retry-After 60 always;
@@ -253,6 +272,8 @@ def write_configuration(options: Options, folder: Path, logs: Path, *, behind_pr
             largest_upload=LARGEST_UPLOAD,
             largest_body=LARGEST_BODY,
             routes=ROUTES,
+            text=TEXT,
+            unreadable=UNREADABLE,
             ohif_policy=_policy(f"'self' 'wasm-unsafe-eval' {_inline_scripts(OHIF_FOLDER / 'index.html')}"),
             explorer_policy=_policy("'self' 'unsafe-inline' 'unsafe-eval'"),
             proxy=_PROXY if behind_proxy else "",

@@ -1,5 +1,6 @@
 """The front door of a real stack: all work through it, and who is slow or huge or guesses stops nobody."""
 
+import base64
 import io
 import socket
 import subprocess
@@ -21,8 +22,46 @@ from stack_process import PATIENCE, UP, StackProcess, wait_until
 
 from headct.generator.generation import generate, write
 from model_training.datasets.orthanc import Login, Pacs
+from orthanc_plugin.stack.nginx import UNREADABLE
 
 NAME, NUMBER = "Plantedname", "PLANTED4711"
+NO_ADDRESSES = (
+    *("/studies/%ff%fe", "/triage/%ff", "/triage/%ed%a0%80", "/app/%c0%ae%c0%ae/x", "/triage/%f4%90%80%80"),
+    *(
+        "/studies/%00",
+        "/triage/?q=%00",
+        "/studies?x=%ff",
+        "/triage/?q=%ed%a0%80",
+        "/studies/%zz",
+        "/triage/%",
+    ),
+    *(
+        "/triage/\xff",
+        "/studies/\x00",
+        "/../../etc/passwd",
+        "/app/..%2f..%2fetc/passwd",
+        "system",
+        "*",
+        "/a b",
+    ),
+)
+ODD = (
+    *(
+        "/triage/%252e%252e/system",
+        "/triage/%2e%2e/system",
+        "/app/..\\..\\x",
+        "/studies%2f",
+        "/triage/%01%0a",
+    ),
+    *(
+        "/" + "a" * 15_000,
+        "/studies/" + "a" * 70_000,
+        "/system;x=1",
+        "/system#x",
+        "http://x/system",
+        "//triage",
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +127,39 @@ def test_what_is_too_large_is_refused_before_it_is_sent(stack: StackProcess) -> 
         with socket.create_connection(("127.0.0.1", stack.ohif_port), timeout=60) as connection:
             connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 413 "), path
+
+
+@pytest.mark.parametrize("target", NO_ADDRESSES)
+def test_what_is_no_address_is_refused_in_words(stack: StackProcess, target: str) -> None:
+    """Orthanc would answer some with an error of its own, and hang up on others."""
+    answer = asked(stack.ohif_port, stack, target)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(f'"code": "bad_request", "message": "{UNREADABLE}"}}'.encode())
+
+
+def test_what_is_an_odd_address_is_answered(stack: StackProcess) -> None:
+    for target in ODD:
+        assert asked(stack.ohif_port, stack, target)[:10] in {b"HTTP/1.1 2", b"HTTP/1.1 4"}, target
+        assert asked(stack.http_port, stack, target)[:7] in {b"HTTP/1.", b""}, target
+    for target in NO_ADDRESSES:
+        asked(stack.http_port, stack, target)
+    assert stack.http.get("/system").status_code == 200
+
+
+def asked(port: int, stack: StackProcess, target: str) -> bytes:
+    """All that is answered to a GET of exactly these bytes."""
+    login = base64.b64encode(f"{stack.user}:{stack.password}".encode()).decode()
+    lines = [
+        f"GET {target} HTTP/1.1",
+        "Host: x",
+        f"Authorization: Basic {login}",
+        "Connection: close",
+        "",
+        "",
+    ]
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall("\r\n".join(lines).encode("latin-1"))
+        return b"".join(iter(lambda: connection.recv(2**16), b""))
 
 
 def test_a_head_is_judged_while_the_door_is_besieged(stack: StackProcess, tmp_path: Path) -> None:
