@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
 from stack_process import StackProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
+def playwright() -> "Iterator[Playwright]":
     """One for all browsers of a process: it suffers no second one beside it."""
+    from playwright.sync_api import sync_playwright  # absent on Debian 13, where no browser is tried
+
     with sync_playwright() as running:
         yield running
 
