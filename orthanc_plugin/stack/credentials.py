@@ -18,7 +18,7 @@ class Credentials:
     user: str
     password: str = field(repr=False)
     made: bool = field(default=False, compare=False)
-    """Whether they were put into the data folder just now: that is when they are shown, and never again."""
+    """Whether the password was made up just now: that is when it is shown, and never again."""
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def load_or_create(folder: Path) -> Credentials:
     if not (chosen.user + chosen.password).isprintable():
         raise SettingsError("HEADCT_USER and HEADCT_PASSWORD must be printable characters")
     write_private(path, f"user: {chosen.user}\npassword: {chosen.password}\n")
-    return replace(chosen, made=not known)
+    return replace(chosen, made=not known and _VARIABLES[1] not in os.environ)
 
 
 def load(folder: Path | None) -> Credentials:

@@ -64,7 +64,7 @@ def main(
             if once:
                 sys.exit(0 if card.as_it_should_be else 1)
             click.echo(f"\nWorklist   {options.page_url}")
-            click.echo(f"User       {stack.credentials.user}   (the password stands above)")
+            click.echo(f"User       {stack.credentials.user}   (for the password see above)")
             click.echo("Ctrl-C ends it.")
             stack.keep_running()
     except Stopped:

@@ -123,7 +123,10 @@ class TestCredentials:
         assert load_or_create(other).password != first.password
         assert len(first.password) >= 16
 
-    def test_shown_when_it_is_made_and_never_again(self, tmp_path: Path) -> None:
+    def test_shown_when_it_is_made_and_never_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("HEADCT_PASSWORD", raising=False)
         made = load_or_create(tmp_path)
         chosen = options(tmp_path)
         logs, room, firewall = Rotation([], Limits()), Room(chosen), Firewall(chosen)
@@ -156,7 +159,9 @@ class TestCredentials:
     def test_environment_overrides_and_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HEADCT_USER", "ward")
         monkeypatch.setenv("HEADCT_PASSWORD", "pass: word")
-        assert load_or_create(tmp_path) == Credentials("ward", "pass: word")
+        chosen = load_or_create(tmp_path)
+        assert chosen == Credentials("ward", "pass: word")
+        assert not chosen.made, "whoever chose it knows it; a container's log is kept"
         monkeypatch.delenv("HEADCT_USER")
         monkeypatch.delenv("HEADCT_PASSWORD")
         assert load_or_create(tmp_path) == Credentials("ward", "pass: word")
