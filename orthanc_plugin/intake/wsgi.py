@@ -17,7 +17,7 @@ HEADERS_OF_THE_SERVER = frozenset({"content-length", "connection", "keep-alive",
 HEADERS_OF_METHODS = frozenset({"allow"})
 """Set by the method of the answer's status."""
 MOVED_FOR_GOOD = frozenset({301, 308})
-"""Orthanc sends 301 for both, by a method of its own."""
+"""Orthanc has one status for both, 301 or 307 by its version, and a method of its own for it."""
 MAX_BODY = 20 * 2**20
 """Bytes of a request; no route needs nearly as many."""
 

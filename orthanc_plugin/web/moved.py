@@ -19,5 +19,5 @@ def install(app: Flask) -> None:
 def _to_new_address() -> Redirection:
     old = request.path.rpartition("/")[2]
     query = f"?{request.query_string.decode()}" if request.query_string else ""
-    # Not 308, which Orthanc would send as 301: all that moved is only read.
+    # Orthanc sends it as 301 or 307: either leads on, for all that moved is only read.
     return redirect(f"{MOVED[old]}{query}", code=301)

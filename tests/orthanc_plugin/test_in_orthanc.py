@@ -188,7 +188,8 @@ def test_statuses_that_orthanc_sends_only_by_methods_of_their_own(running: Ortha
     for base in ("/triage", "/triage/api/v1"):
         for old, new in (("watch", "drift"), ("reading-list", "labelling")):
             answer = running.http.get(f"{base}/{old}?lang=ja")
-            assert (answer.status_code, answer.headers["Location"]) == (301, f"{new}?lang=ja")
+            assert answer.status_code in {301, 307}, "by its version"
+            assert answer.headers["Location"] == f"{new}?lang=ja"
     answer = running.http.get("/triage/api/v1/imports")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
 
